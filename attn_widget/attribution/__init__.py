@@ -1,0 +1,1 @@
+"""Capture or arrays -> matrices of numbers. No torch import, no user interface."""

@@ -1,0 +1,1 @@
+"""numbers -> exactly what one drawing needs."""

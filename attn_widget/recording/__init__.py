@@ -1,0 +1,1 @@
+"""model + input -> Capture. torch lives here, and nowhere below."""

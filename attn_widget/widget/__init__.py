@@ -1,0 +1,1 @@
+"""frames -> a picture in a cell. anywidget lives here."""
