@@ -24,6 +24,10 @@ class AttnWidgetError(Exception):
         self.message = message
         self.code = code
 
+    def _render_traceback_(self) -> list[str]:
+        """Show IPython the sentence alone: the caller can act on it, and our frames would only bury it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class InputError(AttnWidgetError, ValueError):
     """An argument breaks its rule. Nothing was computed and nothing was changed."""

@@ -147,7 +147,7 @@ class Capture:
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:
-        """Return the attentions that can be chosen: ``self`` alone, or ``encoder``, ``decoder``, ``cross`` …
+        """Return the attentions that can be chosen: ``self`` alone, or ``encoder``, ``decoder``, ``cross`` and so on.
 
         A group is all layers of one stream and kind, in order; its name is what ``widget.attention`` takes.
         """

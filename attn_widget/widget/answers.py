@@ -1,0 +1,100 @@
+"""The widget's end of the wire: which request is answered by what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attn_widget.errors import InputError
+from attn_widget.frames.frame import MAKERS, row_frame
+from attn_widget.frames.protocol import VERSION, Frame, Spec
+from attn_widget.records import Progress
+from attn_widget.widget import checks
+from attn_widget.widget.numbers import Partial
+from attn_widget.widget.requests import Answers, Report, Request
+
+if TYPE_CHECKING:
+    from attn_widget.widget.widget import AttentionWidget
+
+
+class FrontEnd:
+    """Answers every view of one widget."""
+
+    def __init__(self, widget: AttentionWidget) -> None:
+        self._widget = widget
+        self._answers = Answers(widget.send)
+        self._table = {"hello": self._hello, "frame": self._frame, "row": self._row}
+        widget.on_msg(self._on_message)
+
+    def close(self) -> None:
+        """Cancel all work."""
+        self._answers.cancel_all()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until all is answered; return whether it was, in time."""
+        return self._answers.wait(timeout_s)
+
+    def run_later(self, text: str, pair: str) -> None:
+        """Run the model for a text typed in a page, behind what is being answered; the newest text wins."""
+        self._answers.put(Request("", "run", {"text": text, "pair": pair}, self._run))
+
+    def _on_message(self, _widget: Any, message: Any, _buffers: Any) -> None:
+        if not isinstance(message, dict):
+            return
+        kind, name = message.get("kind"), message.get("name")
+        if kind == "cancel":
+            self._answers.cancel(str(message.get("id")))
+        elif kind == "request":
+            answer = self._table.get(str(name), self._unknown)
+            self._answers.put(Request(str(message.get("id")), str(name), message.get("data") or {}, answer))
+
+    def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        raise InputError(f"name must be one of {', '.join(self._table)}. Reload the page: it is of another version.")
+
+    def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        return {"version": VERSION, "capture_id": self._widget.capture_id}
+
+    def _frame(self, data: dict[str, Any], report: Report) -> Frame:
+        spec = self._checked(data)
+        queries, keys = self._widget._axes(spec)
+        maker = MAKERS[spec.view]
+
+        def on_progress(partial: Partial) -> None:
+            numbers = partial.numbers
+            report(partial.progress, None if numbers is None else lambda: maker(spec, numbers, queries, keys))
+
+        numbers = self._widget._numbers.whole(spec, on_progress)
+        return maker(spec, numbers, queries, keys)
+
+    def _row(self, data: dict[str, Any], _report: Report) -> Frame:
+        spec, side, index = self._checked(data), data.get("side"), data.get("index")
+        if side not in ("query", "key"):
+            raise InputError(f"side must be query or key, got {side!r}. Ask again with one.")
+        queries, keys = self._widget._axes(spec)
+        axis = queries if side == "query" else keys
+        if not isinstance(index, int) or not 0 <= index < len(axis):
+            raise InputError(f"index must be 0 to {len(axis) - 1}, got {index!r}. Ask for a row that is shown.")
+        numbers = self._widget._numbers.line(spec, side, axis.positions[index])
+        return row_frame(spec, numbers, queries, keys, side=side, index=index)
+
+    def _checked(self, data: dict[str, Any]) -> Spec:
+        """Return the request's spec; one of a page that still shows another capture is refused, not drawn."""
+        spec, widget = Spec.parse(data), self._widget
+        if spec.capture_id != widget.capture_id:
+            raise InputError(f"capture_id must be {widget.capture_id}, got {spec.capture_id}. Ask again: it changed.")
+        views = tuple(widget.views)
+        checks.check("attention", spec.attention, widget.capture, widget.attention, views)
+        for name in ("view", "method", "layer", "head", "residual", "reduce"):
+            checks.check(name, getattr(spec, name), widget.capture, spec.attention, views)
+        return spec
+
+    def _run(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+        widget, texts = self._widget, (data["text"], data["pair"])
+        try:
+            capture = widget._run(*texts)
+            report(Progress("running the model", 1, 1), None)  # a newer text may have come meanwhile
+        except Exception as error:
+            if type(error).__name__ != "Cancelled":
+                widget._show_error(error)
+            raise
+        widget._accept(capture, *texts)
+        return {}

@@ -1,0 +1,58 @@
+"""The rules a trait's value must keep, given what is shown: one table, one check, for cells and front ends alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.errors import InputError, MethodError
+from attn_widget.records import Capture
+
+REDUCTIONS = ("mean", "max", "min")
+THEMES = ("auto", "light", "dark")
+
+
+def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[str, ...]) -> None:
+    """Raise if a trait may not take this value while ``attention`` of ``capture`` is shown.
+
+    Raises
+    ------
+    InputError
+        If the value breaks its rule; the message names the rule and what to do.
+    MethodError
+        If the method exists but cannot be applied to this attention.
+    """
+    layers = capture.group(attention)
+    n_layers, first = len(layers), layers[0]
+    queries, keys = capture.axes(attention)
+    if name in _CHOICES or name in ("view", "method", "attention"):
+        choices = (
+            _CHOICES.get(name) or {"view": views, "method": tuple(METHODS), "attention": tuple(capture.groups)}[name]
+        )
+        if value not in choices:
+            raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these.")
+        if name == "method":
+            reason = applicable(capture, attention)[value]
+            if reason:
+                raise MethodError(reason)
+    elif name == "layer":
+        _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
+    elif name in ("head", "heads"):
+        for head in [value] if name == "head" else value:
+            _in_range(name, head, first.n_heads, f"Choose heads that exist, 0 to {first.n_heads - 1}.")
+        if name == "heads" and not value:
+            raise InputError("heads must name at least one head, got []. Leave one on, or assign all of them.")
+    elif name in ("query", "key"):
+        n = len(queries if name == "query" else keys)
+        for position in value:
+            _in_range(name, position, n, f"Choose a position of the text, 0 to {n - 1}, or [] for none.")
+    elif name in ("residual", "threshold") and not 0 <= value <= 1:
+        raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
+
+
+def _in_range(name: str, value: int, n: int, remedy: str) -> None:
+    if not 0 <= value < n:
+        raise InputError(f"{name} must be 0 to {n - 1}, got {value}. {remedy}")
+
+
+_CHOICES = {"reduce": REDUCTIONS, "theme": THEMES}

@@ -1,0 +1,136 @@
+"""A Spec in, the Numbers of that drawing out: the one place where the widget asks the attribution engine."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from attn_widget.attribution.methods import PER_HEAD, attribute
+from attn_widget.frames.frame import Numbers, cut
+from attn_widget.frames.protocol import Spec
+from attn_widget.records import Attribution, Capture, LayerAttention, Progress, to_numpy
+
+REMEMBERED_BYTES = 256 * 2**20
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """Numbers of work that is not finished: open rows hold their upper bound."""
+
+    progress: Progress
+    numbers: Numbers
+
+
+class NumbersOf:
+    """The numbers of one capture, remembered so that a hover after a flow does not compute it again."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self._remembered: OrderedDict[tuple, Numbers] = OrderedDict()
+        self._lock = threading.RLock()  # a cell and the answering thread may ask at once
+
+    def whole(self, spec: Spec, progress: Callable[[Partial], None] | None = None) -> Numbers:
+        """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
+        with self._lock:
+            key = _key(spec)
+            if key not in self._remembered:
+                self._remember(key, self._compute(spec, None, progress))
+            self._remembered.move_to_end(key)
+            return self._remembered[key]
+
+    def line(self, spec: Spec, side: str, members: Sequence[int]) -> Numbers:
+        """Return the numbers of only these positions along ``side``; a row is computed without the others."""
+        with self._lock:
+            known = self._remembered.get(_key(spec))
+            if known is None and side == "query":
+                return replace(self._compute(spec, list(members), None), exact=None)
+            return cut(known if known is not None else self.whole(spec), side, members)
+
+    def _compute(self, spec: Spec, rows: list[int] | None, progress: Callable[[Partial], None] | None) -> Numbers:
+        layer = self.capture.group(spec.attention)[spec.layer]
+        heads = _heads(spec, layer)
+
+        def report(step: Progress) -> None:
+            values = None if step.values is None else to_numpy(step.values)
+            progress(Partial(step, None if values is None else _numbers(values[None], heads, layer, exact=step.exact)))
+
+        results = [
+            attribute(
+                self.capture,
+                spec.method,
+                attention=spec.attention,
+                layer=spec.layer,
+                head=head,
+                query=rows,
+                residual=spec.residual,
+                reduce=spec.reduce,
+                normalise=spec.normalise,
+                baseline=spec.baseline,
+                progress=report if progress is not None else None,
+            )
+            for head in heads
+        ]
+        values = np.stack([to_numpy(r.values) for r in results])
+        return _numbers(values, heads, layer, result=results[0])
+
+    def _remember(self, key: tuple, numbers: Numbers) -> None:
+        self._remembered[key] = numbers
+        size = lambda n: n.values.nbytes + sum(a.nbytes for a in (n.upper, n.lower) if a is not None)  # noqa: E731
+        while len(self._remembered) > 1 and sum(map(size, self._remembered.values())) > REMEMBERED_BYTES:
+            self._remembered.popitem(last=False)
+
+
+def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
+    """Return the lanes of a spec: all heads for the head view, the chosen head for views of one, none for joint ones."""
+    if spec.method not in PER_HEAD:
+        return (None,)
+    return tuple(range(layer.n_heads)) if spec.view == "head" else (spec.head,)
+
+
+def _key(spec: Spec) -> tuple:
+    """Return what the numbers depend on: not on how they are drawn."""
+    lanes: Any = ("all" if spec.view == "head" else spec.head) if spec.method in PER_HEAD else None
+    return (
+        spec.method,
+        spec.attention,
+        spec.layer,
+        lanes,
+        spec.residual,
+        spec.reduce,
+        spec.normalise,
+        spec.baseline,
+    )
+
+
+def _numbers(
+    values: np.ndarray,
+    heads: tuple[int | None, ...],
+    layer: LayerAttention,
+    *,
+    result: Attribution | None = None,
+    exact: Any = None,
+) -> Numbers:
+    joined = heads == (None,)
+    square = values.shape[-1] == values.shape[-2] > 1
+    numbers = Numbers(
+        values=values,
+        lanes=heads,
+        unit="flow" if result is None else result.unit,
+        layer_label=f"layers 0–{layer.layer}" if joined and layer.layer > 0 else f"layer {layer.layer}",
+        causal=bool(square and not np.triu(values, 1).any()),
+        exact=None if exact is None else np.asarray(exact, bool),
+    )
+    if result is None:
+        return numbers
+    arrays = {name: None if a is None else to_numpy(a) for name, a in vars(result).items() if name in _BOUNDS}
+    return replace(numbers, saturation=result.saturation, divided_by=result.baseline, **arrays)
+
+
+_BOUNDS = ("upper", "lower", "saturated")
