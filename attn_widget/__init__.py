@@ -39,19 +39,28 @@ _HOME = {
     "rollout": "attribution.rollout",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
-if TYPE_CHECKING:
-    from attn_widget.api import explore
-    from attn_widget.attribution.flow import flow
-    from attn_widget.attribution.methods import attribute
-    from attn_widget.attribution.rollout import rollout
-    from attn_widget.errors import AttnWidgetError, Cancelled, InputError, MethodError, NoAttentionError
-    from attn_widget.records import Attribution, Capture, LayerAttention, Progress, Runner, Tokens
-    from attn_widget.recording.arrays import from_arrays
-    from attn_widget.recording.routes import capture
-    from attn_widget.recording.runner import ModelRunner
-    from attn_widget.widget.widget import AttentionWidget
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from attn_widget.api import explore as explore
+    from attn_widget.attribution.flow import flow as flow
+    from attn_widget.attribution.methods import attribute as attribute
+    from attn_widget.attribution.rollout import rollout as rollout
+    from attn_widget.errors import AttnWidgetError as AttnWidgetError
+    from attn_widget.errors import Cancelled as Cancelled
+    from attn_widget.errors import InputError as InputError
+    from attn_widget.errors import MethodError as MethodError
+    from attn_widget.errors import NoAttentionError as NoAttentionError
+    from attn_widget.recording.arrays import from_arrays as from_arrays
+    from attn_widget.recording.routes import capture as capture
+    from attn_widget.recording.runner import ModelRunner as ModelRunner
+    from attn_widget.records import Attribution as Attribution
+    from attn_widget.records import Capture as Capture
+    from attn_widget.records import LayerAttention as LayerAttention
+    from attn_widget.records import Progress as Progress
+    from attn_widget.records import Runner as Runner
+    from attn_widget.records import Tokens as Tokens
+    from attn_widget.widget.widget import AttentionWidget as AttentionWidget
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,3 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
 def _in_range(name: str, value: int, n: int, remedy: str) -> None:
     if not 0 <= value < n:
         raise InputError(f"{name} must be 0 to {n - 1}, got {value}. {remedy}")
-
-
-_CHOICES = {"reduce": REDUCTIONS, "theme": THEMES}

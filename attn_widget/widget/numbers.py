@@ -88,7 +88,7 @@ class NumbersOf:
 
 
 def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
-    """Return the lanes of a spec: all heads for the head view, the chosen head for views of one, none for joint ones."""
+    """Return the lanes of a spec: all heads for the head view, one for views of one head, none for joint methods."""
     if spec.method not in PER_HEAD:
         return (None,)
     return tuple(range(layer.n_heads)) if spec.view == "head" else (spec.head,)
