@@ -25,10 +25,14 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
     layers = capture.group(attention)
     n_layers, first = len(layers), layers[0]
     queries, keys = capture.axes(attention)
-    if name in _CHOICES or name in ("view", "method", "attention"):
-        choices = (
-            _CHOICES.get(name) or {"view": views, "method": tuple(METHODS), "attention": tuple(capture.groups)}[name]
-        )
+    choices = {
+        "view": views,
+        "method": tuple(METHODS),
+        "attention": tuple(capture.groups),
+        "reduce": REDUCTIONS,
+        "theme": THEMES,
+    }.get(name)
+    if choices is not None:
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these.")
         if name == "method":
