@@ -1,0 +1,173 @@
+"""A real JupyterLab on loopback and a real Chromium, one of each per session; a fresh page per test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "attn"  # loopback only
+READY = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
+CHROMIUM_ARGS = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """Start JupyterLab with settings of its own; yield its address and its folder of notebooks."""
+    home = tmp_path_factory.mktemp("jupyter")
+    root = home / "root"
+    root.mkdir()
+    # Written before the first page load: the news pop-up would cover the notebook.
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
+    folders = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "run"}
+    env = os.environ | {f"JUPYTER_{k}": str(home / v) for k, v in folders.items()}
+    env |= {
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={root}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
+    ]  # fmt: skip
+    log = home / "server.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
+        base = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"{base}/api/status?token={TOKEN}", timeout=2).read()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+                time.sleep(0.2)
+        yield base, root
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start the browser that `make` found."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """An open notebook: run its cells, find its widgets."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def run(self, cell: int) -> str:
+        """Run one cell, fail on a Python error, return what it printed."""
+        outputs = self.page.evaluate(
+            """async (cell) => {
+                const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+                notebook.activeCellIndex = cell; notebook.deselectAll();
+                await app.commands.execute('notebook:run-cell');
+                return notebook.widgets[cell].model.sharedModel.toJSON().outputs; }""",
+            cell,
+        )
+        errors = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+        assert not errors, errors
+        return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream").strip()
+
+    def add(self, source: str) -> str:
+        """Append a cell, run it, return what it printed."""
+        last = self.page.evaluate(
+            """async (source) => {
+                const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+                notebook.activeCellIndex = notebook.widgets.length - 1; notebook.deselectAll();
+                await app.commands.execute('notebook:insert-cell-below');
+                notebook.activeCell.model.sharedModel.setSource(source);
+                return notebook.activeCellIndex; }""",
+            source,
+        )
+        return self.run(last)
+
+    def command(self, name: str, **arguments) -> object:
+        """Run one of the host's commands."""
+        return self.page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments])
+
+    def widget(self, nth: int = 0) -> Locator:
+        """Return the nth widget on the page."""
+        return self.page.locator(".attn-widget").nth(nth)
+
+
+@pytest.fixture
+def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook with these cells in JupyterLab; errors of our own code fail the test at its end."""
+    base, root = server
+    errors: list[str] = []
+    contexts = []
+
+    def is_ours(text: str) -> bool:
+        return "blob:" in text or "anywidget" in text  # the host logs errors of its own
+
+    def go(*cells: str, width: int = 1200, height: int = 1000, scale: float = 1) -> Notebook:
+        name = f"{request.node.name.replace('[', '_').replace(']', '')}{len(contexts)}.ipynb"
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(c) for c in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(notebook, root / name)
+        context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda e: errors.append(f"{e}\n{e.stack}") if is_ours(f"{e} {e.stack}") else None)
+        page.on(
+            "console",
+            lambda m: errors.append(m.text) if m.type == "error" and is_ours(m.text + str(m.location)) else None,
+        )
+        page.goto(f"{base}/lab/tree/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
+        page.wait_for_function(READY, timeout=120_000)
+        return Notebook(page)
+
+    yield go
+    for context in contexts:
+        for page in context.pages:  # kernels hold models: do not leave one per test behind
+            page.evaluate("() => window.jupyterapp?.commands.execute('kernelmenu:shutdownAll').catch(() => 0)")
+        context.close()
+    assert not errors, errors
