@@ -57,4 +57,4 @@ def explore(
         given = f" and {tokenizer!r} as tokenizer" if isinstance(tokenizer, str) else ""
         raise InputError(f'text must be given, got None{given}. Say what the model shall read: text="…".')
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
-    return AttentionWidget(runner.run(text, pair, truncate=truncate), runner, **traits)
+    return AttentionWidget(runner.run(text, pair, truncate=truncate), runner, truncate=truncate, **traits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attn_widget.errors import InputError
+from attn_widget.errors import Cancelled, InputError
 from attn_widget.frames.frame import MAKERS, row_frame
 from attn_widget.frames.protocol import VERSION, Frame, Spec
 from attn_widget.records import Progress
@@ -92,9 +92,11 @@ class FrontEnd:
         try:
             capture = widget._run(*texts)
             report(Progress("running the model", 1, 1), None)  # a newer text may have come meanwhile
+        except Cancelled:
+            raise
         except Exception as error:
-            if type(error).__name__ != "Cancelled":
-                widget._show_error(error)
+            # A text that breaks a rule leaves the picture as it is; a model that fails has none to show.
+            widget._show_error(error, where="request" if isinstance(error, InputError) else "run")
             raise
         widget._accept(capture, *texts)
         return {}

@@ -13,6 +13,10 @@ from attn_widget.errors import InputError
 class Indices(traitlets.List):
     """A list of distinct positions; a single integer may be assigned and becomes a list of one."""
 
+    def set(self, obj: Any, value: Any) -> None:
+        """Assign as any trait does: a List would first wrap a string, and the error would show it wrapped."""
+        super(traitlets.List, self).set(obj, value)
+
     def validate(self, obj: Any, value: Any) -> list[int]:
         """Return the value as a sorted list of integers, refusing anything else."""
         name = self.name or "value"

@@ -55,6 +55,8 @@ class AttentionWidget(anywidget.AnyWidget):
     threshold, hide_special, words, find, theme
         How it is drawn: shares below are left out, special tokens hidden, tokens merged to words,
         tokens that contain this are marked, ``auto``, ``light`` or ``dark``.
+    truncate : bool
+        Cut texts that are longer than the model's positions instead of refusing them.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class AttentionWidget(anywidget.AnyWidget):
     words = t.Bool(False).tag(sync=True)
     find = t.Unicode("").tag(sync=True)
     theme = t.Unicode("auto").tag(sync=True)
+    truncate = t.Bool(False)
 
     views = t.List(t.Unicode(), list(MAKERS), read_only=True).tag(sync=True)
     methods = t.List(t.Unicode(), read_only=True).tag(sync=True)
@@ -206,7 +209,7 @@ class AttentionWidget(anywidget.AnyWidget):
             )
         self.set_trait("running", "running the model")
         try:
-            return self.runner.run(text, pair or None)
+            return self.runner.run(text, pair or None, truncate=self.truncate)
         finally:
             self.set_trait("running", "")
 
@@ -223,7 +226,8 @@ class AttentionWidget(anywidget.AnyWidget):
         attention = self.attention if self.attention in capture.groups else next(iter(capture.groups))
         with self.hold_sync():
             self.set_trait("info", state.info(capture, can_run=self.runner is not None))
-            self._set_all({"attention": attention, "query": [], "key": []} | state.fitted(self, capture, attention))
+            fitted = state.fitted(self, capture, attention)
+            self._set_all({"attention": attention} | fitted | {"query": [], "key": []})
             self.set_trait("error", {})
             self.set_trait("capture_id", self.capture_id + 1)
 
@@ -246,7 +250,8 @@ class AttentionWidget(anywidget.AnyWidget):
         self.set_trait("error", describe(error) | {"where": where, "id": self.error.get("id", 0) + 1})
 
     def _check_names(self, traits: dict[str, Any]) -> None:
-        known = [n for n in self.trait_names(sync=True) if not n.startswith("_")]
+        mine = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
+        known = sorted(n for n in mine if not self.traits()[n].read_only)
         for name in traits:
             if name not in known:
                 raise InputError(f"traits must be among {', '.join(known)}, got {name!r}. Check the spelling.")

@@ -1,0 +1,78 @@
+"""The wire without a browser: what the widget sends is kept, what a page would send is delivered."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import comm
+import numpy as np
+import pytest
+from comm.base_comm import BaseComm
+
+from attn_widget.frames.protocol import from_sqrt8
+
+
+class Wire:
+    """Both directions between widgets and an imagined page."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[dict, list[bytes]]] = []
+        self._ids = itertools.count()
+
+    def deliver(self, widget: Any, data: dict) -> None:
+        """Hand the widget a comm message, as ipywidgets would."""
+        widget._handle_msg({"content": {"data": {"buffer_paths": [], **data}}, "buffers": []})
+
+    def set(self, widget: Any, **state: Any) -> None:
+        """Change traits from the page, and wait until what follows from it is done."""
+        self.deliver(widget, {"method": "update", "state": state})
+        assert widget._front_end.wait(60.0)
+
+    def ask(self, widget: Any, name: str, page: str = "page", wait: bool = True, **data: Any) -> str:
+        """Send a request; return its id."""
+        request_id = f"{page}-{next(self._ids)}"
+        content = {"kind": "request", "id": request_id, "name": name, "data": data}
+        self.deliver(widget, {"method": "custom", "content": content})
+        if wait:
+            assert widget._front_end.wait(60.0)
+        return request_id
+
+    def messages(self, kind: str, request_id: str) -> list[tuple[dict, dict[str, np.ndarray]]]:
+        """Return the messages of a kind to a request, with their arrays decoded."""
+        found = [(c, b) for c, b in self.sent if c.get("kind") == kind and c.get("id") == request_id]
+        return [(content, decode(content.get("data") or {}, buffers)) for content, buffers in found]
+
+    def reply(self, widget: Any, name: str, **data: Any) -> tuple[dict, dict[str, np.ndarray]]:
+        """Send a request and return its one reply."""
+        request_id = self.ask(widget, name, **data)
+        (reply,) = self.messages("reply", request_id)
+        return reply
+
+    def updates(self, name: str) -> list[Any]:
+        """Return every value of a trait that was sent to the page."""
+        return [c["state"][name] for c, _ in self.sent if name in c.get("state", {})]
+
+
+def decode(header: dict, buffers: list[bytes]) -> dict[str, np.ndarray]:
+    """Return the arrays of a frame."""
+    arrays = {}
+    for entry, buffer in zip(header.get("arrays", []), buffers, strict=True):
+        array = np.frombuffer(buffer, entry["dtype"]).reshape(entry["shape"])
+        arrays[entry["name"]] = from_sqrt8(array, entry["scale"]) if entry["encoding"] == "sqrt8" else array
+    return arrays
+
+
+@pytest.fixture
+def wire(monkeypatch) -> Wire:
+    """Connect every widget made in a test to an imagined page."""
+    wire = Wire()
+
+    class Comm(BaseComm):
+        def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+            data = data or {}
+            content = data["content"] if data.get("method") == "custom" else data
+            wire.sent.append((content, [bytes(b) for b in buffers or []]))
+
+    monkeypatch.setattr(comm, "create_comm", Comm)
+    return wire

@@ -1,0 +1,183 @@
+"""What a page asks is answered, exactly once, with what the model computed."""
+
+import threading
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+import attn_widget as aw
+from attn_widget.errors import InputError
+from attn_widget.widget.widget import AttentionWidget
+
+
+@pytest.fixture
+def widget(wire, capture):
+    return AttentionWidget(capture)
+
+
+def spec(widget, **changes):
+    return asdict(replace(widget._spec(), **changes))
+
+
+def test_hello_tells_that_a_kernel_is_there(widget, wire):
+    reply, _ = wire.reply(widget, "hello")
+    assert reply["data"] == {"version": 1, "capture_id": 0}
+
+
+def test_a_frame_is_what_the_spec_asks_for_and_not_what_the_traits_say(widget, wire, attention):
+    reply, arrays = wire.reply(widget, "frame", **spec(widget, layer=2))
+    assert widget.layer == 0
+    np.testing.assert_allclose(arrays["weights"], attention[2], atol=0.004)
+    assert reply["data"]["layer_label"] == "layer 2"
+    assert reply["data"]["keys"]["text"] == ["[CLS]", "key", "s", "turn", "[SEP]"]
+
+
+def test_a_matrix_frame_is_of_the_chosen_head(widget, wire, attention):
+    reply, arrays = wire.reply(widget, "frame", **spec(widget, view="matrix", layer=1, head=1))
+    np.testing.assert_allclose(arrays["weights"], attention[1, 1], atol=0.004)
+    assert reply["data"]["lanes"] == [{"head": 1, "name": "head 1"}]
+
+
+@pytest.mark.parametrize("method", ["rollout", "flow"])
+def test_a_joint_frame_is_that_methods_matrix(widget, wire, attention, method):
+    reply, arrays = wire.reply(widget, "frame", **spec(widget, method=method, layer=2))
+    expected = getattr(aw, method)(attention, layer=2)
+    np.testing.assert_allclose(arrays["weights"][0], expected, atol=0.004)
+    assert reply["data"]["lanes"] == [{"head": None, "name": method}]
+    assert reply["data"]["layer_label"] == "layers 0–2"
+
+
+def test_flow_frames_carry_their_bounds(widget, wire, attention):
+    reply, arrays = wire.reply(widget, "frame", **spec(widget, method="flow", layer=2))
+    assert (arrays["upper"] >= aw.flow(attention, layer=2) - 0.004).all()
+    assert arrays["saturated"].shape == (5, 5)
+    assert 0 <= reply["data"]["saturation"] <= 1
+
+
+def test_a_hovered_row_is_exact_for_every_head(widget, wire, attention):
+    _, arrays = wire.reply(widget, "row", **spec(widget, layer=1), side="query", index=3)
+    np.testing.assert_array_equal(arrays["values"], attention[1][:, 3].astype(np.float32))
+
+
+def test_a_hovered_column_is_exact_for_every_head(widget, wire, attention):
+    _, arrays = wire.reply(widget, "row", **spec(widget, layer=1), side="key", index=3)
+    np.testing.assert_array_equal(arrays["values"], attention[1][:, :, 3].astype(np.float32))
+
+
+def test_one_row_of_flow_equals_the_whole_matrix_row(widget, wire, attention):
+    _, arrays = wire.reply(widget, "row", **spec(widget, method="flow", layer=2), side="query", index=4)
+    np.testing.assert_allclose(arrays["values"][0], aw.flow(attention, layer=2)[4], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layer": 9}, "layer must be 0 to 2, got 9."),
+        ({"head": 4, "view": "matrix"}, "head must be 0 to 1, got 4."),
+        ({"capture_id": 5}, "capture_id must be 0, got 5."),
+        ({"method": "nonsense"}, "method must be one of raw, rollout, flow"),
+        ({"attention": "cross"}, "attention must be one of self, got 'cross'."),
+        ({"layer": "1"}, "layer must be of type int, got '1'."),
+    ],
+)
+def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, words):
+    reply, _ = wire.reply(widget, "frame", **{**spec(widget), **changes})
+    assert reply["error"]["message"].startswith(words)
+    assert widget.layer == 0
+
+
+def test_an_unknown_request_is_answered(widget, wire):
+    reply, _ = wire.reply(widget, "frames")
+    assert reply["error"]["message"] == "name must be one of hello, frame, row."
+
+
+@pytest.mark.parametrize(("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)])
+def test_a_row_that_does_not_exist_is_answered(widget, wire, side, index):
+    reply, _ = wire.reply(widget, "row", **spec(widget), side=side, index=index)
+    assert "must be" in reply["error"]["message"]
+
+
+def test_a_click_is_read_in_python(widget, wire):
+    wire.set(widget, query=[2], heads=[1])
+    assert (widget.query, widget.heads) == ([2], [1])
+
+
+def test_a_refused_change_from_the_page_is_answered_with_the_value_that_stands(widget, wire):
+    wire.set(widget, layer=7, query=[1])
+    assert (widget.layer, widget.query) == (0, [1])
+    assert wire.updates("layer")[-1] == 0
+    assert wire.updates("error")[-1]["message"] == "layer must be 0 to 2, got 7."
+
+
+def test_a_wrong_type_from_the_page_is_refused_without_a_traceback(widget, wire):
+    wire.set(widget, view=3)
+    assert widget.view == "head"
+    assert widget.error["message"]
+
+
+class Slow:
+    """A runner whose runs wait until they are let go, so that texts can overtake each other."""
+
+    name = "slow"
+
+    def __init__(self, capture):
+        self.capture, self.go, self.ran = capture, threading.Event(), []
+
+    def run(self, text, pair=None, **options):
+        self.ran.append(text)
+        assert self.go.wait(30.0)
+        if text == "bad":
+            raise InputError("text must be good, got 'bad'. Write another.")
+        tokens = replace(self.capture.tokens, source=(text,))
+        return replace(self.capture, streams={"": tokens})
+
+
+def test_the_newest_text_wins(wire, capture):
+    runner = Slow(capture)
+    widget = AttentionWidget(capture, runner, query=[1])
+    for text in ("first", "second", "third"):
+        wire.deliver(widget, {"method": "update", "state": {"text": text}})
+    runner.go.set()
+    assert widget._front_end.wait(30.0)
+    assert (widget.text, widget.capture_id, widget.query) == ("third", 1, [])
+    assert runner.ran in (["first", "third"], ["third"])
+    assert widget.running == ""
+
+
+def test_a_text_that_fails_keeps_the_last_picture_and_says_why(wire, capture):
+    runner = Slow(capture)
+    runner.go.set()
+    widget = AttentionWidget(capture, runner)
+    wire.set(widget, text="bad")
+    assert (widget.text, widget.capture_id) == ("keys turn", 0)
+    assert widget.error["message"] == "text must be good, got 'bad'."
+    wire.set(widget, text="better")
+    assert (widget.text, widget.error) == ("better", {})
+
+
+def test_python_sets_the_text_at_once_or_not_at_all(wire, capture):
+    runner = Slow(capture)
+    runner.go.set()
+    widget = AttentionWidget(capture, runner)
+    widget.text = "new"
+    assert widget.capture.tokens.source == ("new",)
+    with pytest.raises(InputError, match="text must be good"):
+        widget.text = "bad"
+    assert (widget.text, widget.capture.tokens.source) == ("new", ("new",))
+
+
+def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, capture):
+    runner = Slow(capture)
+    widget = AttentionWidget(capture, runner)
+    wire.deliver(widget, {"method": "update", "state": {"text": "busy"}})  # keeps the answering thread
+    old = wire.ask(widget, "frame", wait=False, **spec(widget))
+    other_page = wire.ask(widget, "frame", page="second", wait=False, **spec(widget))
+    cancelled = wire.ask(widget, "row", wait=False, **spec(widget), side="query", index=0)
+    wire.deliver(widget, {"method": "custom", "content": {"kind": "cancel", "id": cancelled}})
+    new = wire.ask(widget, "frame", wait=False, **spec(widget, layer=1, capture_id=1))
+    runner.go.set()
+    assert widget._front_end.wait(30.0)
+    outcome = {i: [m[0].get("error", {}).get("name") for m in wire.messages("reply", i)] for i in (old, cancelled, new)}
+    assert outcome == {old: ["Cancelled"], cancelled: ["Cancelled"], new: [None]}
+    assert len(wire.messages("reply", other_page)) == 1
