@@ -1,0 +1,159 @@
+"""What the model is called with, read once: how to call it, how many items, what is padding, what stands where."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from attn_widget.errors import InputError
+from attn_widget.recording import tokens as token_makers
+from attn_widget.recording.assemble import Input
+from attn_widget.records import Tokens
+
+# The arguments by which models of any library are given the three kinds of input.
+IDS = ("input_ids", "decoder_input_ids")
+PICTURES = ("pixel_values",)
+SOUNDS = ("input_features", "input_values")
+
+
+@dataclass
+class Call(Input):
+    """An `Input` that can be run."""
+
+    model: torch.nn.Module | None = None
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] | None = None
+
+    def run(self) -> Any:
+        """Run the model once and return its output."""
+        return self.model(*self.args, **self.kwargs)
+
+
+def describe(
+    model: torch.nn.Module,
+    inputs: Any,
+    *,
+    tokens: Any = None,
+    tokenizer: Any = None,
+    item: int = 0,
+    window: int = 0,
+    source: Sequence[str] = (),
+) -> Call:
+    """Return how to call the model on these inputs, and what is known of them."""
+    if isinstance(inputs, str):
+        raise InputError("inputs must be what the model is called with, got a text. Use ModelRunner(model, tokenizer).")
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    if isinstance(inputs, Mapping) or hasattr(inputs, "keys"):
+        kwargs = {name: inputs[name] for name in inputs}
+    else:
+        args = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    tensors = [value for value in (*kwargs.values(), *args) if isinstance(value, torch.Tensor)]
+    if not tensors:
+        raise InputError(f"inputs must hold at least one tensor, got {type(inputs).__name__}. Use return_tensors='pt'.")
+    batch = _batch(kwargs)
+    if batch is not None and not 0 <= item < batch:
+        raise InputError(f"item must be 0 to {batch - 1}, got {item}. Choose an item of the batch that exists.")
+    if batch is None and item < 0:
+        raise InputError(f"item must be 0 or more, got {item}. Choose an item of the batch that exists.")
+    if _takes(model, "use_cache") and "use_cache" not in kwargs:
+        kwargs["use_cache"] = False  # a cache would keep every key a second time
+    return Call(
+        batch=batch,
+        item=item,
+        window=window,
+        real=_real(model, kwargs, item),
+        make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, stream, n),
+        given=_given(tokens, model, kwargs),
+        model=model,
+        args=args,
+        kwargs=kwargs,
+    )
+
+
+def is_encoder_decoder(model: torch.nn.Module) -> bool:
+    """Return whether the model says that it has an encoder and a decoder."""
+    return bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+
+
+def _batch(kwargs: Mapping[str, Any]) -> int | None:
+    """Return the number of items, where the arguments say it."""
+    for name in (*IDS, *PICTURES, *SOUNDS, "inputs_embeds", "attention_mask"):
+        value = kwargs.get(name)
+        if isinstance(value, torch.Tensor):
+            return int(value.shape[0])
+    return None
+
+
+def _takes(model: torch.nn.Module, argument: str) -> bool:
+    """Return whether the model's forward names this argument."""
+    try:
+        return argument in inspect.signature(model.forward).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _real(model: torch.nn.Module, kwargs: Mapping[str, Any], item: int) -> dict[str, torch.Tensor]:
+    """Return the positions of each stream that are no padding, as far as the masks say it."""
+    real = {}
+    mask = kwargs.get("attention_mask")
+    if isinstance(mask, torch.Tensor) and mask.ndim == 2:
+        streams = ("", "text", "encoder", "memory") if not is_encoder_decoder(model) else ("encoder", "memory")
+        real |= dict.fromkeys(streams, mask[item] != 0)
+    mask = kwargs.get("decoder_attention_mask")
+    if isinstance(mask, torch.Tensor) and mask.ndim == 2:
+        real["decoder"] = mask[item] != 0
+    return real
+
+
+def _given(tokens: Any, model: torch.nn.Module, kwargs: Mapping[str, Any]) -> dict[str, Tokens]:
+    """Return the tokens that the caller named, by stream."""
+    if tokens is None:
+        return {}
+    if isinstance(tokens, str):
+        raise InputError(f"tokens must be one label per position, got the text {tokens!r}. Give a list of labels.")
+    if isinstance(tokens, Mapping):
+        return {stream: _as_tokens(value) for stream, value in tokens.items()}
+    first = _as_tokens(tokens)
+    return dict.fromkeys(("", "encoder", "text"), first)
+
+
+def _as_tokens(value: Any) -> Tokens:
+    """Return labels as tokens; tokens unchanged."""
+    return value if isinstance(value, Tokens) else token_makers.labels(value)
+
+
+def _tokens(
+    model: torch.nn.Module,
+    inputs: Any,
+    kwargs: Mapping[str, Any],
+    tokenizer: Any,
+    item: int,
+    source: Sequence[str],
+    stream: str,
+    n: int,
+) -> Tokens | None:
+    """Return what stands along a stream of n positions, or None where the inputs do not tell."""
+    ids = kwargs.get("input_ids")
+    target = kwargs.get("decoder_input_ids")
+    if stream == "decoder" and isinstance(target, torch.Tensor) and target.shape[-1] == n:
+        return token_makers.from_encoding(tokenizer, {"input_ids": target}, item=item)
+    if isinstance(ids, torch.Tensor) and ids.ndim == 2 and ids.shape[-1] == n and stream not in ("vision", "audio"):
+        return token_makers.from_encoding(tokenizer, inputs, item=item, source=source)
+    if isinstance(kwargs.get("pixel_values"), torch.Tensor):
+        return _patches(model, kwargs["pixel_values"], n)
+    return None
+
+
+def _patches(model: torch.nn.Module, pixels: torch.Tensor, n: int) -> Tokens | None:
+    """Return patch tokens: the grid comes from the convolution that cuts the picture."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.kernel_size == module.stride:
+            rows, columns = (pixels.shape[-2] // module.stride[0], pixels.shape[-1] // module.stride[1])
+            if 0 <= n - rows * columns < min(rows * columns, 64):
+                return token_makers.patches(n, rows, columns)
+    return None

@@ -1,0 +1,256 @@
+"""Route 1: the attention interface of transformers, with the model's own mathematics and its own masks.
+
+Attention modules that route look their function up by the name in their configuration. For the length of
+one capture that name is ours; it stands for the same masks as before, and our function notes queries, keys
+and all that is added to their product, then lets the family's own code compute. Three traps shape this file:
+
+- A name without a *mask* function of the same name gives causal models no mask at all, so both are registered.
+- Some families compare the name with a literal ("sdpa"). Where they would then take another branch, their
+  configuration is left alone and route 2 sees them.
+- The registries are global: another thread that uses the model meanwhile reaches our function too. It finds no
+  recorder in its own context and gets the implementation that was configured, unrecorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+
+from attn_widget.recording.record import Record, Recorder
+from attn_widget.recording.recompute import BLOCK_BYTES, additive, family_differs, plain_weights, triangle
+
+PREFIX = "attn_widget_"
+ACTIVE: ContextVar[Recorder | None] = ContextVar("attn_widget_recorder", default=None)
+
+
+@contextlib.contextmanager
+def routed(model: torch.nn.Module, recorder: Recorder) -> Iterator[None]:
+    """Record every routed attention inside; every configuration is as before when it ends."""
+    if not any(routes(module) for module in model.modules()):
+        yield
+        return
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    token = ACTIVE.set(recorder)
+    saved: list[tuple[Any, str]] = []
+    try:
+        for config in _configs(model):
+            original = config._attn_implementation
+            if original is None or original.startswith(PREFIX) or original in _literals(model, config):
+                continue
+            # Flash and flex kernels never form a score that could be noted; scaled dot-product attention stands in.
+            original = "eager" if original == "eager" or not _has_sdpa(model, config) else "sdpa"
+            # Registered once and left there: a thread may be inside a forward that began under this name.
+            AttentionInterface.register(PREFIX + original, _stand_in(original))
+            AttentionMaskInterface.register(PREFIX + original, AttentionMaskInterface._global_mapping[original])
+            saved.append((config, config._attn_implementation_internal))
+            config._attn_implementation_internal = PREFIX + original
+        yield
+    finally:
+        for config, name in saved:
+            config._attn_implementation_internal = name
+        ACTIVE.reset(token)
+
+
+def routes(module: torch.nn.Module) -> bool:
+    """Return whether the module looks its attention function up by name."""
+    return _interface_of(module) is not None
+
+
+def _stand_in(original: str) -> Callable[..., Any]:
+    """Return the function that stands in for one implementation."""
+
+    def attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
+        eager = _eager_of(module)
+        configured = eager if original == "eager" else _interface_of(module)[original]
+        recorder = ACTIVE.get()
+        if recorder is None or query.ndim != 4:
+            return configured(module, query, key, value, attention_mask, *args, **kwargs)
+        if args:  # a few families pass scaling by position
+            named = inspect.signature(eager).bind_partial(module, query, key, value, attention_mask, *args).arguments
+            kwargs.update({name: value for name, value in list(named.items())[5:]})
+        with recorder.inside():
+            return _record(recorder, module, original, eager, configured, (query, key, value), attention_mask, kwargs)
+
+    return attention
+
+
+def _record(
+    recorder: Recorder,
+    module: Any,
+    original: str,
+    eager: Callable[..., Any],
+    configured: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    kwargs: dict[str, Any],
+) -> tuple[Any, Any]:
+    """Note one call, compute it as the family does, and return what the module expects."""
+    query, key, value = qkv
+    n_queries, n_keys = query.shape[2], key.shape[2]
+    causal = False
+    if original == "sdpa" and mask is None and n_queries > 1:
+        causal = kwargs.get("is_causal")
+        causal = bool(getattr(module, "is_causal", True) if causal is None else causal)
+    scaling = kwargs.get("scaling")
+    record = Record(
+        name=recorder.name_of(module),
+        shape=(query.shape[0], query.shape[1], n_queries, n_keys),
+        dtype=query.dtype,
+        cross=recorder.is_cross(module),
+        q=query,
+        k=key,
+        v=value,
+        scaling=query.shape[-1] ** -0.5 if scaling is None else float(scaling),
+        mask=None if mask is None else mask[..., :n_keys],
+        causal=causal,
+        bias=kwargs.get("position_bias"),
+        bias_kind=None if kwargs.get("position_bias") is None else "position",
+        softcap=kwargs.get("softcap"),
+        sinks=_sinks(module, eager, kwargs),
+    )
+    own_mask = mask
+    if causal:
+        own_mask = triangle(torch.arange(n_queries, device=query.device), n_keys)[None, None]
+    if own_mask is not None and own_mask.dtype == torch.bool:
+        own_mask = additive(own_mask, query.dtype)
+    differs = recorder.once(type(module), lambda: family_differs(record, eager, module, own_mask, kwargs))
+    if differs:
+        record.rows_of = _family_rows(module, eager, qkv, own_mask, kwargs)
+    if recorder.keeps(record.shape, query.element_size()):
+        output, weights = eager(module, query, key, value, own_mask, **kwargs)
+        if weights is None or tuple(weights.shape) != record.shape:
+            weights = plain_weights(record)
+        if recorder.keep_graph:
+            record.kept, output = recorder.graph(record, weights, value, output)
+        else:
+            record.weights = weights
+    elif original == "eager":
+        output, weights = _in_rows(module, eager, qkv, own_mask, kwargs), None
+    else:
+        output, weights = configured(module, query, key, value, mask, **kwargs)
+    recorder.add(record, output)
+    return output, weights
+
+
+def _in_rows(
+    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+) -> torch.Tensor:
+    """Return the family's own output, computed on blocks of query rows: no n×n tensor of all heads."""
+    query, key, value = qkv
+    n_queries = query.shape[2]
+    block = max(1, BLOCK_BYTES // (query.shape[0] * query.shape[1] * key.shape[2] * 4))
+    parts = [
+        _call_rows(module, eager, qkv, mask, kwargs, slice(start, start + block))[0]
+        for start in range(0, n_queries, block)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def _call_rows(
+    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any], rows: Any
+) -> tuple[Any, Any]:
+    """Return the family's output and weights for some query rows."""
+    query, key, value = qkv
+    square = (query.shape[2], key.shape[2])
+
+    def part(term: Any) -> Any:
+        fits = isinstance(term, torch.Tensor) and term.ndim >= 3 and tuple(term.shape[-2:]) == square
+        return term[..., rows, :] if fits else term
+
+    kwargs = {name: part(value) for name, value in kwargs.items()}
+    return eager(module, query[:, :, rows], key, value, part(mask), **kwargs)
+
+
+def _family_rows(
+    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+) -> Callable[..., Any]:
+    """Return a function of rows that gives the family's own weights ``(batch, head, row, key)``."""
+
+    def rows_of(rows: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return _call_rows(module, eager, qkv, mask, kwargs, rows)[1]
+
+    return rows_of
+
+
+def _sinks(module: Any, eager: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    """Return the scores of the sinks, one a head, if this family has them."""
+    if kwargs.get("s_aux") is not None:
+        return kwargs["s_aux"]
+    return getattr(module, "sinks", None) if "sinks" in eager.__code__.co_names else None
+
+
+def _forward_of(module: torch.nn.Module) -> Any:
+    """Return the plain function behind the module's forward."""
+    return inspect.unwrap(type(module).forward)
+
+
+def _interface_of(module: torch.nn.Module) -> Any:
+    """Return the table of attention functions that the module's forward names, or None."""
+    code = getattr(_forward_of(module), "__code__", None)
+    if code is None or "transformers" not in sys.modules:
+        return None
+    from transformers import AttentionInterface
+
+    names = _forward_of(module).__globals__
+    return next((names[n] for n in code.co_names if isinstance(names.get(n), AttentionInterface)), None)
+
+
+def _eager_of(module: torch.nn.Module) -> Callable[..., Any]:
+    """Return the eager function that the module's forward falls back on."""
+    forward = _forward_of(module)
+    names = forward.__globals__
+    mentioned = [n for n in forward.__code__.co_names if n.endswith("eager_attention_forward")]
+    found = next((n for n in [*mentioned, "eager_attention_forward"] if callable(names.get(n))), None)
+    return names[found]
+
+
+def _configs(model: torch.nn.Module) -> list[Any]:
+    """Return every configuration that routed attention or the masks above it are chosen by."""
+    found: dict[int, Any] = {}
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if not hasattr(config, "_attn_implementation_internal"):
+            continue
+        if any(routes(child) for child in module.modules()):
+            found[id(config)] = config
+    return list(found.values())
+
+
+def _has_sdpa(model: torch.nn.Module, config: Any) -> bool:
+    """Return whether the model of this configuration can run scaled dot-product attention."""
+    owners = [m for m in model.modules() if getattr(m, "config", None) is config and hasattr(m, "_supports_sdpa")]
+    return all(owner._supports_sdpa for owner in owners)
+
+
+def _literals(model: torch.nn.Module, config: Any) -> set[str]:
+    """Return the implementation names that code under this configuration compares with."""
+    found: set[str] = set()
+    for module in model.modules():
+        if getattr(module, "config", None) is not config:
+            continue
+        for cls in type(module).__mro__:
+            if "modeling_utils" in cls.__module__ or not cls.__module__.startswith(type(module).__module__):
+                continue
+            for member in vars(cls).values():
+                found |= _compared(inspect.unwrap(member)) if inspect.isfunction(member) else set()
+    return found
+
+
+def _compared(function: Any) -> set[str]:
+    """Return the names "eager" and "sdpa" where the function holds the configured name against them."""
+    code = function.__code__
+    if "_attn_implementation" not in code.co_names:
+        return set()
+    constants = {c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,))}
+    found = {name for name in ("eager", "sdpa") if name in constants}
+    # transformers 4 wrote `!= "eager"` before every look-up; that test passes our name on as it should.
+    looks_up = any(name.endswith("eager_attention_forward") for name in code.co_names)
+    return found - {"eager"} if looks_up and "get_interface" not in code.co_names else found
