@@ -1,0 +1,168 @@
+"""Attention flow: how much could pass from each input token to each token, attention taken as capacity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from attn_widget.attribution.bounds import cut_bounds
+from attn_widget.attribution.checks import check_rows, namespace
+from attn_widget.attribution.joint import Graph, graph_of_arrays
+from attn_widget.attribution.rollout import normalised
+from attn_widget.errors import InputError
+from attn_widget.records import Progress, to_numpy
+
+Report = Callable[[Progress], None]
+MEMORY_BYTES = 2 * 2**30  # for one thread's copy of the network
+
+
+def flow(
+    attention: Any,
+    *,
+    layer: int | None = None,
+    start_layer: int = 0,
+    query: int | Sequence[int] | None = None,
+    residual: float = 0.5,
+    reduce: str = "mean",
+    head: int | None = None,
+    normalise: bool = False,
+    progress: Report | None = None,
+    threads: int | None = None,
+) -> Float[Any, "query key"]:
+    """Return attention flow ``(query, key)`` from a layer down to the input, exact.
+
+    ``F(u, v)`` = the maximum flow from ``u`` at the target layer to ``v`` at the input through the layered
+    graph whose edge capacities are ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
+
+    Parameters
+    ----------
+    attention
+        Attention after softmax, ``(layer, head, query, key)`` or ``(layer, query, key)``, layer 0 nearest
+        the input; NumPy or torch, or a list of one array per layer. Rows sum to 1, or to less where a sink
+        took the rest. Rectangular attention is cross-attention to keys that stay fixed.
+    layer
+        The target layer, from 0 (the paper's first). The top one when left out.
+    start_layer
+        The lowest layer that takes part, from 0. The columns stand for tokens at its input.
+    query
+        One row, several, or all when left out.
+    residual
+        Share of each token that passes by attention through the residual connection, 0 to 1.
+    reduce
+        ``mean``, ``max`` or ``min`` over heads (the latter two rescaled to the mean's row sums), or
+        ``isolated``: the one ``head`` in every layer.
+    head
+        One head at the target layer, with reduced heads below (the paper's appendix A.1).
+    normalise
+        Divide each row by its sum, as the paper does; a row of zeros stays zeros. This hides saturation.
+    progress
+        Called between rows with a `Progress`: ``values`` so far (open rows hold an upper bound) and which
+        rows are ``exact``. It may raise `Cancelled` to stop.
+    threads
+        Threads that work on rows at the same time; as many as there are processors when left out.
+
+    Returns
+    -------
+    array, (query, key)
+        In units of attention capacity, each value at most 1; rows sum to 1 only with ``normalise``.
+
+    Raises
+    ------
+    InputError
+        If ``attention`` is not attention, a layer, row, head or share is out of range, or the network
+        would not fit in memory.
+
+    Notes
+    -----
+    Every pair is a maximum flow of its own; keys of one row do not compete. From about five layers up a
+    flow often equals ``min(1, sum of the key's column)`` and no longer depends on the query: see
+    ``Attribution.saturated``. Costs about ``layer·query`` operations a pair, tens of microseconds.
+
+    References
+    ----------
+    Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers", section 3.
+    https://aclanthology.org/2020.acl-main.385
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flow(np.array([[[0.75, 0.25], [0.5, 0.5]], [[0.5, 0.5], [0.0, 1.0]]]))
+    array([[1.   , 0.375],
+           [0.25 , 0.75 ]])
+    """
+    graph = graph_of_arrays(
+        attention, layer=layer, start_layer=start_layer, residual=residual, reduce=reduce, head=head
+    )
+    rows = check_rows(query, graph.n_queries)
+    like = graph.steps[-1].weights([0])
+    values = flow_rows(graph, rows, capacities(graph), progress=progress, threads=threads)
+    return kind_of(normalised(values) if normalise else values, like)
+
+
+def capacities(graph: Graph) -> Float[np.ndarray, "layer node node"]:
+    """Return the edge capacities between successive levels of positions, in float64, lowest layer first."""
+    needed = 8 * len(graph.steps) * graph.n**2
+    if needed * 2 > MEMORY_BYTES:
+        fits = int((MEMORY_BYTES / (16 * len(graph.steps))) ** 0.5)
+        raise InputError(
+            f"attention must fit flow's memory budget of {MEMORY_BYTES / 2**30:.3g} GiB a thread, got {graph.n} "
+            f"positions × {len(graph.steps)} layers ({needed * 2 / 2**30:.1f} GiB). Use at most {fits} positions at "
+            'this depth, a higher start_layer, or method="rollout", which has no such limit.'
+        )
+    out = np.zeros((len(graph.steps), graph.n, graph.n))
+    diagonal = np.arange(graph.n)
+    for matrix, step in zip(out, graph.steps, strict=True):
+        matrix[step.queries, step.keys] = (1 - graph.residual) * to_numpy(step.weights(None)).astype(np.float64)
+        asked = diagonal[step.queries]
+        matrix[asked, asked] += graph.residual
+        idle = np.setdiff1d(diagonal, asked)  # the stream that does not ask passes this step unchanged
+        matrix[idle, idle] = 1.0
+    return out
+
+
+def flow_rows(
+    graph: Graph,
+    rows: tuple[int, ...],
+    network: Float[np.ndarray, "layer node node"],
+    *,
+    upper: Float[np.ndarray, "query key"] | None = None,
+    progress: Report | None = None,
+    threads: int | None = None,
+) -> Float[np.ndarray, "query key"]:
+    """Return the flow of the chosen rows; rows are worked on by threads and reported as they end."""
+    from attn_widget.attribution import maxflow
+
+    if upper is None:
+        upper = cut_bounds(network)[0][graph.rows, graph.columns][list(rows)]
+    values, exact = np.array(upper), np.zeros(len(rows), bool)
+
+    def tell() -> None:
+        if progress is not None:
+            progress(Progress("flow", int(exact.sum()), len(rows), values, exact))
+
+    tell()
+    workers = max(1, min(threads or os.cpu_count() or 1, len(rows)))
+    pool = ThreadPoolExecutor(workers)
+    try:
+        jobs = {pool.submit(maxflow.source_row, network, graph.rows.start + row): i for i, row in enumerate(rows)}
+        for job in as_completed(jobs):
+            i = jobs[job]
+            values[i] = job.result()[graph.columns]
+            exact[i] = True
+            tell()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return values
+
+
+def kind_of(values: Shaped[np.ndarray, "query key"], like: Any) -> Shaped[Any, "query key"]:
+    """Return values as the kind of array (library, device) that ``like`` is; the precision stays."""
+    if isinstance(like, np.ndarray):
+        return values
+    return namespace(like).asarray(values, device=array_api_compat.device(like))
