@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -49,16 +49,13 @@ def matrix_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Fra
     pool = 1
     while -(-shown.shape[0] // pool) * -(-shown.shape[1] // pool) > MAX_MESSAGE_BYTES:
         pool += 1
-    arrays = {"weights": sqrt8(max_pool(shown, pool))}
+    arrays = {"weights": sqrt8(max_pool(shown, pool, pool))}
     arrays |= _totals(numbers, shown[None], queries)
     if pool == 1:
         arrays |= _trust(numbers, queries, keys)
     fields = _fields(spec, numbers, queries, keys)
     fields["lanes"] = fields["lanes"][:1]
     return Frame(fields | {"pool": pool}, arrays)
-
-
-MAKERS: dict[str, Callable[[Spec, Numbers, Axis, Axis], Frame]] = {"head": head_frame, "matrix": matrix_frame}
 
 
 def row_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: str, index: int) -> Frame:
@@ -102,15 +99,17 @@ def cut(numbers: Numbers, side: str, members: Sequence[int]) -> Numbers:
     return replace(numbers, exact=None, **{name: pick(getattr(numbers, name)) for name in names})
 
 
-def max_pool(matrix: Float[np.ndarray, "query key"], pool: int) -> Float[np.ndarray, "pooled_query pooled_key"]:
-    """Return the largest value of each ``pool × pool`` block; edge blocks may be smaller.
+def max_pool(
+    matrix: Float[np.ndarray, "query key"], query_pool: int, key_pool: int
+) -> Float[np.ndarray, "pooled_query pooled_key"]:
+    """Return the largest value of each ``query_pool × key_pool`` block; edge blocks may be smaller.
 
     The largest, never the mean: a single strong link must not vanish.
     """
-    if pool == 1:
-        return matrix
-    rows = np.maximum.reduceat(matrix, np.arange(0, matrix.shape[0], pool), axis=0)
-    return np.maximum.reduceat(rows, np.arange(0, matrix.shape[1], pool), axis=1)
+    for axis, pool in ((0, query_pool), (1, key_pool)):
+        if pool > 1 and matrix.shape[axis]:
+            matrix = np.maximum.reduceat(matrix, np.arange(0, matrix.shape[axis], pool), axis=axis)
+    return matrix
 
 
 def _weights(shown: np.ndarray) -> dict[str, Any]:

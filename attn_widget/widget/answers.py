@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attn_widget.errors import Cancelled, InputError
-from attn_widget.frames.frame import MAKERS, row_frame
+from attn_widget.frames.frame import row_frame
 from attn_widget.frames.protocol import VERSION, Frame, Spec
 from attn_widget.records import Progress
 from attn_widget.widget import checks
-from attn_widget.widget.numbers import Partial
+from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.requests import Answers, Report, Request
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ class FrontEnd:
     def __init__(self, widget: AttentionWidget) -> None:
         self._widget = widget
         self._answers = Answers(widget.send)
-        self._table = {"hello": self._hello, "frame": self._frame, "row": self._row}
+        # "detail" is a second picture beside the first: under its own name neither replaces the other.
+        self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
         widget.on_msg(self._on_message)
 
     def close(self) -> None:
@@ -55,21 +56,13 @@ class FrontEnd:
 
     def _frame(self, data: dict[str, Any], report: Report) -> Frame:
         spec = self._checked(data)
-        queries, keys = self._widget._axes(spec)
-        maker = MAKERS[spec.view]
-
-        def on_progress(partial: Partial) -> None:
-            numbers = partial.numbers
-            report(partial.progress, None if numbers is None else lambda: maker(spec, numbers, queries, keys))
-
-        numbers = self._widget._numbers.whole(spec, on_progress)
-        return maker(spec, numbers, queries, keys)
+        return VIEWS[spec.view](Drawing(self._widget._numbers, spec, data, report))
 
     def _row(self, data: dict[str, Any], _report: Report) -> Frame:
         spec, side, index = self._checked(data), data.get("side"), data.get("index")
         if side not in ("query", "key"):
             raise InputError(f"side must be query or key, got {side!r}. Ask again with one.")
-        queries, keys = self._widget._axes(spec)
+        queries, keys = Drawing(self._widget._numbers, spec, data, _report).axes()
         axis = queries if side == "query" else keys
         if not isinstance(index, int) or not 0 <= index < len(axis):
             raise InputError(f"index must be 0 to {len(axis) - 1}, got {index!r}. Ask for a row that is shown.")

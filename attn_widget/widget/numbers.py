@@ -15,6 +15,7 @@ from attn_widget.frames.frame import Numbers, cut
 from attn_widget.frames.protocol import Spec
 from attn_widget.records import Attribution, Capture, LayerAttention, Progress, to_numpy
 
+ONE_HEAD = ("matrix", "neuron")  # views that show one head of a method that keeps heads apart
 REMEMBERED_BYTES = 256 * 2**20
 
 Report = Callable[[Progress], None]
@@ -36,12 +37,15 @@ class NumbersOf:
         self._remembered: OrderedDict[tuple, Numbers] = OrderedDict()
         self._lock = threading.RLock()  # a cell and the answering thread may ask at once
 
-    def whole(self, spec: Spec, progress: Callable[[Partial], None] | None = None) -> Numbers:
+    def whole(self, spec: Spec, progress: Callable[[Partial], None] | None = None, *, remember: bool = True) -> Numbers:
         """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
         with self._lock:
             key = _key(spec)
             if key not in self._remembered:
-                self._remember(key, self._compute(spec, None, progress))
+                numbers = self._compute(spec, None, progress)
+                if not remember:
+                    return numbers
+                self._remember(key, numbers)
             self._remembered.move_to_end(key)
             return self._remembered[key]
 
@@ -88,15 +92,15 @@ class NumbersOf:
 
 
 def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
-    """Return the lanes of a spec: all heads for the head view, one for views of one head, none for joint methods."""
+    """Return the lanes of a spec: all heads, or one for views of one head, none for methods that join them."""
     if spec.method not in PER_HEAD:
         return (None,)
-    return tuple(range(layer.n_heads)) if spec.view == "head" else (spec.head,)
+    return (spec.head,) if spec.view in ONE_HEAD else tuple(range(layer.n_heads))
 
 
 def _key(spec: Spec) -> tuple:
     """Return what the numbers depend on: not on how they are drawn."""
-    lanes: Any = ("all" if spec.view == "head" else spec.head) if spec.method in PER_HEAD else None
+    lanes: Any = (spec.head if spec.view in ONE_HEAD else "all") if spec.method in PER_HEAD else None
     return (
         spec.method,
         spec.attention,

@@ -10,12 +10,11 @@ import numpy as np
 import traitlets as t
 
 from attn_widget.errors import AttnWidgetError, InputError
-from attn_widget.frames.axes import displayed
-from attn_widget.frames.frame import MAKERS
 from attn_widget.frames.protocol import Spec
 from attn_widget.records import Capture, Runner
 from attn_widget.widget import checks, state
 from attn_widget.widget.answers import FrontEnd
+from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.requests import describe
 from attn_widget.widget.traits import Indices, Whole
@@ -97,7 +96,7 @@ class AttentionWidget(anywidget.AnyWidget):
     theme = t.Unicode("auto").tag(sync=True)
     truncate = t.Bool(False)
 
-    views = t.List(t.Unicode(), list(MAKERS), read_only=True).tag(sync=True)
+    views = t.List(t.Unicode(), list(VIEWS), read_only=True).tag(sync=True)
     methods = t.List(t.Unicode(), read_only=True).tag(sync=True)
     capture_id = t.Int(0, read_only=True).tag(sync=True)
     info = t.Dict(read_only=True).tag(sync=True)
@@ -241,10 +240,6 @@ class AttentionWidget(anywidget.AnyWidget):
 
     def _spec(self) -> Spec:
         return Spec(**{name: getattr(self, name) for name in Spec.__dataclass_fields__})
-
-    def _axes(self, spec: Spec) -> tuple:
-        options = {"hide_special": spec.hide_special, "words": spec.words}
-        return tuple(displayed(tokens, **options) for tokens in self.capture.axes(spec.attention))
 
     def _show_error(self, error: Exception, where: str = "request") -> None:
         self.set_trait("error", describe(error) | {"where": where, "id": self.error.get("id", 0) + 1})

@@ -70,10 +70,11 @@ def test_a_matrix_too_large_to_send_is_pooled_by_its_largest_values(tokens, monk
 def test_pooling_keeps_a_single_strong_link_and_odd_edges():
     matrix = np.zeros((5, 7))
     matrix[4, 6] = 1
-    pooled = max_pool(matrix, 3)
+    pooled = max_pool(matrix, 3, 3)
     assert pooled.shape == (2, 3)
     assert pooled[1, 2] == 1
     assert pooled.sum() == 1
+    assert max_pool(matrix, 1, 4).shape == (5, 2)
 
 
 def test_a_row_reply_is_the_exact_row_of_every_head(numbers, tokens, attention):

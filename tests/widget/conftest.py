@@ -43,10 +43,15 @@ class Wire:
         found = [(c, b) for c, b in self.sent if c.get("kind") == kind and c.get("id") == request_id]
         return [(content, decode(content.get("data") or {}, buffers)) for content, buffers in found]
 
+    def answer(self, widget: Any, name: str, **data: Any) -> dict:
+        """Send a request and return its one reply, error or not."""
+        (reply,) = self.messages("reply", self.ask(widget, name, **data))
+        return reply[0]
+
     def reply(self, widget: Any, name: str, **data: Any) -> tuple[dict, dict[str, np.ndarray]]:
-        """Send a request and return its one reply."""
-        request_id = self.ask(widget, name, **data)
-        (reply,) = self.messages("reply", request_id)
+        """Send a request and return its one reply with its arrays; it must not be an error."""
+        (reply,) = self.messages("reply", self.ask(widget, name, **data))
+        assert "error" not in reply[0], reply[0]["error"]
         return reply
 
     def updates(self, name: str) -> list[Any]:

@@ -82,19 +82,19 @@ def test_one_row_of_flow_equals_the_whole_matrix_row(widget, wire, attention):
     ],
 )
 def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, words):
-    reply, _ = wire.reply(widget, "frame", **{**spec(widget), **changes})
+    reply = wire.answer(widget, "frame", **{**spec(widget), **changes})
     assert reply["error"]["message"].startswith(words)
     assert widget.layer == 0
 
 
 def test_an_unknown_request_is_answered(widget, wire):
-    reply, _ = wire.reply(widget, "frames")
-    assert reply["error"]["message"] == "name must be one of hello, frame, row."
+    reply = wire.answer(widget, "frames")
+    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row."
 
 
 @pytest.mark.parametrize(("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)])
 def test_a_row_that_does_not_exist_is_answered(widget, wire, side, index):
-    reply, _ = wire.reply(widget, "row", **spec(widget), side=side, index=index)
+    reply = wire.answer(widget, "row", **spec(widget), side=side, index=index)
     assert "must be" in reply["error"]["message"]
 
 

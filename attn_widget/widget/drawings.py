@@ -1,0 +1,106 @@
+"""One entry per view: a Spec in, the Frame of that view out, by way of the numbers it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from attn_widget.attribution.methods import PER_HEAD
+from attn_widget.errors import InputError
+from attn_widget.frames.axes import Axis, displayed
+from attn_widget.frames.frame import Numbers, head_frame, matrix_frame
+from attn_widget.frames.neuron import neuron_frame
+from attn_widget.frames.protocol import Frame, Spec
+from attn_widget.frames.reading import text_frame
+from attn_widget.frames.tiles import Tile, factors, model_frame, shrink
+from attn_widget.records import Progress
+from attn_widget.widget.numbers import NumbersOf, Partial
+from attn_widget.widget.stages import stages_of
+
+Report = Callable[[Progress, Any], None]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What one request asks to be drawn, and whom to tell how far it has come."""
+
+    numbers: NumbersOf
+    spec: Spec
+    data: dict[str, Any]
+    report: Report
+
+    def axes(self) -> tuple[Axis, Axis]:
+        """Return the displayed rows and columns."""
+        options = {"hide_special": self.spec.hide_special, "words": self.spec.words}
+        queries, keys = self.numbers.capture.axes(self.spec.attention)
+        return displayed(queries, **options), displayed(keys, **options)
+
+    def whole(self, make: Callable[[Numbers], Frame]) -> Frame:
+        """Return the frame of all numbers; while they are being computed, frames of what is there."""
+
+        def on_progress(partial: Partial) -> None:
+            numbers = partial.numbers
+            self.report(partial.progress, None if numbers is None else lambda: make(numbers))
+
+        return make(self.numbers.whole(self.spec, on_progress))
+
+
+def _head(drawing: Drawing) -> Frame:
+    return drawing.whole(lambda numbers: head_frame(drawing.spec, numbers, *drawing.axes()))
+
+
+def _matrix(drawing: Drawing) -> Frame:
+    return drawing.whole(lambda numbers: matrix_frame(drawing.spec, numbers, *drawing.axes()))
+
+
+def _text(drawing: Drawing) -> Frame:
+    capture = drawing.numbers.capture
+    _, keys = capture.axes(drawing.spec.attention)
+    return drawing.whole(lambda n: text_frame(drawing.spec, n, *drawing.axes(), keys, capture.image))
+
+
+def _model(drawing: Drawing) -> Frame:
+    """Draw layer after layer, so that thumbnails appear as they are made."""
+    spec, numbers_of = drawing.spec, drawing.numbers
+    layers = numbers_of.capture.group(spec.attention)
+    queries, keys = drawing.axes()
+    n_tiles = sum(layer.n_heads if spec.method in PER_HEAD else 1 for layer in layers)
+    pool = factors(queries, keys, n_tiles)
+    tiles: list[Tile] = []
+    unit, causal = "share", True
+
+    def frame() -> Frame:
+        return model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal)
+
+    for i in range(len(layers)):
+
+        def on_progress(partial: Partial, i: int = i, started: bool = bool(tiles)) -> None:
+            step = partial.progress
+            total = len(layers) * max(step.total, 1)
+            done = i * max(step.total, 1) + step.done
+            drawing.report(replace(step, done=done, total=total), frame if started else None)
+
+        numbers = numbers_of.whole(
+            replace(spec, layer=i, view="head"), on_progress, remember=spec.method not in PER_HEAD
+        )
+        unit, causal = numbers.unit, causal and numbers.causal
+        cells = shrink(numbers.values, queries, keys, pool)
+        tiles += [Tile(i, head, c, numbers.saturation) for head, c in zip(numbers.lanes, cells, strict=True)]
+        drawing.report(Progress("drawing", i + 1, len(layers)), frame)
+    return frame()
+
+
+def _neuron(drawing: Drawing) -> Frame:
+    spec, capture = drawing.spec, drawing.numbers.capture
+    layer = capture.group(spec.attention)[spec.layer]
+    query = drawing.data.get("query", layer.n_queries - 1)
+    if not isinstance(query, int) or not 0 <= query < layer.n_queries:
+        raise InputError(f"query must be 0 to {layer.n_queries - 1}, got {query!r}. Choose a position of the text.")
+    queries, keys = (displayed(tokens) for tokens in capture.axes(spec.attention))
+    return neuron_frame(spec, stages_of(layer, spec.head, query), queries, keys, query)
+
+
+# In menu order. A view that is here can be chosen; js/src/views has a painter for each.
+VIEWS: dict[str, Callable[[Drawing], Frame]] = {"head": _head, "matrix": _matrix}
+LATER = {"model": _model, "neuron": _neuron, "text": _text}
