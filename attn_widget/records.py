@@ -144,6 +144,7 @@ class Capture:
     dtype: str = "float32"
     image: Any = None  # (row, column, rgb) uint8, when the input was a picture
     logits: Any = None  # (query, class) or (class,), as the model returned them; None where it has no head
+    missing: tuple[str, ...] = ()  # modules that attended in a layout that holds no one weight per query and key
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:

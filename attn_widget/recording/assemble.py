@@ -40,7 +40,13 @@ class Input:
 
 
 def assemble(
-    records: Sequence[Record], given: Input, *, model_name: str = "", logits: Any = None, image: Any = None
+    records: Sequence[Record],
+    given: Input,
+    *,
+    model_name: str = "",
+    logits: Any = None,
+    image: Any = None,
+    missing: Sequence[str] = (),
 ) -> Capture:
     """Return the capture of one item from the records of the batch."""
     streams = _streams(records)
@@ -73,6 +79,7 @@ def assemble(
         dtype=str(records[0].dtype).removeprefix("torch."),
         image=image,
         logits=_logits(logits, given, lengths),
+        missing=tuple(missing),
     )
 
 
@@ -243,14 +250,15 @@ def _answering(
     record: Record, stream: str, streams: Sequence[str], records: Sequence[Record], preferred: Sequence[str]
 ) -> str:
     """Return the stream whose positions are the keys of a cross-attention."""
-    if not record.cross:
-        return "compressed" if stream == "" else f"{stream} compressed"
     sized = [
         s
         for s, r in zip(streams, records, strict=True)
         if s != stream and not r.cross and r.shape[2] == record.shape[3]
     ]
-    return next((s for s in preferred if s in sized), sized[0] if sized else "memory")
+    if sized:
+        return next((s for s in preferred if s in sized), sized[0])
+    # Keys that belong to no stream: another model's states, or the same tokens squeezed into fewer.
+    return "memory" if record.cross else f"{stream} compressed".strip()
 
 
 def _tokens(given: Input, stream: str, n: int, real: Any) -> Tokens:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ SOUNDS = ("input_features", "input_values")
 class Call(Input):
     """An `Input` that can be run."""
 
+    n_tokens: int | None = None  # ids of one item, where the inputs hold ids
     model: torch.nn.Module | None = None
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] | None = None
@@ -60,8 +60,6 @@ def describe(
         raise InputError(f"item must be 0 to {batch - 1}, got {item}. Choose an item of the batch that exists.")
     if batch is None and item < 0:
         raise InputError(f"item must be 0 or more, got {item}. Choose an item of the batch that exists.")
-    if _takes(model, "use_cache") and "use_cache" not in kwargs:
-        kwargs["use_cache"] = False  # a cache would keep every key a second time
     return Call(
         batch=batch,
         item=item,
@@ -69,6 +67,7 @@ def describe(
         real=_real(model, kwargs, item),
         make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, stream, n),
         given=_given(tokens, model, kwargs),
+        n_tokens=_n_tokens(kwargs),
         model=model,
         args=args,
         kwargs=kwargs,
@@ -89,12 +88,10 @@ def _batch(kwargs: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _takes(model: torch.nn.Module, argument: str) -> bool:
-    """Return whether the model's forward names this argument."""
-    try:
-        return argument in inspect.signature(model.forward).parameters
-    except (TypeError, ValueError):
-        return False
+def _n_tokens(kwargs: Mapping[str, Any]) -> int | None:
+    """Return how many ids one item has."""
+    ids = kwargs.get("input_ids", kwargs.get("inputs_embeds"))
+    return int(ids.shape[1]) if isinstance(ids, torch.Tensor) and ids.ndim > 1 else None
 
 
 def _real(model: torch.nn.Module, kwargs: Mapping[str, Any], item: int) -> dict[str, torch.Tensor]:

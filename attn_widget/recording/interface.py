@@ -74,7 +74,7 @@ def _stand_in(original: str) -> Callable[..., Any]:
             return configured(module, query, key, value, attention_mask, *args, **kwargs)
         if args:  # a few families pass scaling by position
             named = inspect.signature(eager).bind_partial(module, query, key, value, attention_mask, *args).arguments
-            kwargs.update({name: value for name, value in list(named.items())[5:]})
+            kwargs.update(dict(list(named.items())[5:]))
         with recorder.inside():
             return _record(recorder, module, original, eager, configured, (query, key, value), attention_mask, kwargs)
 
@@ -115,15 +115,24 @@ def _record(
         softcap=kwargs.get("softcap"),
         sinks=_sinks(module, eager, kwargs),
     )
+    keeps = recorder.keeps(record.shape, query.element_size())
     own_mask = mask
-    if causal:
-        own_mask = triangle(torch.arange(n_queries, device=query.device), n_keys)[None, None]
-    if own_mask is not None and own_mask.dtype == torch.bool:
-        own_mask = additive(own_mask, query.dtype)
-    differs = recorder.once(type(module), lambda: family_differs(record, eager, module, own_mask, kwargs))
-    if differs:
+    if mask is not None and mask.dtype == torch.bool:
+        own_mask = additive(mask, query.dtype)
+    elif causal and keeps:
+        own_mask = additive(triangle(torch.arange(n_queries, device=query.device), n_keys)[None, None], query.dtype)
+    agrees = original == "eager" or recorder.once(
+        (type(module), "agrees"), lambda: _paths_agree(module, eager, configured, qkv, mask, own_mask, kwargs)
+    )
+    if not agrees:  # what the configured path ignores was no part of this forward pass
+        record.softcap = record.sinks = None
+        record.weights = plain_weights(record) if keeps else None
+        output, weights = configured(module, query, key, value, mask, **kwargs)
+        recorder.add(record, output)
+        return output, weights
+    if recorder.once(type(module), lambda: family_differs(record, eager, module, own_mask, kwargs)):
         record.rows_of = _family_rows(module, eager, qkv, own_mask, kwargs)
-    if recorder.keeps(record.shape, query.element_size()):
+    if keeps:
         output, weights = eager(module, query, key, value, own_mask, **kwargs)
         if weights is None or tuple(weights.shape) != record.shape:
             weights = plain_weights(record)
@@ -139,11 +148,29 @@ def _record(
     return output, weights
 
 
+def _paths_agree(
+    module: Any,
+    eager: Callable[..., Any],
+    configured: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    own_mask: Any,
+    kwargs: dict[str, Any],
+) -> bool:
+    """Return whether the family's eager code computes what its configured code does, asked on the last row."""
+    last = slice(qkv[0].shape[2] - 1, None)
+    with torch.no_grad():
+        ours = _call_rows(module, eager, qkv, own_mask, kwargs, last)[0]
+        theirs = _call_rows(module, configured, qkv, mask, kwargs | {"is_causal": False}, last)[0]
+    tolerance = 1e-3 if ours.dtype == torch.float32 else 5e-2
+    return torch.allclose(ours, theirs, atol=tolerance, rtol=tolerance)
+
+
 def _in_rows(
     module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
 ) -> torch.Tensor:
     """Return the family's own output, computed on blocks of query rows: no n×n tensor of all heads."""
-    query, key, value = qkv
+    query, key, _ = qkv
     n_queries = query.shape[2]
     block = max(1, BLOCK_BYTES // (query.shape[0] * query.shape[1] * key.shape[2] * 4))
     parts = [

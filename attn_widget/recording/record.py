@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from attn_widget.errors import InputError
+from attn_widget.recording.trail import Mixed, put
 
 WEIGHTS_BUDGET_BYTES = 256 * 2**20
 # Arguments by which modules of any library receive the states that another stream answers with.
@@ -44,6 +45,7 @@ class Record:
     sinks: Any = None
     window: int | None = None
     projection: Any = None  # (head · channel, model channel), where it was seen
+    confirmed: bool = False  # the weights were seen to mix values
     rows_of: Callable[..., Any] | None = None  # the family's own mathematics, where the plain formula does not hold
 
 
@@ -61,6 +63,7 @@ class Recorder:
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._stack: list[tuple[torch.nn.Module, bool]] = []
         self._answers: dict[Any, Any] = {}
+        self.unreadable: dict[str, None] = {}  # modules whose softmax could not be read as attention
 
     # -- where in the model we are -------------------------------------------------------------------------
 
@@ -78,13 +81,17 @@ class Recorder:
                 handle.remove()
 
     def _enter(self, module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        if threading.get_ident() == self.thread:
+        if self.here():
             answering = any(kwargs.get(name) is not None for name in ANSWERING_ARGUMENTS)
             self._stack.append((module, answering))
 
     def _leave(self, module: torch.nn.Module, args: Any, output: Any) -> None:
-        if threading.get_ident() == self.thread and self._stack and self._stack[-1][0] is module:
+        if self.here() and self._stack and self._stack[-1][0] is module:
             self._stack.pop()
+
+    def here(self) -> bool:
+        """Return whether this is the thread that records."""
+        return threading.get_ident() == self.thread
 
     def name_of(self, module: torch.nn.Module | None = None) -> str:
         """Return the path of a module, or of the one that runs now."""
@@ -119,6 +126,10 @@ class Recorder:
         size = shape[0] * shape[1] * shape[2] * shape[3] * element_size
         return max(self._held_bytes + size, size * self._expected) <= WEIGHTS_BUDGET_BYTES
 
+    def unread(self, path: str) -> None:
+        """Note that a module took a softmax of a product that is laid out in a way we cannot read."""
+        self.unreadable[path] = None
+
     def once(self, key: Any, ask: Callable[[], Any]) -> Any:
         """Return the answer to a question that has one answer for the whole capture."""
         if key not in self._answers:
@@ -138,7 +149,9 @@ class Recorder:
         return kept, renewed.contiguous()
 
     def add(self, record: Record, output: Any = None) -> None:
-        """Note one record."""
+        """Note one record, and mark its output so that the projection after it is found."""
+        record.confirmed = True
+        put(output, Mixed(record))
         if record.weights is not None:
             self._held_bytes += record.weights.numel() * record.weights.element_size()
         if not self.keep_graph:

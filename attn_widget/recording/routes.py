@@ -12,7 +12,9 @@ import torch
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording import interface
 from attn_widget.recording.assemble import assemble
+from attn_widget.recording.banded import laid_out
 from attn_widget.recording.inputs import describe
+from attn_widget.recording.intercept import Interceptor
 from attn_widget.recording.record import Recorder
 from attn_widget.records import Capture, Tokens
 
@@ -81,7 +83,8 @@ def capture(
     Notes
     -----
     Memory ``layer × head × query × key`` with weights, ``layer × head × token × channel`` without.
-    A layer that recorded nothing is missing from ``capture.layers``; nothing is ever filled in.
+    Attention whose layout holds no one weight per query and key is named in ``capture.missing``; nothing is
+    ever filled in.
 
     Examples
     --------
@@ -105,15 +108,43 @@ def capture(
     grad = torch.enable_grad() if keep_graph else torch.no_grad()
     # no_grad, not inference mode: tables that a model builds on its first run would stay inference tensors
     # and break its training later.
-    with ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder), grad:
+    with contextlib.ExitStack() as stack:
+        for part in (ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder)):
+            stack.enter_context(part)
+        stack.enter_context(laid_out(model, recorder, call.n_tokens))
+        seen = stack.enter_context(Interceptor(model, recorder, call.batch)).seen
+        stack.enter_context(grad)
         output = call.run()
     if not recorder.records:
-        raise NoAttentionError(
-            f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}. "
-            "Attention can only be shown where it was computed."
-        )
+        raise NoAttentionError(_why_none(model, recorder, seen))
     logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    return assemble(recorder.records, call, model_name=name or type(model).__name__, logits=logits, image=image)
+    read = {record.name for record in recorder.records}
+    return assemble(
+        recorder.records,
+        call,
+        model_name=name or type(model).__name__,
+        logits=logits,
+        image=image,
+        missing=[path for path in recorder.unreadable if path not in read],
+    )
+
+
+def _why_none(model: torch.nn.Module, recorder: Recorder, seen: set[str]) -> str:
+    """Return why nothing was recorded, from what the forward pass was seen to do."""
+    unread = ", ".join(recorder.unreadable)
+    if unread:
+        reason = (
+            f"its attention at {unread} is split into hashed, chunked or sparse blocks, "
+            "which hold no one weight per query and key"
+        )
+    elif "scan" in seen or {"cumsum", "exp"} <= seen or {"conv1d", "exp"} <= seen:
+        reason = "it mixes tokens by a state-space or other recurrence, where no query weighs a key"
+    else:
+        reason = "it mixes tokens without any product of queries and keys (convolution, pooling, Fourier or recurrence)"
+    return (
+        f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: {reason}. "
+        "Show a model with softmax attention, or give weights you computed to aw.from_arrays."
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,380 @@
+"""Route 2: follows q·kᵀ to its softmax inside any PyTorch module, and catches the fused attentions on the way.
+
+A ``TorchFunctionMode`` sees every torch function that the forward pass calls on this thread. Products of two
+activations are followed (see trail.py) through scale, bias and mask to a softmax, and the softmax to the
+values it mixes; only then is it an attention. What the scores are beyond ``scaling · q kᵀ`` is labelled by what it
+is: a mask only, a bias by position, or a term that depends on the content.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from attn_widget.recording import trail as trails
+from attn_widget.recording.record import Record, Recorder
+from attn_widget.recording.recompute import plain_weights
+from attn_widget.recording.trail import Mixed, Shares, Trail, put, tag_of
+
+MASKED_BELOW = -5000.0
+MIXED_RESHAPES = trails.RESHAPES | {"transpose", "permute", "swapaxes", "movedim", "concat", "cat", "transpose_"}
+
+
+class Interceptor(TorchFunctionMode):
+    """Notes the attention of whatever runs inside, into a recorder."""
+
+    def __init__(self, model: torch.nn.Module, recorder: Recorder, batch: int | None) -> None:
+        super().__init__()
+        self.recorder = recorder
+        self.batch = batch
+        self.seen: set[str] = set()  # names of what was called: why nothing was found can be read from it
+        self._parameters = {p.data_ptr() for p in model.parameters()}
+        self._last: dict[str, Any] = {}  # masks and biases of the layer before: equal ones are shared
+        self._fused: dict[Any, Callable[..., Any]] = {
+            functional.scaled_dot_product_attention: self._dot_product,
+            functional.multi_head_attention_forward: self._multi_head,
+        }
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one torch function and note what it tells."""
+        kwargs = kwargs or {}
+        if self.recorder.depth:
+            return func(*args, **kwargs)
+        fused = self._fused.get(func)
+        if fused is not None:
+            return fused(func, args, kwargs)
+        name = getattr(func, "__name__", "")
+        self.seen.add(name)
+        if name in trails.PRODUCTS:
+            return self._product(name, func, args, kwargs)
+        tag = next((t for t in map(tag_of, _flat(args, kwargs)) if t is not None), None)
+        if tag is None:
+            return func(*args, **kwargs)
+        if isinstance(tag, Trail):
+            return self._scores(name, func, args, kwargs, tag)
+        output = func(*args, **kwargs)
+        if isinstance(tag, Mixed):
+            self._mixed(name, args, kwargs, output, tag)
+        elif name in trails.RESHAPES or name in trails.MULTIPLIES:
+            put(output, tag)
+        return output
+
+    # -- scores -----------------------------------------------------------------------------------------------
+
+    def _product(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run a product: it may begin a trail, end one at the values, or be the output projection."""
+        output = func(*args, **kwargs)
+        tags = [tag_of(t) for t in _flat(args, kwargs)]
+        shares = next((t for t in tags if isinstance(t, Shares)), None)
+        mixed = next((t for t in tags if isinstance(t, Mixed)), None)
+        if shares is not None:
+            self._values(name, args, shares, output)
+        elif mixed is not None:
+            self._mixed(name, args, kwargs, output, mixed)
+        elif isinstance(output, torch.Tensor) and not self._weighs(args, kwargs):
+            put(output, trails.product(name, args, kwargs, output))
+        return output
+
+    def _weighs(self, args: Any, kwargs: Any) -> bool:
+        """Return whether a product's operand is a parameter: that is a layer, not an attention."""
+        return any(
+            isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters
+            for t in _flat(args, kwargs)
+        )
+
+    def _scores(self, name: str, func: Any, args: Any, kwargs: Any, trail: Trail) -> Any:
+        """Run an operation on scores; at a softmax over the keys they become shares."""
+        scores = args[0] if args else kwargs.get("input")
+        if name not in trails.SOFTMAXES or tag_of(scores) is not trail:
+            output = func(*args, **kwargs)
+            # In-place operations return the tensor they changed: its tag must change with it.
+            return put(output, trails.follow(name, args, kwargs, output, trail)) if _is_tensor(output) else output
+        before = scores.detach()
+        output = func(*args, **kwargs)
+        dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
+        readable = scores.ndim >= 2 and trail.shape[-2:] == tuple(scores.shape[-2:])
+        if dim not in (-1, scores.ndim - 1) or not readable:
+            self.recorder.unread(self.recorder.name_of())
+            return output
+        record = self._record(before, trail)
+        four = output.reshape(record.shape)
+        if self.recorder.keep_graph:
+            record.kept = four[0]
+            output = record.kept[None].reshape(output.shape)
+        elif self.recorder.keeps(record.shape, output.element_size()):
+            record.weights = four
+        return put(output, Shares(record))
+
+    def _record(self, scores: torch.Tensor, trail: Trail) -> Record:
+        """Return the record of scores that reached their softmax."""
+        items, heads = trails.split_heads(tuple(scores.shape), self.batch)
+        shape = (items, heads, *scores.shape[-2:])
+        record = Record(
+            name=self.recorder.name_of(),
+            shape=shape,
+            dtype=scores.dtype,
+            cross=self.recorder.is_cross(),
+            scaling=trail.scaling,
+            softcap=trail.softcap,
+        )
+        scores = scores.reshape(shape)
+        if trail.q is not None:
+            lead = trail.shape[:-2]
+            record.q = trails.as_four(trail.q, lead, items, heads)
+            record.k = trails.as_four(trail.k, lead, items, heads)
+        if record.q is None or record.k is None:
+            record.q = record.k = None
+            record.bias_kind = "content"
+            return record
+        with torch.no_grad():
+            self._explain(record, scores, trail)
+        return record
+
+    def _explain(self, record: Record, scores: torch.Tensor, trail: Trail) -> None:
+        """Note what the scores are beyond the product: a mask, and a bias by position or by content."""
+        product = (record.q.detach() @ record.k.detach().transpose(-1, -2)).to(scores.dtype) * record.scaling
+        if record.softcap is not None:
+            product = torch.tanh(product / record.softcap) * record.softcap
+        rest = scores - product
+        allowed = rest > MASKED_BELOW
+        rest = rest.masked_fill(~allowed, 0.0)
+        close = 1e-5 if scores.dtype in (torch.float32, torch.float64) else 2e-2
+        size = product.masked_fill(~allowed, 0.0).abs().amax().clamp(min=1.0)
+        if bool((rest.abs() > close * size).any()):
+            record.bias = self._shared("bias", _narrow(rest))
+            record.bias_kind = "content" if trail.content else "position"
+        if not bool(allowed.all()):
+            record.mask = self._shared("mask", _narrow(allowed))
+
+    def _shared(self, kind: str, term: torch.Tensor) -> torch.Tensor:
+        """Return the term of the layer before where it is equal: one n×n for all layers, not one each."""
+        last = self._last.get(kind)
+        if last is not None and last.shape == term.shape and torch.equal(last, term):
+            return last
+        self._last[kind] = term
+        return term
+
+    # -- values and output projection ---------------------------------------------------------------------------
+
+    def _values(self, name: str, args: Any, shares: Shares, output: torch.Tensor) -> None:
+        """Note the values that the shares mix: now it is an attention."""
+        record = shares.record
+        items, heads, _, n_keys = record.shape
+        if name == "einsum":
+            record.v = _einsum_values(args, record.shape)
+        else:
+            operands = [t for t in args if isinstance(t, torch.Tensor)]
+            if len(operands) >= 2 and tag_of(operands[-2]) is shares and operands[-1].shape[-2:-1] == (n_keys,):
+                lead = operands[-2].shape[:-2]
+                record.v = trails.as_four(operands[-1], tuple(lead), items, heads)
+        if not record.confirmed:
+            self.recorder.add(record)
+        put(output, Mixed(record))
+
+    def _mixed(self, name: str, args: Any, kwargs: Any, output: Any, tag: Mixed) -> None:
+        """Follow mixed values to the layer that projects them back."""
+        if name in MIXED_RESHAPES:
+            put(output, tag)
+            return
+        record = tag.record
+        if record.projection is not None:
+            return
+        operands = [t for t in _flat(args, kwargs) if isinstance(t, torch.Tensor)]
+        width = record.shape[1] * (record.v.shape[-1] if record.v is not None else 0)
+        matrix = None
+        if name == "linear" and len(operands) >= 2 and operands[1].ndim == 2:
+            matrix = operands[1].T
+        elif name == "addmm" and len(operands) >= 3:
+            matrix = operands[2]
+        elif name in ("matmul", "__matmul__") and len(operands) == 2 and operands[1].ndim == 2:
+            matrix = operands[1]
+        elif name == "einsum":
+            matrix = _einsum_projection(args, record.shape[1])
+        if matrix is not None and matrix.shape[0] == width:
+            record.projection = matrix.detach()
+
+    # -- fused attentions -----------------------------------------------------------------------------------------
+
+    def _dot_product(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run `scaled_dot_product_attention` and note what it was given."""
+        given = _bound(_SDPA, args, kwargs)
+        q, k, v = given["query"], given["key"], given["value"]
+        with self.recorder.inside():
+            items, heads = trails.split_heads(tuple(q.shape), self.batch)
+            # Grouped keys keep their own number of heads.
+            key_heads = heads if k.ndim < 4 else k[0].numel() // (k.shape[-1] * k.shape[-2])
+            mask = given.get("attn_mask")
+            record = Record(
+                name=self.recorder.name_of(),
+                shape=(items, heads, q.shape[-2], k.shape[-2]),
+                dtype=q.dtype,
+                cross=self.recorder.is_cross(),
+                q=q.reshape(items, heads, *q.shape[-2:]),
+                k=k.reshape(k.shape[0] if k.ndim > 3 else items, key_heads, *k.shape[-2:]),
+                v=v.reshape(v.shape[0] if v.ndim > 3 else items, key_heads, *v.shape[-2:]),
+                scaling=float(given["scale"]) if given.get("scale") is not None else q.shape[-1] ** -0.5,
+                mask=None if mask is None else _mask_four(mask, items, heads),
+                bias_kind="content" if isinstance(tag_of(mask), Trail) else None,
+                causal=bool(given.get("is_causal", False)),
+            )
+            output = func(*args, **kwargs)
+            mixed = self._weigh(record)
+            if mixed is not None:
+                output = mixed.reshape(output.shape)
+        self.recorder.add(record)
+        return put(output, Mixed(record))
+
+    def _multi_head(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run `multi_head_attention_forward` and note what it computes inside."""
+        given = _bound(_MULTI_HEAD, args, kwargs)
+        with self.recorder.inside():
+            record = _multi_head_record(given)
+            record.name, record.cross = self.recorder.name_of(), self.recorder.is_cross()
+            output, averaged = func(*args, **kwargs)
+            mixed = self._weigh(record)
+            if mixed is not None:
+                merged = mixed.transpose(1, 2).flatten(2)
+                merged = functional.linear(merged, given["out_proj_weight"], given["out_proj_bias"])
+                output = merged.transpose(0, 1).reshape(output.shape)
+        self.recorder.add(record)
+        return output, averaged
+
+    def _weigh(self, record: Record) -> torch.Tensor | None:
+        """Compute a fused attention's weights where they are kept; its output from them, where a graph is wanted."""
+        if self.recorder.keep_graph:
+            record.kept = plain_weights(record)[0]
+            return record.kept[None] @ record.v.repeat_interleave(record.shape[1] // record.v.shape[1], 1)
+        if self.recorder.keeps(record.shape, record.q.element_size()):
+            record.weights = plain_weights(record)
+        return None
+
+
+def _multi_head_record(given: dict[str, Any]) -> Record:
+    """Return queries, keys, values and mask of a multi-head attention, in axes ``(batch, head, token, channel)``."""
+    query, key, value = given["query"], given["key"], given["value"]
+    if query.ndim == 2:
+        query, key, value = query[:, None], key[:, None], value[:, None]
+    heads = given["num_heads"]
+    biases = (None,) * 3 if given["in_proj_bias"] is None else given["in_proj_bias"].chunk(3)
+    if given.get("use_separate_proj_weight"):
+        matrices = [given[f"{name}_proj_weight"] for name in "qkv"]
+    else:
+        matrices = given["in_proj_weight"].chunk(3)
+    q, k, v = (functional.linear(x, m, b) for x, m, b in zip((query, key, value), matrices, biases, strict=True))
+    extra = 0
+    if given.get("bias_k") is not None:
+        n = k.shape[1]
+        k, v = torch.cat([k, given["bias_k"].expand(1, n, -1)]), torch.cat([v, given["bias_v"].expand(1, n, -1)])
+        extra += 1
+    if given.get("add_zero_attn"):
+        k, v = (torch.cat([t, torch.zeros_like(t[:1])]) for t in (k, v))
+        extra += 1
+
+    def four(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.reshape(tensor.shape[0], tensor.shape[1], heads, -1).permute(1, 2, 0, 3)
+
+    q, k, v = four(q), four(k), four(v)
+    shape = (q.shape[0], heads, q.shape[2], k.shape[2])
+    mask = _multi_head_mask(given, shape, q.dtype, extra)
+    return Record(
+        name="", shape=shape, dtype=q.dtype, q=q, k=k, v=v, scaling=q.shape[-1] ** -0.5, mask=mask,
+        projection=given["out_proj_weight"].T.detach(),
+    )  # fmt: skip
+
+
+def _multi_head_mask(given: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype, extra: int) -> Any:
+    """Return both masks of a multi-head attention as one additive mask; there True means "masked"."""
+    total = None
+    padding, mask = given.get("key_padding_mask"), given.get("attn_mask")
+    if padding is not None:
+        padding = padding.reshape(shape[0], 1, 1, -1)
+    if mask is not None:
+        mask = mask[None, None] if mask.ndim == 2 else mask.reshape(shape[0], shape[1], *mask.shape[-2:])
+    for term in (padding, mask):
+        if term is None:
+            continue
+        if term.dtype == torch.bool:
+            term = torch.zeros_like(term, dtype=dtype).masked_fill(term, torch.finfo(dtype).min)
+        term = functional.pad(term, (0, extra))
+        total = term if total is None else (total + term).clamp(min=torch.finfo(dtype).min)
+    return total
+
+
+def _mask_four(mask: torch.Tensor, items: int, heads: int) -> torch.Tensor:
+    """Return a mask with the axes ``(batch, head, query, key)``."""
+    if mask.ndim == 3:
+        return mask.reshape(items, -1, *mask.shape[-2:]) if mask.shape[0] > 1 else mask[None]
+    if mask.ndim > 4:
+        return mask.expand(*mask.shape).reshape(mask.shape[0], -1, *mask.shape[-2:])
+    while mask.ndim < 4:
+        mask = mask[None]
+    return mask
+
+
+def _einsum_values(args: Any, shape: tuple[int, ...]) -> Any:
+    """Return the values of an einsum of shares and values as ``(batch, head, key, channel)``."""
+    parsed = trails.einsum_letters(args)
+    if parsed is None:
+        return None
+    (first, second), out, (a, b) = parsed
+    if not isinstance(tag_of(a), Shares):
+        first, second, a, b = second, first, b, a
+    key = first[-1]
+    channel = [c for c in second if c in out and c not in first]
+    if len(first) != 4 or key not in second or len(channel) != 1 or set(second) - set(first) - set(channel):
+        return None
+    kept = [c for c in (*first[:2], key, channel[0]) if c in second]
+    moved = b.permute([second.index(c) for c in kept])
+    for i, c in enumerate(first[:2]):
+        if c not in second:
+            moved = moved.unsqueeze(i)
+    return moved.expand(*shape[:2], *moved.shape[-2:])
+
+
+def _einsum_projection(args: Any, heads: int) -> Any:
+    """Return the matrix of an einsum that sums over heads and channels, as ``(head · channel, model channel)``."""
+    parsed = trails.einsum_letters(args)
+    if parsed is None:
+        return None
+    (first, second), out, (_, matrix) = parsed
+    summed = [c for c in first if c in second and c not in out]
+    kept = [c for c in second if c not in summed]
+    if len(summed) != 2 or len(kept) != 1 or matrix.shape[second.index(summed[0])] != heads:
+        return None
+    return matrix.permute([second.index(c) for c in (*summed, kept[0])]).flatten(0, 1)
+
+
+def _narrow(term: torch.Tensor) -> torch.Tensor:
+    """Return a term with one item or one head where all are equal."""
+    for axis in (0, 1):
+        first = term.narrow(axis, 0, 1)
+        if term.shape[axis] > 1 and bool((term == first).all()):
+            term = first
+    return term
+
+
+def _flat(args: Any, kwargs: Any) -> list[Any]:
+    """Return arguments one by one, those in lists too."""
+    out: list[Any] = []
+    for value in (*args, *kwargs.values()):
+        out.extend(value) if isinstance(value, list | tuple) else out.append(value)
+    return out
+
+
+def _is_tensor(value: Any) -> bool:
+    """Return whether a value can carry a tag."""
+    return isinstance(value, torch.Tensor)
+
+
+_SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+_MULTI_HEAD = tuple(inspect.signature(functional.multi_head_attention_forward).parameters)
+
+
+def _bound(names: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return arguments by name."""
+    return dict(zip(names, args, strict=False)) | kwargs
