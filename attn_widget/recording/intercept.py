@@ -17,8 +17,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from attn_widget.recording import trail as trails
-from attn_widget.recording.record import Record, Recorder
 from attn_widget.recording.recompute import plain_weights
+from attn_widget.recording.record import Record, Recorder
 from attn_widget.recording.trail import Mixed, Shares, Trail, put, tag_of
 
 MASKED_BELOW = -5000.0

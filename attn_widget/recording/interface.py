@@ -22,8 +22,8 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.record import Record, Recorder
 from attn_widget.recording.recompute import BLOCK_BYTES, additive, family_differs, plain_weights, triangle
+from attn_widget.recording.record import Record, Recorder
 
 PREFIX = "attn_widget_"
 ACTIVE: ContextVar[Recorder | None] = ContextVar("attn_widget_recorder", default=None)

@@ -13,6 +13,7 @@ from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording import interface
 from attn_widget.recording.assemble import assemble
 from attn_widget.recording.banded import laid_out
+from attn_widget.recording.efficient import implied as implying
 from attn_widget.recording.inputs import describe
 from attn_widget.recording.intercept import Interceptor
 from attn_widget.recording.record import Recorder
@@ -35,6 +36,8 @@ def capture(
     name: str | None = None,
     image: Any = None,
     source: Sequence[str] = (),
+    seconds: float | None = None,
+    implied: Sequence[str] = (),
 ) -> Capture:
     """Return what every attention of the model computed in one forward pass.
 
@@ -67,6 +70,11 @@ def capture(
         The picture that was shown, ``(row, column, rgb)`` uint8, to be drawn under the patches.
     source
         The text, or the two texts of a pair, that the ids were made from.
+    seconds
+        How long the sound is that the inputs were made from.
+    implied
+        Paths of submodules ``(q, k, v) -> output`` whose attention has no softmax (kernelised, clustered): they are
+        recorded as the matrix they imply, by giving them the identity as values.
 
     Returns
     -------
@@ -100,7 +108,9 @@ def capture(
     if weights not in (True, False, "auto"):
         raise InputError(f'weights must be True, False or "auto", got {weights!r}. Choose one of these.')
     _refuse_compiled(model)
-    call = describe(model, inputs, tokens=tokens, tokenizer=tokenizer, item=item, window=window, source=source)
+    call = describe(
+        model, inputs, tokens=tokens, tokenizer=tokenizer, item=item, window=window, source=source, seconds=seconds
+    )
     if keep_graph and (call.batch or 1) > 1:
         raise InputError(f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone.")
     expected = sum(interface.routes(module) for module in model.modules())
@@ -112,6 +122,7 @@ def capture(
         for part in (ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder)):
             stack.enter_context(part)
         stack.enter_context(laid_out(model, recorder, call.n_tokens))
+        stack.enter_context(implying(model, recorder, implied))
         seen = stack.enter_context(Interceptor(model, recorder, call.batch)).seen
         stack.enter_context(grad)
         output = call.run()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording import sources
+from attn_widget.recording.inputs import is_encoder_decoder
+from attn_widget.recording.prepare import check_ids, check_length, prepare
 from attn_widget.recording.routes import capture
+from attn_widget.recording.tokens import from_encoding
 from attn_widget.records import Capture
 
 GIBIBYTE = 2**30
@@ -70,17 +75,36 @@ class ModelRunner:
         self._remember_bytes = remember_bytes
         self._remembered: OrderedDict[Any, Capture] = OrderedDict()
 
-    def run(self, text: Any, pair: str | None = None, *, truncate: bool = False, **options: Any) -> Capture:
-        """Return the capture of one text, or of a pair of texts; or of inputs that are ready for the model.
+    def run(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: Any = None,
+        truncate: bool = False,
+        images: Any = None,
+        sampling_rate: int | None = None,
+        max_new_tokens: int = 32,
+        **options: Any,
+    ) -> Capture:
+        """Return the capture of one text, or of whatever else the model takes.
 
         Parameters
         ----------
         text
-            A text; or a mapping of tensors as the model takes them.
+            A text; a list of words; a list of ids; a picture; a sound; or a mapping of tensors as the model takes them.
         pair
             The second text, for models trained on pairs.
+        target
+            What the decoder of an encoder-decoder reads: a text, or ids. Left out, the model writes it (greedily).
         truncate
             Keep only as many tokens as the model has positions. Never done unasked.
+        images
+            A picture beside the text, for models that take both.
+        sampling_rate
+            Samples a second of a sound, in Hz.
+        max_new_tokens
+            How much the decoder may write where no target is given.
         options
             Further arguments of `capture`, such as ``weights``, ``item`` or ``tokens``.
 
@@ -94,71 +118,85 @@ class ModelRunner:
         InputError
             If a text is empty or longer than the model's positions, or the tokenizer is another model's.
         """
-        if not isinstance(text, str):
-            with self.lock:
-                return capture(
-                    self.model, self._placed(text), **{"tokenizer": self.tokenizer, **self._defaults(), **options}
-                )
-        self._check_texts(text, pair)
         with self.lock:
-            key = (text, pair, truncate, _key_of(options), self._state())
-            if key in self._remembered:
+            plain = isinstance(text, str) and images is None and (target is None or isinstance(target, str))
+            key = (text, pair, target, truncate, max_new_tokens, _key_of(options), self._state()) if plain else None
+            if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
-            encoding = self._encode(text, pair, truncate)
-            source = (text,) if pair is None else (text, pair)
-            seen = capture(
-                self.model,
-                self._placed(encoding),
-                **{"tokenizer": self.tokenizer, "source": source, **self._defaults(), **options},
+            ready = prepare(
+                self.model, self.tokenizer, text, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
             )
-            self._remember(key, seen)
+            inputs = self._placed(ready.inputs)
+            if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
+                inputs["decoder_input_ids"] = self._decoder_ids(inputs, target, max_new_tokens)
+            defaults = {"tokenizer": getattr(self.tokenizer, "tokenizer", self.tokenizer)}
+            defaults |= {"weights": self.weights, "name": self.name}
+            seen = capture(self.model, inputs, **{**defaults, **ready.options, **options})
+            if key is not None:
+                self._remember(key, seen)
             return seen
+
+    def generate(self, prompt: str, *, max_new_tokens: int = 20, **options: Any) -> Capture:
+        """Return the capture of a prompt and what the model wrote after it, greedily.
+
+        Parameters
+        ----------
+        prompt
+            A text. The tokens that the model added have ``segments`` 1.
+        max_new_tokens
+            How many tokens the model may write.
+        options
+            Further arguments of `capture`.
+
+        Returns
+        -------
+        Capture
+            One forward pass over all tokens: row by row the same attention as while writing, since no row of a
+            causal model sees what comes after it.
+        """
+        with self.lock:
+            if is_encoder_decoder(self.model):
+                return self.run(prompt, max_new_tokens=max_new_tokens, **options)
+            ready = prepare(self.model, self.tokenizer, prompt)
+            inputs = self._placed(ready.inputs)
+            n = inputs["input_ids"].shape[1]
+            ids = self._write(inputs, max_new_tokens)
+            check_length(self.model, ids.shape[1], "prompt")
+            tokens = from_encoding(ready.options["tokenizer"], {"input_ids": ids})
+            text = ready.options["tokenizer"].decode(ids[0], clean_up_tokenization_spaces=False)
+            tokens = replace(tokens, segments=(0,) * n + (1,) * (len(tokens) - n), spans=(), source=(text,))
+            defaults = {"weights": self.weights, "name": self.name, "tokens": tokens}
+            return capture(self.model, {"input_ids": ids}, **{**defaults, **options})
 
     # -- preparing ------------------------------------------------------------------------------------------
 
-    def _defaults(self) -> dict[str, Any]:
-        """Return what this runner passes to every capture."""
-        return {"weights": self.weights, "name": self.name}
+    def _decoder_ids(self, inputs: Any, target: Any, max_new_tokens: int) -> torch.Tensor:
+        """Return what the decoder reads: the target after the start token, or what the model writes."""
+        place = next(self.model.parameters()).device
+        if target is None:
+            return self._started(self._write(inputs, max_new_tokens))
+        if not isinstance(target, str):
+            return torch.as_tensor(target, device=place).reshape(1, -1)
+        tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
+        ids = tokenizer(text_target=target, return_tensors="pt", verbose=False)["input_ids"].to(place)
+        check_ids(self.model, ids, tokenizer)
+        return self._started(ids)
 
-    def _check_texts(self, text: str, pair: str | None) -> None:
-        """Refuse what cannot be run, before any work."""
-        for argument, value in (("text", text), ("pair", pair)):
-            if value is not None and not value.strip():
-                raise InputError(f"{argument} must hold at least one character, got {value!r}. Write something.")
-        if self.tokenizer is None:
-            raise InputError(
-                "tokenizer must be given to run a text, got None. Give the tokenizer this model was trained with.",
-                code="aw.ModelRunner(model, tokenizer)",
-            )
+    def _started(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return ids behind the token that the decoder starts from."""
+        start = getattr(self.model.config, "decoder_start_token_id", None)
+        if start is None or int(ids[0, 0]) == start:
+            return ids
+        return torch.cat([torch.full_like(ids[:, :1], start), ids], dim=1)
 
-    def _encode(self, text: str, pair: str | None, truncate: bool) -> Any:
-        """Return the text as the model's tokenizer encodes it, checked against the model."""
-        reader = getattr(self.tokenizer, "tokenizer", self.tokenizer)  # a processor holds its tokenizer
-        limit = positions_of(self.model)
-        cut = {"truncation": True, "max_length": limit} if truncate and limit is not None else {"truncation": False}
-        encoding = reader(text, pair, return_tensors="pt", verbose=False, **cut)
-        n = int(encoding["input_ids"].shape[-1])
-        if n == 0:
-            raise InputError(f"text must hold at least one token, got none in {text!r}. Write something else.")
-        if limit is not None and n > limit:
-            raise InputError(
-                f"text must have at most {limit} tokens for this model's positions, got {n}. "
-                f"Shorten it, or pass truncate=True to keep the first {limit} tokens."
-            )
-        self._check_ids(encoding["input_ids"], reader)
-        return encoding
-
-    def _check_ids(self, ids: torch.Tensor, reader: Any) -> None:
-        """Refuse ids that the model has no embedding for."""
-        find = getattr(self.model, "get_input_embeddings", None)
-        rows = getattr(find() if find is not None else None, "num_embeddings", None)
-        worst = int(ids.max())
-        if rows is not None and worst >= rows:
-            raise InputError(
-                f"tokenizer must fit the model, got id {worst} ({reader.convert_ids_to_tokens(worst)!r}) where the "
-                f"model's embedding has {rows} rows. Use the tokenizer that this model was trained with."
-            )
+    def _write(self, inputs: Any, max_new_tokens: int) -> torch.Tensor:
+        """Return the ids that the model writes, greedily."""
+        settings = copy.deepcopy(self.model.generation_config)
+        greedy = {"do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None}
+        settings.update(max_new_tokens=max_new_tokens, max_length=None, **greedy)
+        with torch.no_grad():
+            return self.model.generate(**inputs, generation_config=settings)
 
     def _placed(self, inputs: Any) -> Any:
         """Return the inputs on the model's device, floating point ones in the model's dtype."""
@@ -202,24 +240,6 @@ def held_bytes(captures: Iterable[Capture]) -> int:
                     storage = tensor.untyped_storage()
                     seen[storage.data_ptr()] = storage.nbytes()
     return sum(seen.values())
-
-
-def positions_of(model: torch.nn.Module) -> int | None:
-    """Return how many positions the model has, or None where nothing limits them."""
-    limits = []
-    config = getattr(model, "config", None)
-    if config is not None:
-        text = config.get_text_config() if hasattr(config, "get_text_config") else config
-        stated = getattr(text, "max_position_embeddings", None)
-        limits.append(stated if isinstance(stated, int) else 0)
-    for path, module in model.named_modules():
-        name = path.rsplit(".", 1)[-1].lower()
-        if isinstance(module, torch.nn.Embedding) and "position" in name and "relative" not in name:
-            # Tables with a padding row begin counting after it.
-            offset = 0 if module.padding_idx is None else module.padding_idx + 1
-            limits.append(module.num_embeddings - offset)
-    limits = [limit for limit in limits if limit > 0]
-    return min(limits) if limits else None
 
 
 def _to(value: Any, like: torch.Tensor) -> Any:

@@ -19,17 +19,66 @@ import torch
 TAG = "_attn_widget_tag"
 # What changes neither values nor which number belongs to which query and key.
 RESHAPES = frozenset(
-    "view reshape contiguous unsqueeze squeeze flatten unflatten view_as reshape_as clone detach to float half "
-    "bfloat16 double type type_as expand expand_as dropout dropout_ alias __getitem__ requires_grad_".split()
+    [
+        "view",
+        "reshape",
+        "contiguous",
+        "unsqueeze",
+        "squeeze",
+        "flatten",
+        "unflatten",
+        "view_as",
+        "reshape_as",
+        "clone",
+        "detach",
+        "to",
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "type",
+        "type_as",
+        "expand",
+        "expand_as",
+        "dropout",
+        "dropout_",
+        "alias",
+        "__getitem__",
+        "requires_grad_",
+    ]
 )
-MULTIPLIES = frozenset("mul mul_ multiply multiply_ __mul__ __rmul__ __imul__".split())
-DIVIDES = frozenset("div div_ divide divide_ true_divide __truediv__ __itruediv__ __div__".split())
+MULTIPLIES = frozenset(["mul", "mul_", "multiply", "multiply_", "__mul__", "__rmul__", "__imul__"])
+DIVIDES = frozenset(["div", "div_", "divide", "divide_", "true_divide", "__truediv__", "__itruediv__", "__div__"])
 # What adds to scores or masks them: what it did is found later, as the part that is not q·kᵀ.
 ADDS = frozenset(
-    "add add_ __add__ __radd__ __iadd__ sub sub_ subtract __sub__ __isub__ masked_fill masked_fill_ where "
-    "max maximum clamp clamp_ clip nan_to_num masked_scatter index_put_ __setitem__ tril triu".split()
+    [
+        "add",
+        "add_",
+        "__add__",
+        "__radd__",
+        "__iadd__",
+        "sub",
+        "sub_",
+        "subtract",
+        "__sub__",
+        "__isub__",
+        "masked_fill",
+        "masked_fill_",
+        "where",
+        "max",
+        "maximum",
+        "clamp",
+        "clamp_",
+        "clip",
+        "nan_to_num",
+        "masked_scatter",
+        "index_put_",
+        "__setitem__",
+        "tril",
+        "triu",
+    ]
 )
-PRODUCTS = frozenset("matmul __matmul__ __rmatmul__ bmm baddbmm baddbmm_ einsum".split())
+PRODUCTS = frozenset(["matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum"])
 SOFTMAXES = frozenset(("softmax", "_softmax"))
 
 
