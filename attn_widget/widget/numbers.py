@@ -49,6 +49,10 @@ class NumbersOf:
             self._remembered.move_to_end(key)
             return self._remembered[key]
 
+    def knows(self, spec: Spec) -> bool:
+        """Return whether the numbers of a spec are there without computing them."""
+        return _key(spec) in self._remembered
+
     def line(self, spec: Spec, side: str, members: Sequence[int]) -> Numbers:
         """Return the numbers of only these positions along ``side``; a row is computed without the others."""
         with self._lock:

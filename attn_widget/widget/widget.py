@@ -12,7 +12,7 @@ import traitlets as t
 from attn_widget.errors import AttnWidgetError, InputError
 from attn_widget.frames.protocol import Spec
 from attn_widget.records import Capture, Runner
-from attn_widget.widget import checks, state
+from attn_widget.widget import checks, snapshot, state
 from attn_widget.widget.answers import FrontEnd
 from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.numbers import NumbersOf
@@ -135,6 +135,14 @@ class AttentionWidget(anywidget.AnyWidget):
         if len(numbers.lanes) > 1:
             return numbers.values[self.heads]
         return numbers.values[0]
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
+        """Return the live view, and beside it a still picture for viewers that run no scripts."""
+        live = super()._repr_mimebundle_(**options)
+        if live is None:
+            return None
+        data, metadata = live
+        return data | snapshot.bundle(self), metadata
 
     def close(self) -> None:
         """End the widget: cancel what is being computed and close the connection to the page."""

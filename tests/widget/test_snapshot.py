@@ -1,0 +1,32 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attn_widget.records import Tokens
+from attn_widget.widget.widget import AttentionWidget
+from tests.conftest import capture_of
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.mark.parametrize("traits", [{}, {"view": "matrix"}, {"method": "rollout", "layer": 2}])
+def test_a_displayed_widget_brings_its_picture_along(wire, capture, traits):
+    data, _ = AttentionWidget(capture, **traits)._repr_mimebundle_()
+    assert set(data) == {WIDGET, "image/png", "text/plain"}
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert len(picture.getcolors(1 << 20)) > 10
+    assert data["text/plain"].startswith("<AttentionWidget: toy · layer")
+
+
+def test_displaying_a_long_text_does_not_wait_for_flow(wire):
+    n = 70
+    weights = np.tril(np.ones((2, 1, n, n))) / np.arange(1, n + 1)[:, None]
+    widget = AttentionWidget(capture_of(weights, Tokens(("x",) * n)), method="flow", layer=1)
+    data, _ = widget._repr_mimebundle_()
+    assert "· raw" in data["text/plain"]
+    widget.matrix()
+    data, _ = widget._repr_mimebundle_()
+    assert "· flow" in data["text/plain"]
