@@ -179,6 +179,10 @@ def _row_of(record: Record, given: Input) -> int:
     """Return the place of the chosen item (and window) along the record's batch axis."""
     rows = record.shape[0]
     batch = given.batch or rows
+    if given.batch is None and 1 < rows <= given.item:
+        raise InputError(
+            f"item must be 0 to {rows - 1}, got {given.item} at {record.name}. Choose an item of the batch that exists."
+        )
     if rows == 1 or rows % batch:
         return 0
     windows = rows // batch

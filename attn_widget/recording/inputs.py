@@ -23,6 +23,7 @@ SOUNDS = ("input_features", "input_values")
 class Call(Input):
     """An `Input` that can be run."""
 
+    likely_batch: int | None = None  # the first axis of all inputs, where they agree: a guess, for fused head axes
     n_tokens: int | None = None  # ids of one item, where the inputs hold ids
     model: torch.nn.Module | None = None
     args: tuple[Any, ...] = ()
@@ -68,6 +69,7 @@ def describe(
         real=_real(model, kwargs, item),
         make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, seconds, stream, n),
         given=_given(tokens, model, kwargs),
+        likely_batch=batch or _first_axis(tensors),
         n_tokens=_n_tokens(kwargs),
         model=model,
         args=args,
@@ -87,6 +89,12 @@ def _batch(kwargs: Mapping[str, Any]) -> int | None:
         if isinstance(value, torch.Tensor):
             return int(value.shape[0])
     return None
+
+
+def _first_axis(tensors: Sequence[torch.Tensor]) -> int | None:
+    """Return the length of the first axis of inputs that have several, where all agree."""
+    lengths = {len(tensor) for tensor in tensors if tensor.ndim > 2}
+    return lengths.pop() if len(lengths) == 1 else None
 
 
 def _n_tokens(kwargs: Mapping[str, Any]) -> int | None:

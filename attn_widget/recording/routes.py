@@ -123,7 +123,7 @@ def capture(
             stack.enter_context(part)
         stack.enter_context(laid_out(model, recorder, call.n_tokens))
         stack.enter_context(implying(model, recorder, implied))
-        seen = stack.enter_context(Interceptor(model, recorder, call.batch)).seen
+        seen = stack.enter_context(Interceptor(model, recorder, call.likely_batch)).seen
         stack.enter_context(grad)
         output = call.run()
     if not recorder.records:

@@ -78,6 +78,11 @@ ADDS = frozenset(
         "triu",
     ]
 )
+# What moves numbers to other queries and keys: the product's place is lost, but that it is one stays known.
+MOVES = frozenset(
+    "transpose transpose_ permute swapaxes movedim gather index_select take_along_dim cat concat stack pad roll flip "
+    "narrow as_strided repeat repeat_interleave unfold neg exp logsumexp tanh sum".split()
+)
 PRODUCTS = frozenset(["matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum"])
 SOFTMAXES = frozenset(("softmax", "_softmax"))
 
@@ -160,6 +165,8 @@ def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
     others = [t for t in (*args, *kwargs.values()) if isinstance(tag_of(t), Trail) and tag_of(t) is not trail]
+    if trail.q is None and not (name in RESHAPES or name in MOVES or name in ADDS or name in MULTIPLIES | DIVIDES):
+        return None
     if name in RESHAPES:
         return replace(trail, fresh=trail.fresh and output.shape == args[0].shape)
     if name in MULTIPLIES or name in DIVIDES:
@@ -172,7 +179,7 @@ def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
             main = trail if trail.q is not None else first
             return replace(main or trail, content=True)
         return trail
-    return Trail(content=True, shape=trail.shape)
+    return Trail(content=True, shape=trail.shape) if name in MOVES else None
 
 
 def _scaled(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail) -> Trail:

@@ -46,6 +46,7 @@ class Family:
     layers: int | None = None  # attentions in all, where known
     reference: bool = True  # transformers' own eager path shows the same attention
     note: str = ""
+    spread: float = 0.25  # of the drawn matrices: wide enough for peaked attention
 
     @property
     def here(self) -> bool:
@@ -109,8 +110,8 @@ FAMILIES = [
     family("starcoder2", "Starcoder2", GROUPED, layers=2),
     family("granite", "Granite", GROUPED, layers=2),
     family("stablelm", "StableLm", GROUPED, layers=2),
-    family("t5", "T5", T5, "pair", layers=6),
-    family("mt5", "MT5", T5, "pair", layers=6),
+    family("t5", "T5", T5, "pair", layers=6, spread=0.15),
+    family("mt5", "MT5", T5, "pair", layers=6, spread=0.15),
     family("bart", "Bart", SEQ, "pair", layers=6),
     family("marian", "Marian", SEQ | dict(forced_eos_token_id=2), "pair", layers=6),
     family("pegasus", "Pegasus", SEQ, "pair", layers=6),
@@ -189,7 +190,7 @@ FAMILIES = [
     family("longformer", "Longformer", TEXT | dict(attention_window=4, max_position_embeddings=80), layers=2,
            reference=False, note="banded"),
     family("led", "LED", SEQ | dict(attention_window=4, max_encoder_position_embeddings=64,
-                                    max_decoder_position_embeddings=64), "pair", layers=6, reference=False),
+                                    max_decoder_position_embeddings=64), "pair", layers=6, reference=False, note="banded"),
 ]  # fmt: skip
 
 
@@ -203,17 +204,17 @@ def build(one: Family, implementation: str | None = None) -> torch.nn.Module:
             setattr(config, name, 0)
     options = {} if implementation is None else {"attn_implementation": implementation}
     model = getattr(transformers, one.model)._from_config(config, **options).eval()
-    peak(model)
+    peak(model, one.spread)
     return model
 
 
-def peak(model: torch.nn.Module) -> None:
+def peak(model: torch.nn.Module, spread: float = 0.25) -> None:
     """Draw matrices again, wide enough that attention is far from uniform."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim >= 2:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.25)
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * spread)
 
 
 def feed(one: Family) -> dict[str, torch.Tensor]:
@@ -245,8 +246,8 @@ def feed(one: Family) -> dict[str, torch.Tensor]:
     return {"input_values": torch.randn(BATCH, 400, generator=generator)}
 
 
-def reference(one: Family, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    """What transformers' own eager path returns as attentions, each ``(batch, head, query, key)``."""
+def reference(one: Family, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """The output of transformers' own eager path, and its attentions, each ``(batch, head, query, key)``."""
     with torch.no_grad():
         output = build(one, "eager")(**inputs, output_attentions=True)
     found: list[torch.Tensor] = []
@@ -254,4 +255,4 @@ def reference(one: Family, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor
     for part in parts:
         for name in ("encoder_attentions", "attentions", "decoder_attentions", "cross_attentions"):
             found += [a for a in (part.get(name) or ()) if isinstance(a, torch.Tensor)]
-    return found
+    return output[0], found
