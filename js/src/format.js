@@ -1,0 +1,49 @@
+// Numbers as they stand on screen. Pure.
+
+const MINUS = "\u2212";
+
+/**
+ * @param {number} value
+ * @param {number} digits after the point
+ */
+export function fixed(value, digits) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : value > 0 ? "∞" : `${MINUS}∞`;
+  const text = value.toFixed(digits);
+  return text.startsWith("-") ? (Number(text) === 0 ? text.slice(1) : MINUS + text.slice(1)) : text;
+}
+
+/**
+ * A number that is only known to one byte: rounded, and marked so.
+ * @param {number} value
+ */
+export const rounded = (value) => `≈ ${fixed(value, 2)}`;
+
+/**
+ * @param {number} share 0 to 1
+ * @param {number} [digits]
+ */
+export const percent = (share, digits = 1) => `${fixed(100 * share, digits)} %`;
+
+/** @param {number} ms */
+export const seconds = (ms) => `${fixed(ms / 1000, ms < 99_950 ? 1 : 0)} s`;
+
+/** @param {number} n */
+export const count = (n) => n.toLocaleString("en-US");
+
+/**
+ * A token for a line of text: spaces and line breaks are shown, long ones cut in the middle.
+ * @param {string} token
+ * @param {number} [longest] characters
+ */
+export function tokenText(token, longest = 32) {
+  const shown = token
+    .replace(/\n/g, "⏎")
+    .replace(/\t/g, "⇥")
+    .replace(/\r/g, "␍")
+    .replace(/[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/g, "");
+  const visible = shown.trim() === "" ? (shown === "" ? "∅" : "␣".repeat(Math.min(shown.length, 4))) : shown;
+  const letters = [...visible];
+  if (letters.length <= longest) return visible;
+  const half = Math.floor((longest - 1) / 2);
+  return `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}`;
+}

@@ -1,0 +1,77 @@
+// The fixed parts of one view's page: a host element, its shadow root, and the places that are filled in.
+import { css } from "./styles.js";
+
+/**
+ * @param {HTMLElement} el where the notebook wants it
+ * @param {AbortSignal} signal
+ */
+export function createShell(el, signal) {
+  const host = document.createElement("div");
+  host.className = "attn-widget";
+  // Keys pressed in here must not reach the notebook's shortcuts: Jupyter looks for this attribute, others for the event.
+  host.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const type of ["keydown", "keypress", "keyup"]) {
+    host.addEventListener(type, (event) => event.stopPropagation(), { signal });
+  }
+  const shadow = host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = css;
+  const part = (/** @type {string} */ name) => {
+    const element = document.createElement("div");
+    element.className = name;
+    return element;
+  };
+  const root = part("aw");
+  const [controls, texts, message, stage, side, below] = [
+    "head",
+    "input",
+    "fault",
+    "stage",
+    "beside",
+    "below",
+  ].map(part);
+  stage.tabIndex = 0;
+  stage.setAttribute("role", "application");
+  stage.setAttribute("aria-roledescription", "attention picture");
+  stage.setAttribute(
+    "aria-label",
+    "Arrows move the pinned token, Shift and arrows layer and head, Escape releases.",
+  );
+  const live = part("quiet");
+  live.setAttribute("role", "status");
+  live.setAttribute("aria-live", "polite");
+  stage.append(side);
+  root.append(controls, texts, message, stage, below, live);
+  shadow.append(style, root);
+  el.append(host);
+
+  /** @type {HTMLElement | null} */
+  let shown = null;
+  return {
+    host,
+    root,
+    controls,
+    texts,
+    message,
+    stage,
+    side,
+    below,
+    /** Put a view on the stage. @param {HTMLElement | null} element */
+    show(element) {
+      if (element === shown) return;
+      shown?.remove();
+      if (element) stage.prepend(element);
+      shown = element;
+    },
+    /** A short fade where the picture became another one. @param {HTMLElement} element */
+    fade(element) {
+      element.classList.remove("fade");
+      void element.offsetWidth; // restarts the animation
+      element.classList.add("fade");
+    },
+    /** Tell screen readers. @param {string} text */
+    say(text) {
+      if (text && live.textContent !== text) live.textContent = text;
+    },
+  };
+}

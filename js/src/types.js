@@ -1,0 +1,236 @@
+// What crosses the wire and what passes between modules, as JSDoc only. Twin of attn_widget/widget/widget.py
+// and attn_widget/frames/protocol.py; a Python test compares the names.
+
+/**
+ * The synced traits: one property per line, exactly those of the Python widget.
+ * @typedef {Object} Traits
+ * @property {string} view which of `views` is drawn
+ * @property {string} method which of `methods`
+ * @property {number} layer 0 nearest the input
+ * @property {number[]} heads the heads that are on
+ * @property {number} head the one head of the matrix and neuron views
+ * @property {number[]} query pinned query positions (tokens, not displayed rows)
+ * @property {number[]} key pinned key positions
+ * @property {string} attention one of the names in `info.groups`
+ * @property {number} residual share of the residual in joint matrices, 0 to 1
+ * @property {string} reduce how heads are joined: mean, max or min
+ * @property {boolean} normalise rows of flow divided by their sum
+ * @property {boolean} baseline divided by the same method on uniform causal attention
+ * @property {string} text the sentence; setting it runs the model
+ * @property {string} pair the second sentence, "" for none
+ * @property {string} theme auto, light or dark
+ * @property {number} threshold lines below this share are not drawn
+ * @property {boolean} hide_special special tokens are left out (their mass is said)
+ * @property {boolean} words tokens merged to words
+ * @property {string} find tokens that contain this are marked
+ * @property {string[]} views the views there are (Python only)
+ * @property {string[]} methods the methods there are (Python only)
+ * @property {number} capture_id grows with every capture that is shown (Python only)
+ * @property {Info} info what can be chosen (Python only)
+ * @property {ErrorState} error the last error that a trait or a run led to (Python only)
+ * @property {string} running what runs without a known length, "" for nothing (Python only)
+ */
+
+/**
+ * @typedef {Object} Info
+ * @property {string} model
+ * @property {boolean} can_run
+ * @property {Group[]} groups
+ */
+
+/**
+ * @typedef {Object} Group
+ * @property {string} name
+ * @property {number} layers
+ * @property {number} heads
+ * @property {number} n_queries
+ * @property {number} n_keys
+ * @property {string[]} methods
+ * @property {Record<string, string>} [reasons] why the other methods cannot apply
+ */
+
+/**
+ * @typedef {Object} Failure
+ * @property {string} name
+ * @property {string} message
+ * @property {string | null} [remedy]
+ * @property {string | null} [code]
+ */
+
+/** @typedef {Partial<Failure> & { where?: string, id?: number }} ErrorState */
+
+/**
+ * Everything that a frame depends on.
+ * @typedef {Object} Spec
+ * @property {number} capture_id
+ * @property {string} view
+ * @property {string} method
+ * @property {string} attention
+ * @property {number} layer
+ * @property {number} head
+ * @property {number} residual
+ * @property {string} reduce
+ * @property {boolean} normalise
+ * @property {boolean} baseline
+ * @property {boolean} hide_special
+ * @property {boolean} words
+ */
+
+/**
+ * One array of a frame. `table` decodes a byte; without it `data` holds the values themselves.
+ * @typedef {Object} FrameArray
+ * @property {string} name
+ * @property {number[]} shape
+ * @property {Uint8Array | Uint16Array | Uint32Array | Int16Array | Float32Array} data
+ * @property {Float32Array | null} table
+ * @property {number} scale the value of the largest byte
+ */
+
+/**
+ * What stands along one side: each displayed row with the token positions it stands for.
+ * @typedef {Object} Axis
+ * @property {string[]} text
+ * @property {number[]} special 0 or 1
+ * @property {number[][]} positions
+ * @property {number[]} segment
+ */
+
+/**
+ * Exactly what one drawing needs: the header's fields, and the arrays by name.
+ * @typedef {Object} Frame
+ * @property {string} view
+ * @property {number} capture_id
+ * @property {Spec} spec
+ * @property {Axis} queries
+ * @property {Axis} keys
+ * @property {{ head: number | null, name: string }[]} lanes
+ * @property {string} unit share or flow
+ * @property {boolean} causal
+ * @property {string} layer_label
+ * @property {number | null} [saturation] share of pairs at their bound, 0 to 1
+ * @property {string | null} [divided_by] the baseline's name
+ * @property {string} [bound_text]
+ * @property {number} [top_k]
+ * @property {number} [pool] tokens per cell side
+ * @property {Record<string, FrameArray>} arrays
+ */
+
+/**
+ * The exact numbers of one displayed row or column, for every lane.
+ * @typedef {Object} Row
+ * @property {"query" | "key"} side
+ * @property {number} index
+ * @property {number} n length of a lane
+ * @property {Float32Array} values lane after lane
+ * @property {Float32Array | null} upper
+ * @property {Float32Array | null} lower
+ * @property {Uint8Array | null} saturated
+ * @property {number[]} sum per lane, over all keys, hidden ones included
+ */
+
+/**
+ * How far a request has come. `total` is 0 where nobody knows.
+ * @typedef {Object} Progress
+ * @property {string} what
+ * @property {number} done
+ * @property {number} total
+ * @property {number} elapsed_ms
+ */
+
+/** @typedef {"query" | "key"} Side */
+
+/**
+ * What the pointer is on: a token of one side, or one pair.
+ * @typedef {{ side: Side, index: number } | { query: number, key: number, lane?: number }} Target
+ */
+
+/**
+ * Resolved colours and fonts; canvases do not follow CSS by themselves.
+ * @typedef {Object} Look
+ * @property {boolean} dark
+ * @property {string} paper
+ * @property {string} ink
+ * @property {string} ink2
+ * @property {string} ink3
+ * @property {string} rule
+ * @property {string} rule2
+ * @property {string} fill
+ * @property {string} accent
+ * @property {string} hatch
+ * @property {string} font
+ * @property {number} ratio device pixels per CSS pixel
+ */
+
+/**
+ * What a view draws from. Nothing else reaches it.
+ * @typedef {Object} Scene
+ * @property {Frame} frame
+ * @property {Traits} traits
+ * @property {Look} look
+ * @property {number} width CSS pixels
+ * @property {Target | null} hover
+ * @property {boolean} focused the stage has the keyboard
+ * @property {number | null} litHead the head whose square is hovered
+ * @property {(side: Side, index: number) => Row | null} exact the exact row, where it has come
+ */
+
+/**
+ * What a view says about what it drew: plain data, put into words by readout.js and caption.js.
+ * @typedef {Object} Said
+ * @property {Reading | null} reading
+ * @property {string[]} caption sentences
+ * @property {{ drawn: number, all: number } | null} mass
+ * @property {Legend | null} legend
+ * @property {Strongest | null} [strongest]
+ * @property {string} [note]
+ * @property {string} label for the canvas, read by screen readers
+ */
+
+/**
+ * @typedef {Object} Reading
+ * @property {string[]} queries the tokens that ask
+ * @property {string[]} keys the tokens that answer
+ * @property {string} where layer, or layers
+ * @property {{ name: string, colour: string } | null} head
+ * @property {number} value
+ * @property {boolean} exact
+ * @property {string} unit
+ * @property {{ side: Side, index: number }[]} [needs] rows whose exact numbers the reading waits for
+ * @property {string[]} notes bound, rank
+ */
+
+/**
+ * @typedef {Object} Legend
+ * @property {string} name
+ * @property {string[]} marks
+ * @property {string[]} stops CSS colours, first to last
+ * @property {boolean} canRoot a click switches between linear and square root
+ */
+
+/**
+ * @typedef {Object} Strongest
+ * @property {string} token
+ * @property {string} verb
+ * @property {{ text: string, position: number, value: number, share: number, index: number }[]} rows
+ * @property {string} colour
+ * @property {boolean} exact
+ */
+
+/**
+ * @typedef {Object} Callbacks
+ * @property {(target: Target | null) => void} onHover
+ * @property {(target: Target, several: boolean) => void} onPin
+ * @property {() => void} onRedraw the view changed something of its own (scroll, zoom)
+ */
+
+/**
+ * @typedef {Object} View
+ * @property {(scene: Scene) => Said} draw
+ * @property {HTMLElement} element
+ * @property {HTMLCanvasElement} canvas
+ * @property {(key: string) => boolean} [press] a key that only this view understands
+ * @property {() => void} [toggleScale] linear or square-root colours
+ * @property {(index: number) => void} [reveal] bring a row into the window
+ */
+
+export {};

@@ -1,0 +1,184 @@
+// What the matrix view says: the pair that is read, the strongest of a row, the legend. Pure.
+import { rowValues } from "../draw/edges.js";
+import { scaleTable } from "../draw/palettes.js";
+import { openRows } from "../draw/heatmap.js";
+import { count, percent } from "../format.js";
+
+/** @typedef {import("../types.js").Scene} Scene */
+/** @typedef {import("../types.js").Said} Said */
+/** @typedef {import("../selection.js").Focus} Focus */
+
+/**
+ * @param {Scene} scene
+ * @param {Object} given
+ * @param {import("../draw/matrix-layout.js").MatrixLayout} given.layout
+ * @param {Focus | null} given.focus
+ * @param {boolean} given.root
+ * @param {number} given.scale
+ * @param {number} given.listed how many of the strongest there is room for
+ * @returns {Said}
+ */
+export function describeMatrix(scene, { layout, focus, root, scale, listed }) {
+  const { frame, traits, look } = scene;
+  const joint = frame.lanes[0]?.head === null;
+  const sent = frame.pool ?? 1;
+  return {
+    reading:
+      focus && sent === 1
+        ? readingOf(scene, focus, joint)
+        : focus?.pair
+          ? pooledReading(scene, focus.pair)
+          : null,
+    caption: sentences(scene, layout),
+    mass: null,
+    legend: legendOf(frame.unit, scale, root, look.dark),
+    strongest: focus && sent === 1 ? strongestOf(scene, focus, listed) : null,
+    note: noteOf(scene),
+    label:
+      `${traits.method} of ${frame.layer_label}${joint ? "" : `, ${frame.lanes[0].name}`}, every query by every key: ` +
+      `${frame.queries.text.length} by ${frame.keys.text.length}`,
+  };
+}
+
+/** @param {Scene} scene @param {Focus} focus */
+function valuesOf(scene, focus) {
+  const row = focus.pair ? focus.pair.query : focus.rows[0];
+  const side = focus.pair ? "query" : focus.side;
+  return { row, side, values: rowValues(scene.frame, side, row, scene.exact(side, row)) };
+}
+
+/** @param {Scene} scene @param {Focus} focus @param {boolean} joint @returns {import("../types.js").Reading | null} */
+function readingOf(scene, focus, joint) {
+  const { frame, traits } = scene;
+  const { row, side, values } = valuesOf(scene, focus);
+  const other = side === "query" ? frame.keys : frame.queries;
+  let best = focus.pair ? focus.pair.key : -1;
+  if (best < 0) {
+    for (let i = 0; i < values.n; i++) {
+      if (!other.special[i] && (best < 0 || values.at(0, i) > values.at(0, best))) best = i;
+    }
+    if (best < 0) best = 0;
+  }
+  if (!values.n) return null;
+  const [query, key] = side === "query" ? [row, best] : [best, row];
+  const exact = scene.exact(side, row);
+  const notes = [];
+  if (!focus.pair)
+    notes.push(`largest ${side === "query" ? "of this query" : "taken from this key"}, special tokens apart`);
+  if (exact?.upper)
+    notes.push(exact.saturated?.[best] ? "at its bound" : `bound ${exact.upper[best].toFixed(4)}`);
+  if (exact?.lower) notes.push(`rollout ${exact.lower[best].toFixed(4)}`);
+  return {
+    queries: [frame.queries.text[query]],
+    keys: [frame.keys.text[key]],
+    where: joint ? `${traits.method}, ${frame.layer_label}` : frame.layer_label,
+    head: joint ? null : { name: frame.lanes[0].name, colour: "" },
+    value: values.at(0, best),
+    exact: values.exact,
+    unit: frame.unit,
+    needs: [{ side, index: row }],
+    notes,
+  };
+}
+
+/**
+ * A cell that stands for several pairs even as it was sent: its strongest, never called exact.
+ * @param {Scene} scene @param {{ query: number, key: number }} pair
+ * @returns {import("../types.js").Reading}
+ */
+function pooledReading({ frame, traits }, { query, key }) {
+  const sent = frame.pool ?? 1;
+  const columns = frame.arrays.weights.shape.slice(-1)[0];
+  const i = Math.floor(query / sent) * columns + Math.floor(key / sent);
+  const { data, table } = frame.arrays.weights;
+  const span = (/** @type {string[]} */ text, /** @type {number} */ at) =>
+    [text[at], text[Math.min(text.length, at + sent) - 1]].join(" … ");
+  return {
+    queries: [span(frame.queries.text, query)],
+    keys: [span(frame.keys.text, key)],
+    where: `${traits.method}, ${frame.layer_label}`,
+    head: frame.lanes[0]?.head === null ? null : { name: frame.lanes[0].name, colour: "" },
+    value: table ? table[data[i]] : data[i],
+    exact: false,
+    unit: frame.unit,
+    notes: [`largest of ${sent} × ${sent} pairs`],
+  };
+}
+
+/** @param {Scene} scene @param {Focus} focus @param {number} listed @returns {import("../types.js").Strongest | null} */
+function strongestOf(scene, focus, listed) {
+  const { frame, look } = scene;
+  const { row, side, values } = valuesOf(scene, focus);
+  const axis = side === "query" ? frame.keys : frame.queries;
+  const order = Array.from({ length: values.n }, (_, i) => i).filter((i) => values.at(0, i) > 0);
+  order.sort((a, b) => values.at(0, b) - values.at(0, a));
+  const most = order.length ? values.at(0, order[0]) : 1;
+  return {
+    token: (side === "query" ? frame.queries : frame.keys).text[row],
+    verb: side === "query" ? "strongest for" : "strongest to",
+    rows: order.slice(0, listed).map((i) => ({
+      text: axis.text[i],
+      position: axis.positions[i][0],
+      value: values.at(0, i),
+      share: values.at(0, i) / most,
+      index: i,
+    })),
+    colour: scaleTable("sequential", look.dark).css[look.dark ? 153 : 158],
+    exact: values.exact,
+  };
+}
+
+/**
+ * The scale as a legend: colours and the numbers at its ends and middle.
+ * @param {string} unit @param {number} scale @param {boolean} root @param {boolean} dark
+ * @returns {import("../types.js").Legend}
+ */
+export function legendOf(unit, scale, root, dark) {
+  const { css } = scaleTable("sequential", dark);
+  const mark = (/** @type {number} */ value) =>
+    value === 0 || Number.isInteger(value)
+      ? String(value)
+      : String(Number(value.toPrecision(2))).replace(/^0\./, ".");
+  return {
+    name: `${unit}${root ? ", √ scale" : ""}`,
+    marks: [mark(0), mark(scale * (root ? 0.25 : 0.5)), mark(scale)],
+    stops: Array.from({ length: 17 }, (_, i) => css[Math.round((i / 16) * 255)]),
+    canRoot: true,
+  };
+}
+
+/** @param {Scene} scene @param {import("../draw/matrix-layout.js").MatrixLayout} layout */
+function sentences({ frame, traits, width }, layout) {
+  const pool = layout.pool * (frame.pool ?? 1);
+  const [rows, columns] = [frame.queries.text.length, frame.keys.text.length];
+  const caption = [];
+  const size = `${count(rows)} × ${count(columns)}`;
+  if (pool > 1) caption.push(`${size} pairs, the largest of ${pool} × ${pool} in each cell`);
+  else if (!layout.label) caption.push(`${size} cells, one each`);
+  else if (!layout.whole) caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);
+  if (width >= 600 && (!layout.label || !layout.whole))
+    caption.push("zoom with ctrl + wheel or + and −, drag to move");
+  if (traits.hide_special && frame.arrays.hidden_mass) {
+    const hidden = frame.arrays.hidden_mass.data;
+    const total = frame.arrays.row_sum?.data ?? [];
+    const share = [...hidden].reduce((a, b) => a + b, 0) / ([...total].reduce((a, b) => a + b, 0) || 1);
+    caption.push(
+      `special tokens hidden: ${percent(share)} of the ${frame.unit === "flow" ? "flow" : "attention"} goes there`,
+    );
+  }
+  return caption;
+}
+
+/** What is exact and what is not yet. @param {Scene} scene */
+function noteOf({ frame }) {
+  const runs = openRows(frame.arrays.exact, 1);
+  if (!runs.length) return undefined;
+  const n = frame.queries.text.length;
+  const open = runs.reduce((total, [from, to]) => total + to - from, 0);
+  const bound = frame.bound_text ?? "min(1, column sum)";
+  const which =
+    runs.length === 1 && runs[0][1] === n
+      ? `Rows 0–${runs[0][0] - 1} are exact.`
+      : `${n - open} of ${n} rows are exact.`;
+  return `${open === n ? "No row is exact yet." : which} Hatched: the upper bound ${bound}. The exact value is never larger.`;
+}
