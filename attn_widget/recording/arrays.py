@@ -160,7 +160,7 @@ def _check(layer: Any, i: int, first: Any) -> None:
         )
 
 
-def _where(layer: int, at: Sequence[int]) -> str:
+def _where(layer: int, at: Any) -> str:
     """Return a place in words."""
     names = ("head", "row", "key")
     return ", ".join([f"layer {layer}", *(f"{name} {int(i)}" for name, i in zip(names, at, strict=False))])

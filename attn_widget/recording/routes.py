@@ -24,7 +24,7 @@ ONE_AT_A_TIME = threading.RLock()
 
 
 def capture(
-    model: torch.nn.Module,
+    model: Any,
     inputs: Any,
     *,
     tokens: Tokens | Sequence[Any] | Mapping[str, Any] | None = None,

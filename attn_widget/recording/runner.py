@@ -234,7 +234,8 @@ def held_bytes(captures: Iterable[Capture]) -> int:
     seen: dict[int, int] = {}
     for one in captures:
         for layer in one.layers:
-            for name in ("weights", "q", "k", "v", "mask", "bias", "gradient", "output_projection"):
+            # The output projection is the model's own parameter, and no cost of the capture.
+            for name in ("weights", "q", "k", "v", "mask", "bias", "gradient"):
                 tensor = getattr(layer, name)
                 if isinstance(tensor, torch.Tensor):
                     storage = tensor.untyped_storage()

@@ -131,7 +131,10 @@ def _reader(place: str, extra: dict[str, str], transformers: Any) -> Any:
     """Return the tokenizer, or else the processor, image processor or feature extractor of these files."""
     for kind in ("AutoTokenizer", "AutoProcessor", "AutoImageProcessor", "AutoFeatureExtractor"):
         try:
-            return getattr(transformers, kind).from_pretrained(place, **extra)
+            found = getattr(transformers, kind).from_pretrained(place, **extra)
+            # Where a folder holds no vocabulary, some versions make a tokenizer of special tokens only.
+            if len(getattr(found, "all_special_tokens", ())) < (len(found) if hasattr(found, "vocab_size") else 1):
+                return found
         except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError):
             continue
     return None

@@ -84,6 +84,8 @@ def readable(tokenizer: Any, token_id: int, piece: str | None = None) -> str:
     text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
     if "\ufffd" in text:
         return _bytes(piece)
+    if not text:  # a space alone, which decoding drops
+        return "␣" if set(piece) <= {"▁", "Ġ", " "} else piece
     if _continues(tokenizer, piece):
         text = text.removeprefix("##")
     shown = text.strip(" ") if text.strip() else text

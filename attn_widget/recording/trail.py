@@ -80,8 +80,32 @@ ADDS = frozenset(
 )
 # What moves numbers to other queries and keys: the product's place is lost, but that it is one stays known.
 MOVES = frozenset(
-    "transpose transpose_ permute swapaxes movedim gather index_select take_along_dim cat concat stack pad roll flip "
-    "narrow as_strided repeat repeat_interleave unfold neg exp logsumexp tanh sum".split()
+    [
+        "transpose",
+        "transpose_",
+        "permute",
+        "swapaxes",
+        "movedim",
+        "gather",
+        "index_select",
+        "take_along_dim",
+        "cat",
+        "concat",
+        "stack",
+        "pad",
+        "roll",
+        "flip",
+        "narrow",
+        "as_strided",
+        "repeat",
+        "repeat_interleave",
+        "unfold",
+        "neg",
+        "exp",
+        "logsumexp",
+        "tanh",
+        "sum",
+    ]
 )
 PRODUCTS = frozenset(["matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum"])
 SOFTMAXES = frozenset(("softmax", "_softmax"))

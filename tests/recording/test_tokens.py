@@ -1,0 +1,130 @@
+"""Token strings a person can read, whatever kind of tokenizer made them."""
+
+from __future__ import annotations
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from attn_widget.errors import InputError
+from attn_widget.recording import tokens as make
+from tests.models import minilm, smollm2
+
+CORPUS = ["the keys to the cabinet are on the table", "naïve café 🙂", "unbelievable keys"] * 20
+
+
+def trained(kind):
+    """A small tokenizer of a kind, trained here."""
+    special = ["<s>", "</s>", "<unk>"]
+    if kind == "byte-level":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet)
+    elif kind == "sentencepiece":
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.decoder = decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=special, unk_token="<unk>")
+    else:
+        tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        tokenizer.decoder = decoders.WordPiece()
+        trainer = trainers.WordPieceTrainer(vocab_size=60, special_tokens=special)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "sentencepiece", "word pieces"])
+def test_token_text_holds_no_marks_and_spells_the_source(kind):
+    tokenizer = trained(kind)
+    text = "the keys to the table"
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    assert not any(mark in token for token in found.text for mark in ("Ġ", "▁", "##"))
+    assert "".join(found.text).replace("␣", "") == text.replace(" ", "")
+    for token, span in zip(found.text, found.spans, strict=True):
+        assert token in (text[slice(*span)], "␣")
+    assert found.words[-1] == 4
+    assert found.source == (text,)
+
+
+def test_bytes_that_are_no_character_alone_are_shown_as_bytes():
+    tokenizer = trained("byte-level")
+    found = make.from_encoding(tokenizer, tokenizer("😀", return_tensors="pt"))
+    assert " ".join(found.text).replace("> <", " ") == "<F0 9F 98 80>"
+    assert len(found) > 1
+
+
+def test_white_space_is_made_visible():
+    tokenizer = trained("byte-level")
+    found = make.from_encoding(tokenizer, tokenizer("a\n\tb", return_tensors="pt"))
+    assert "⏎" in found.text
+    assert "⇥" in found.text
+
+
+def test_word_pieces_lose_their_mark_and_keep_their_word():
+    _, tokenizer = minilm()
+    text = "The keybearer's table."
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    assert found.text[0] == "[CLS]"
+    assert found.special == (True, *(False,) * (len(found) - 2), True)
+    pieces = [t for t, w in zip(found.text, found.words, strict=True) if w == 1]
+    assert "".join(pieces) == "keybearer"
+    assert len(pieces) > 1
+    assert found.words[0] is None
+    assert text[slice(*found.spans[-2])] == "."
+
+
+def test_two_texts_are_two_segments_with_their_own_spans_and_words():
+    _, tokenizer = minilm()
+    texts = ("The keys.", "A table")
+    found = make.from_encoding(tokenizer, tokenizer(*texts, return_tensors="pt"), source=texts)
+    assert found.text == ("[CLS]", "the", "keys", ".", "[SEP]", "a", "table", "[SEP]")
+    assert found.segments == (0, 0, 0, 0, 0, 1, 1, 0)
+    assert found.words == (None, 0, 1, 2, None, 3, 4, None)
+    assert texts[1][slice(*found.spans[6])] == "table"
+
+
+def test_an_unknown_word_is_no_special_token():
+    _, tokenizer = minilm()
+    found = make.from_encoding(tokenizer, tokenizer("🙂 keys", return_tensors="pt"))
+    assert found.text[1] == "[UNK]"
+    assert found.special == (True, False, False, True)
+
+
+def test_a_tokenizer_from_a_gguf_file_reads_as_text():
+    _, tokenizer = smollm2()
+    text = "The keys, naïve 🙂"
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    assert "".join(found.text) == text.replace(" ", "")
+    assert found.words[:3] == (0, 1, 2)
+
+
+def test_ids_without_an_encoding_are_aligned_with_their_source():
+    _, tokenizer = minilm()
+    text = "The keys are keys"
+    ids = tokenizer(text)["input_ids"]
+    found = make.from_encoding(tokenizer, {"input_ids": [ids]}, source=(text,))
+    assert [text[slice(*span)] for span in found.spans if span] == text.split()
+    assert found.words == (None, 0, 1, 2, 3, None)
+
+
+def test_ids_without_a_tokenizer_are_shown_as_numbers():
+    assert make.from_encoding(None, {"input_ids": [[7, 8]]}).text == ("7", "8")
+
+
+def test_patches_name_their_row_and_column_after_the_specials():
+    found = make.patches(2 + 6, 2, 3)
+    assert found.text == ("[CLS]", "[REG1]", "0,0", "0,1", "0,2", "1,0", "1,1", "1,2")
+    assert found.special == (True, True) + (False,) * 6
+    assert found.grid == (2, 3)
+    with pytest.raises(InputError, match="patches must fill 2×3 cells, got 5 positions"):
+        make.patches(5, 2, 3)
+
+
+def test_frames_say_when_they_begin():
+    found = make.frames(3, 0.25)
+    assert found.text == ("0.00 s", "0.25 s", "0.50 s")
+    assert found.seconds == 0.25
+    assert make.frames(3, None).text == ("0", "1", "2")
