@@ -1,5 +1,6 @@
 // Builds the two bundles that the Python package carries. Deterministic: CI builds again and compares.
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import * as esbuild from "esbuild";
 
 const watch = process.argv.includes("--watch");
@@ -23,5 +24,10 @@ if (watch) {
   const context = await esbuild.context(options);
   await context.watch();
 } else {
-  await esbuild.build(options);
+  const { outputFiles } = await esbuild.build({ ...options, write: false });
+  for (const { path, text } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    // What line breaks are left stand in templates of HTML and CSS, where a blank means the same.
+    writeFileSync(path, `${text.trimEnd().replace(/\s*\n\s*/g, " ")}\n`);
+  }
 }

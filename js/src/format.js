@@ -1,6 +1,8 @@
 // Numbers as they stand on screen. Pure.
 
 const MINUS = "\u2212";
+const DIRECTIONS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // would turn the line around them
+const ZERO_WIDTH = /[\u200b-\u200d\u2060-\u2064\ufeff]/g;
 
 /**
  * @param {number} value
@@ -36,12 +38,9 @@ export const count = (n) => n.toLocaleString("en-US");
  * @param {number} [longest] characters
  */
 export function tokenText(token, longest = 32) {
-  const shown = token
-    .replace(/\n/g, "⏎")
-    .replace(/\t/g, "⇥")
-    .replace(/\r/g, "␍")
-    .replace(/[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/g, "");
-  const visible = shown.trim() === "" ? (shown === "" ? "∅" : "␣".repeat(Math.min(shown.length, 4))) : shown;
+  const shown = token.replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/\r/g, "␍").replace(DIRECTIONS, "");
+  const blank = shown.replace(ZERO_WIDTH, "");
+  const visible = blank.trim() ? shown : blank ? "␣".repeat(Math.min(blank.length, 4)) : "∅";
   const letters = [...visible];
   if (letters.length <= longest) return visible;
   const half = Math.floor((longest - 1) / 2);

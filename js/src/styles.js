@@ -82,7 +82,7 @@ input[type=range]::-moz-range-thumb{border:0;width:9px;height:9px;border-radius:
 ::placeholder{color:var(--aw-ink-3);opacity:1}
 
 .texts{display:grid;grid-template-columns:auto minmax(0,1fr) auto;column-gap:8px;align-items:start;padding:2px 0 4px}
-.texts .lab{line-height:24px}
+.texts .lab{line-height:22px}
 .texts textarea{display:block;width:100%;height:25px;resize:none;overflow:hidden;font-size:13px;line-height:20px;padding:2px 0;
 border-bottom:1px solid transparent;color:var(--aw-ink);white-space:pre;text-overflow:ellipsis}
 .texts textarea:hover{border-bottom-color:var(--aw-rule-2)}
@@ -113,7 +113,7 @@ button.legend:hover .lab{text-decoration:underline;text-decoration-color:var(--a
 .read{display:flex;align-items:baseline;gap:4px 16px;min-height:28px;padding-top:7px;border-top:1px solid var(--aw-rule);
 font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
 .read b{font-weight:600}
-.read .tokens{overflow:hidden;text-overflow:ellipsis;min-width:6ch}
+.read .tokens{overflow:hidden;text-overflow:ellipsis}
 .read .m{color:var(--aw-ink-2);font-size:12px}
 .read .m.cut{overflow:hidden;text-overflow:ellipsis}
 .read .swatch{display:inline-block;width:9px;height:9px;margin-right:5px}

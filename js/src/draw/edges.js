@@ -174,18 +174,16 @@ function packed(found, perRow) {
 }
 
 /**
- * The lines with at least one end in the window, the strongest where the budget is passed.
+ * The lines of the queries in the window, the strongest where the budget is passed. Lines of queries out of
+ * sight are left to hovering a key: thousands of them end in the first token and would cover all others.
  * @param {Edges} edges
  * @param {[number, number]} queries
- * @param {[number, number]} keys
  * @returns {{ indices: Uint32Array, dropped: number }} weakest first
  */
-export function inWindow(edges, queries, keys) {
+export function inWindow(edges, queries) {
   const kept = [];
   for (let i = 0; i < edges.length; i++) {
-    const query = edges.query[i];
-    const key = edges.key[i];
-    if ((query >= queries[0] && query < queries[1]) || (key >= keys[0] && key < keys[1])) kept.push(i);
+    if (edges.query[i] >= queries[0] && edges.query[i] < queries[1]) kept.push(i);
   }
   const dropped = Math.max(0, kept.length - BUDGET);
   return { indices: Uint32Array.from(dropped ? kept.slice(dropped) : kept), dropped };

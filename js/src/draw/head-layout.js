@@ -51,14 +51,14 @@ export function headLayout(width, nQueries, nKeys, nLanes, widestQuery, widestKe
   const n = Math.max(nQueries, nKeys, 1);
   const scrolls = n > ALL_ROWS;
   const row = scrolls ? WINDOW_ROW : rowHeight(n, wide);
-  const contentHeight = TOP + n * row + 4;
+  const contentHeight = TOP + n * row + (scrolls ? 0 : 4);
   const windowRows = Math.max(24, Math.min(60, Math.floor((0.8 * viewport - TOP) / WINDOW_ROW)));
-  const height = scrolls ? TOP + windowRows * WINDOW_ROW + 4 : contentHeight;
+  const height = scrolls ? TOP + windowRows * WINDOW_ROW : contentHeight;
 
   const numbers = wide ? 8 + 7 * String(n - 1).length + 10 : 0;
   const longest = wide ? 180 : 96;
-  const room = Math.min(longest, Math.max(40, widestQuery));
-  const keyRoom = Math.min(longest, Math.max(40, widestKey));
+  const room = Math.min(longest, Math.max(40, 1.1 * widestQuery + 2));
+  const keyRoom = Math.min(longest, Math.max(40, 1.1 * widestKey + 2));
   const xQuery = Math.max(wide ? 112 : Math.min(104, 0.22 * width), numbers + room + 4);
   const valueWidth = 46;
 

@@ -93,7 +93,7 @@ export function zoomed(layout, ratio, direction) {
  */
 function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side) {
   const room = side ? Math.max(280, width - SIDE) : width;
-  const largest = width >= 1200 ? 32 : 24;
+  const largest = width >= 1180 ? 32 : 24;
   const named = margin(LABEL_FROM, widestRow, widestColumn);
   const most = (/** @type {number} */ wide, /** @type {number} */ tall) =>
     Math.min(largest, wide / Math.max(1, nColumns), tall / Math.max(1, nRows));
@@ -127,8 +127,8 @@ function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side) {
 function margin(cell, widestRow, widestColumn) {
   const label = cell >= 17 ? 13 : cell >= 14 ? 12 : cell >= LABEL_FROM ? 10 : 0;
   if (!label) return { x0: 3, y0: 6, slack: 4, label: 0, rowRoom: 0, columnRoom: 0 };
-  const rowRoom = Math.min(130, Math.max(48, widestRow));
-  const columnRoom = Math.min(96, Math.max(32, widestColumn));
+  const rowRoom = Math.min(130, Math.max(48, 1.1 * widestRow + 2));
+  const columnRoom = Math.min(96, Math.max(32, 1.1 * widestColumn + 2));
   return {
     x0: Math.max(92, Math.ceil(rowRoom + 18)),
     y0: Math.max(56, Math.ceil(columnRoom * 0.71 + 26)),

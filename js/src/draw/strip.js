@@ -41,7 +41,7 @@ export function paintStrip(ctx, look, layout, data, rows, scroll) {
       }
     }
   }
-  const full = Math.max(0.5 * data.scale, data.largest);
+  const full = data.largest || 1;
   for (let row = rows[0]; row < rows[1]; row++) {
     const y = rowMiddle(layout, row, scroll);
     if (strip?.column) paintSquares(ctx, look, layout, data, row, y);

@@ -27,7 +27,7 @@ const widths = new Map();
  * @param {string} text
  */
 export function textWidth(ctx, text) {
-  const key = `${ctx.font}\n${text}`;
+  const key = `${ctx.font}|${text}`;
   let width = widths.get(key);
   if (width === undefined) {
     if (widths.size > 20_000) widths.clear();

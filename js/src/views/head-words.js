@@ -192,7 +192,7 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
   }
   if (layout.scrolls) {
     const [first, last] = rows.query;
-    caption.push(`rows ${first}–${last - 1} of ${nQueries}${wide ? ", scroll for the rest" : ""}`);
+    caption.push(`rows ${first}–${last - 1} of ${nQueries}`);
   }
   if (dropped && !focus) caption.push(`${count(dropped)} weaker lines of this window not drawn`);
   return { caption, mass: { drawn: Math.min(1, lines.mass / (all || 1)), all: 1 } };

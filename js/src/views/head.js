@@ -88,7 +88,7 @@ export function headView(callbacks, signal) {
       key: visibleRows(layout, layout.nKeys, scroll),
     };
     const edges = edgesFor(frame, lanes.join(), traits.threshold);
-    const part = inWindow(edges, rows.query, rows.key);
+    const part = inWindow(edges, rows.query);
     const colours = headColours(frame.lanes.length, traits.heads, look.dark, look.ink3, scene.litHead);
     const scale = frame.arrays.weights?.scale ?? frame.arrays.edges_weight?.scale ?? 1;
     const style = {

@@ -154,10 +154,12 @@ function sentences({ frame, traits, width }, layout) {
   const caption = [];
   const size = `${count(rows)} × ${count(columns)}`;
   if (pool > 1) caption.push(`${size} pairs, the largest of ${pool} × ${pool} in each cell`);
-  else if (!layout.label) caption.push(`${size} cells, one each`);
+  else if (layout.whole && (!layout.label || (frame.saturation ?? null) === null))
+    caption.push(`${size} cells, one each`);
   else if (!layout.whole) caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);
   if (width >= 600 && (!layout.label || !layout.whole))
     caption.push("zoom with ctrl + wheel or + and −, drag to move");
+  if (frame.causal && width >= 600) caption.push("empty: no token looks ahead");
   if (traits.hide_special && frame.arrays.hidden_mass) {
     const hidden = frame.arrays.hidden_mass.data;
     const total = frame.arrays.row_sum?.data ?? [];

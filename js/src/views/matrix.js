@@ -1,14 +1,16 @@
 // The matrix view: every query by every key as a heat map, with zoom, pan and a cross-hair.
-import { prepared, setFont, write } from "../draw/canvas.js";
-import { hatch, openRows, paintCells, pixels, pooled } from "../draw/heatmap.js";
-import { matrixHit, matrixLayout, scaleOf, zoomed } from "../draw/matrix-layout.js";
-import { paintToken, widest } from "../draw/tokens.js";
+import { prepared } from "../draw/canvas.js";
+import { paintCells, pixels, pooled } from "../draw/heatmap.js";
+import { matrixHit, matrixLayout } from "../draw/matrix-layout.js";
+import { paintAxisNames, paintLabels, paintMarks, paintOpen } from "../draw/matrix-marks.js";
+import { widest } from "../draw/tokens.js";
 import { valueAt } from "../protocol.js";
 import { found } from "../find.js";
 import { memo } from "../memo.js";
 import { focusOf, rowsOf } from "../selection.js";
 import { describeMatrix } from "./matrix-words.js";
 import { listen } from "./pointer.js";
+import { createZoom } from "./zoom.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
@@ -16,6 +18,7 @@ import { listen } from "./pointer.js";
 /** @typedef {import("../draw/matrix-layout.js").MatrixLayout} MatrixLayout */
 
 const ROOT_FROM = 64; // shares spread over more tokens than this are seen better on a √ scale
+const MISSING = 0xff8888ff; // the pixel of a value that is not a number, where cells are too small to hatch
 
 /**
  * @param {import("../types.js").Callbacks} callbacks
@@ -37,277 +40,96 @@ export function matrixView(callbacks, signal) {
     widest(/** @type {CanvasRenderingContext2D} */ (image.getContext("2d")), font, text, 13);
   const [queryWidth, keyWidth] = [memo(measure), memo(measure)];
 
-  let zoom = 0;
-  let offset = { row: 0, column: 0 };
-  /** @type {boolean | null} */
+  /** @type {boolean | null} what the user chose; null = what suits the size */
   let root = null;
   /** @type {{ layout: MatrixLayout, scene: Scene } | null} */
   let now = null;
 
   listen(canvas, hit, callbacks, signal);
-  canvas.addEventListener("wheel", onWheel, { signal, passive: false });
-  canvas.addEventListener("pointerdown", onDown, { signal });
+  const layoutAt = (/** @type {number} */ zoom) => now && layoutFor(now.scene, zoom);
+  const ratio = () => now?.scene.look.ratio ?? 1;
+  const view = createZoom(canvas, layoutAt, ratio, callbacks.onRedraw, signal);
+
+  /** @param {Scene} scene @param {number} zoom */
+  function layoutFor({ frame, look, width }, zoom) {
+    const [queries, keys] = [queryWidth(frame.queries.text, look.font), keyWidth(frame.keys.text, look.font)];
+    return layoutOf(width, ...size(frame), queries, keys, look.ratio, zoom);
+  }
 
   /** @param {number} x @param {number} y @returns {Target | null} */
   function hit(x, y) {
     if (!now) return null;
     const { layout, scene } = now;
-    const on = matrixHit(layout, x, y, offset);
+    const on = matrixHit(layout, x, y, view.offset);
     if (!on) return null;
-    if ("side" in on) {
-      const axis = on.side === "query" ? scene.frame.queries : scene.frame.keys;
-      return on.index < axis.text.length ? on : null;
-    }
-    return strongestIn(scene.frame, layout.pool, on.row, on.column);
+    if (!("side" in on)) return strongestIn(scene.frame, layout.pool, on.row, on.column);
+    const axis = on.side === "query" ? scene.frame.queries : scene.frame.keys;
+    const index = on.index * layout.pool * (scene.frame.pool ?? 1);
+    return index < axis.text.length ? { side: on.side, index } : null;
   }
 
   /** @param {Scene} scene */
   function draw(scene) {
-    const { frame, traits, look, width } = scene;
-    const [nRows, nColumns] = size(frame);
-    const layout = layoutOf(
-      width,
-      nRows,
-      nColumns,
-      queryWidth(frame.queries.text, look.font),
-      keyWidth(frame.keys.text, look.font),
-      look.ratio,
-      zoom,
-    );
+    const { frame, traits, look, hover } = scene;
+    const layout = layoutFor(scene, view.zoom);
     now = { layout, scene };
-    clamp(layout);
+    view.clamp(layout);
     const { x0, y0, cell, pool, visibleRows, visibleColumns } = layout;
-    const isRoot = root ?? (frame.unit !== "flow" && Math.max(nRows, nColumns) > ROOT_FROM);
+    const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
     const grid = gridOf(frame, pool);
-    const part = { ...offset, rows: visibleRows, columns: visibleColumns };
-    const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
+    const part = { ...view.offset, rows: visibleRows, columns: visibleColumns };
     const style = { x0, y0, cell, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
+    const placing = { look, layout, offset: view.offset, step: pool * (frame.pool ?? 1) };
+    const pins = { query: rowsOf(frame.queries, traits.query), key: rowsOf(frame.keys, traits.key) };
+
+    const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
     if (layout.gaps) paintCells(ctx, grid, part, { ...style, dotted: pool === 1 ? dotsOf(frame) : null });
     else paintImage(ctx, grid, part, style);
-    paintOpen(ctx, frame, layout, look);
-
-    const focus = focusOf(frame.queries, frame.keys, traits, scene.hover);
-    paintMarks(ctx, scene, layout);
-    if (layout.label) paintLabels(ctx, scene, layout);
+    paintOpen(ctx, placing, frame.arrays.exact);
+    paintMarks(ctx, placing, pins, hover);
+    if (layout.label) {
+      const common = { hover, focused: scene.focused };
+      for (const side of /** @type {const} */ (["query", "key"])) {
+        const axis = side === "query" ? frame.queries : frame.keys;
+        const marked = found(axis, traits.find);
+        paintLabels(ctx, placing, side, { ...common, axis, pins: new Set(pins[side]), found: marked });
+      }
+      paintAxisNames(ctx, placing);
+    }
+    const focus = focusOf(frame.queries, frame.keys, traits, hover);
     return describeMatrix(scene, { layout, focus, root: isRoot, scale, listed: listLength(layout) });
   }
 
-  /** @param {CanvasRenderingContext2D} ctx @param {ReturnType<typeof pooled>} grid @param {any} part @param {any} style */
+  /**
+   * Cells too small for gaps: one image, stretched to whole device pixels.
+   * @param {CanvasRenderingContext2D} ctx
+   * @param {import("../draw/heatmap.js").Grid} grid
+   * @param {{ row: number, column: number, rows: number, columns: number }} part
+   * @param {{ x0: number, y0: number, cell: number, scale: number, root: boolean, dark: boolean }} style
+   */
   function paintImage(ctx, grid, part, style) {
     if (!part.rows || !part.columns) return;
     image.width = part.columns;
     image.height = part.rows;
     const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
     const data = to.createImageData(part.columns, part.rows);
-    new Uint32Array(data.data.buffer).set(pixels(grid, part, { ...style, missing: 0xff8888ff }));
+    new Uint32Array(data.data.buffer).set(pixels(grid, part, { ...style, missing: MISSING }));
     to.putImageData(data, 0, 0);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(image, style.x0, style.y0, part.columns * style.cell, part.rows * style.cell);
   }
 
-  /**
-   * Rows that wait for their exact values: pale, hatched, under an accent line.
-   * @param {CanvasRenderingContext2D} ctx @param {Frame} frame @param {MatrixLayout} layout @param {import("../types.js").Look} look
-   */
-  function paintOpen(ctx, frame, layout, look) {
-    const { x0, y0, cell, visibleRows, visibleColumns } = layout;
-    for (const [from, to] of openRows(frame.arrays.exact, layout.pool)) {
-      const first = Math.max(from, offset.row) - offset.row;
-      const last = Math.min(to, offset.row + visibleRows) - offset.row;
-      if (last <= first) continue;
-      const [y, w, h] = [y0 + first * cell, visibleColumns * cell, (last - first) * cell];
-      ctx.globalAlpha = 0.7;
-      ctx.fillStyle = look.paper;
-      ctx.fillRect(x0, y, w, h);
-      ctx.globalAlpha = 1;
-      hatch(ctx, x0, y, w, h, look.hatch);
-      if (from > 0 && from >= offset.row) {
-        ctx.fillStyle = look.accent;
-        ctx.fillRect(x0, y - 1, w, 1.5);
-      }
-    }
-  }
-
-  /** Frames of pinned rows and columns, and the cross-hair. @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {MatrixLayout} layout */
-  function paintMarks(ctx, scene, layout) {
-    const { frame, traits, look, hover } = scene;
-    const { x0, y0, cell, pool, visibleRows, visibleColumns } = layout;
-    const seam = layout.gaps ? 1 : 0;
-    const box = (
-      /** @type {number} */ c,
-      /** @type {number} */ r,
-      /** @type {number} */ nc,
-      /** @type {number} */ nr,
-      grow = 1,
-    ) =>
-      ctx.strokeRect(
-        x0 + c * cell - grow - 0.5,
-        y0 + r * cell - grow - 0.5,
-        nc * cell + 2 * grow + 1 - seam,
-        nr * cell + 2 * grow + 1 - seam,
-      );
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(x0 - 3, y0 - 3, visibleColumns * cell + 6, visibleRows * cell + 6);
-    ctx.clip();
-    ctx.strokeStyle = look.ink;
-    ctx.lineWidth = 1.5;
-    const cells = (/** @type {number[]} */ rows) => new Set(rows.map((row) => Math.floor(row / pool)));
-    for (const row of cells(rowsOf(frame.queries, traits.query))) box(0, row - offset.row, visibleColumns, 1);
-    for (const column of cells(rowsOf(frame.keys, traits.key)))
-      box(column - offset.column, 0, 1, visibleRows);
-    if (hover && "query" in hover) {
-      const [c, r] = [
-        Math.floor(hover.key / pool) - offset.column,
-        Math.floor(hover.query / pool) - offset.row,
-      ];
-      if (cell < 8) {
-        ctx.globalAlpha = 0.3;
-        ctx.fillStyle = look.ink;
-        ctx.fillRect(x0, y0 + r * cell, visibleColumns * cell, cell);
-        ctx.fillRect(x0 + c * cell, y0, cell, visibleRows * cell);
-        ctx.globalAlpha = 1;
-      }
-      box(c, r, 1, 1);
-      ctx.strokeStyle = look.paper;
-      ctx.lineWidth = 1;
-      if (cell >= 8) box(c, r, 1, 1, -1);
-    } else if (hover && "side" in hover) {
-      ctx.globalAlpha = 0.5;
-      if (hover.side === "query") box(0, Math.floor(hover.index / pool) - offset.row, visibleColumns, 1);
-      else box(Math.floor(hover.index / pool) - offset.column, 0, 1, visibleRows);
-    }
-    ctx.restore();
-  }
-
-  /** @param {CanvasRenderingContext2D} ctx @param {Scene} scene @param {MatrixLayout} layout */
-  function paintLabels(ctx, scene, layout) {
-    const { frame, traits, look, hover } = scene;
-    const { x0, y0, cell, label } = layout;
-    for (const side of /** @type {const} */ (["query", "key"])) {
-      const axis = side === "query" ? frame.queries : frame.keys;
-      const marked = found(axis, traits.find);
-      const pins = new Set(rowsOf(axis, traits[side]));
-      const first = side === "query" ? offset.row : offset.column;
-      const shown = side === "query" ? layout.visibleRows : layout.visibleColumns;
-      for (let i = first; i < Math.min(axis.text.length, first + shown); i++) {
-        const at = (i - first) * cell + cell / 2;
-        const style = {
-          size: label,
-          special: !!axis.special[i],
-          pinned: pins.has(i),
-          found: marked.has(i),
-          hover: hover
-            ? "side" in hover
-              ? hover.side === side && hover.index === i
-              : hover[side] === i
-            : false,
-          focus: scene.focused && pins.has(i),
-        };
-        if (side === "query") {
-          paintToken(ctx, look, axis.text[i], x0 - 12, y0 + at, {
-            ...style,
-            align: "right",
-            room: layout.rowRoom,
-          });
-          continue;
-        }
-        ctx.save();
-        ctx.translate(x0 + at, y0 - 11);
-        ctx.rotate(-Math.PI / 4);
-        paintToken(ctx, look, axis.text[i], 0, 0, { ...style, align: "left", room: layout.columnRoom });
-        ctx.restore();
-      }
-    }
-    setFont(ctx, look, 11);
-    write(ctx, "query ↓", x0 - 12, y0 - 12, "right", look.ink3);
-    write(ctx, "key →", x0 - 12, y0 - 30, "right", look.ink3);
-  }
-
-  /** @param {MatrixLayout} layout */
-  function clamp(layout) {
-    const within = (/** @type {number} */ v, /** @type {number} */ most) =>
-      Math.max(0, Math.min(Math.round(v), most));
-    offset = {
-      row: within(offset.row, layout.rows - layout.visibleRows),
-      column: within(offset.column, layout.columns - layout.visibleColumns),
-    };
-  }
-
-  /** Zoom, keeping the point under the pointer where it is. @param {1 | -1} direction @param {number} x @param {number} y */
-  function zoomAt(direction, x, y) {
-    if (!now) return;
-    const { layout, scene } = now;
-    const ratio = scene.look.ratio;
-    const row = (offset.row + (y - layout.y0) / layout.cell) * layout.pool;
-    const column = (offset.column + (x - layout.x0) / layout.cell) * layout.pool;
-    const fit = layoutOf(...fitArguments(scene));
-    const next = zoomed(layout, ratio, direction);
-    zoom = next <= scaleOf(fit, ratio) ? 0 : next;
-    const after = layoutOf(...fitArguments(scene, zoom));
-    offset = {
-      row: row / after.pool - (y - after.y0) / after.cell,
-      column: column / after.pool - (x - after.x0) / after.cell,
-    };
-    clamp(after);
-    callbacks.onRedraw();
-  }
-
-  /** @param {Scene} scene @param {number} [zoomed] @returns {Parameters<typeof matrixLayout>} */
-  function fitArguments({ frame, look, width }, zoomed = 0) {
-    const [queries, keys] = [queryWidth(frame.queries.text, look.font), keyWidth(frame.keys.text, look.font)];
-    return [width, ...size(frame), queries, keys, look.ratio, zoomed];
-  }
-
-  /** @param {WheelEvent} event */
-  function onWheel(event) {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const box = canvas.getBoundingClientRect();
-    zoomAt(event.deltaY < 0 ? 1 : -1, event.clientX - box.left, event.clientY - box.top);
-  }
-
-  /** @param {PointerEvent} event */
-  function onDown(event) {
-    if (!now || now.layout.whole || event.button !== 0) return;
-    const { cell } = now.layout;
-    const start = { x: event.clientX, y: event.clientY, ...offset };
-    let dragged = false;
-    const drag = new AbortController();
-    const move = (/** @type {PointerEvent} */ moved) => {
-      const [dx, dy] = [moved.clientX - start.x, moved.clientY - start.y];
-      if (!dragged && Math.hypot(dx, dy) < 4) return;
-      dragged = true;
-      offset = { row: start.row - dy / cell, column: start.column - dx / cell };
-      callbacks.onRedraw();
-    };
-    const end = () => {
-      drag.abort();
-      // The click that ends a drag pins nothing.
-      if (dragged)
-        canvas.addEventListener("click", (click) => click.stopImmediatePropagation(), {
-          capture: true,
-          once: true,
-        });
-    };
-    window.addEventListener("pointermove", move, { signal: drag.signal });
-    window.addEventListener("pointerup", end, { signal: drag.signal });
-    signal.addEventListener("abort", () => drag.abort());
-  }
-
   /** @param {string} key */
   function press(key) {
-    if (!now || !"+=-_".includes(key)) return false;
-    const { layout } = now;
-    zoomAt("+=".includes(key) ? 1 : -1, layout.width / 2, layout.height / 2);
+    if (!now || !["+", "=", "-", "_"].includes(key)) return false;
+    view.byKey("+=".includes(key) ? 1 : -1);
     return true;
   }
 
   function toggleScale() {
     if (!now) return;
-    const [nRows, nColumns] = size(now.scene.frame);
-    root = !(root ?? (now.scene.frame.unit !== "flow" && Math.max(nRows, nColumns) > ROOT_FROM));
+    root = !(root ?? suitsRoot(now.scene.frame));
     callbacks.onRedraw();
   }
 
@@ -316,6 +138,9 @@ export function matrixView(callbacks, signal) {
 
 /** Rows and columns of the matrix as it came. @param {Frame} frame @returns {[number, number]} */
 const size = (frame) => /** @type {[number, number]} */ (frame.arrays.weights.shape.slice(-2));
+
+/** @param {Frame} frame */
+const suitsRoot = (frame) => frame.unit !== "flow" && Math.max(...size(frame)) > ROOT_FROM;
 
 /** How many of the strongest fit beside the picture. @param {MatrixLayout} layout */
 const listLength = (layout) =>
@@ -337,10 +162,10 @@ function masking(frame) {
 /** @param {Frame} frame */
 function dotsOf(frame) {
   const { saturated } = frame.arrays;
-  return saturated
-    ? (/** @type {number} */ row, /** @type {number} */ column) =>
-        !!saturated.data[row * saturated.shape[1] + column]
-    : null;
+  if (!saturated) return null;
+  const columns = saturated.shape[1];
+  return (/** @type {number} */ row, /** @type {number} */ column) =>
+    !!saturated.data[row * columns + column];
 }
 
 /**

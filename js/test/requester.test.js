@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Requester } from "../src/requester.js";
+
+function pair() {
+  const sent = [];
+  const got = [];
+  const requester = new Requester((message) => sent.push(message), "s");
+  const handlers = (label) => ({
+    reply: (data) => got.push([label, "reply", data]),
+    fail: (failure) => got.push([label, "fail", failure.name]),
+    progress: (progress, data) => got.push([label, "progress", progress.done, data]),
+  });
+  return { sent, got, requester, handlers };
+}
+
+test("a reply reaches the one who asked, once", () => {
+  const { sent, got, requester, handlers } = pair();
+  const id = requester.ask("frame", { layer: 2 }, handlers("a"));
+  assert.deepEqual(sent, [{ kind: "request", id, name: "frame", data: { layer: 2 } }]);
+  requester.receive({ kind: "reply", id, data: 1 });
+  requester.receive({ kind: "reply", id, data: 2 });
+  assert.deepEqual(got, [["a", "reply", 1]]);
+});
+
+test("the newest of a name wins: the older is cancelled and its late reply dropped", () => {
+  const { sent, got, requester, handlers } = pair();
+  const old = requester.ask("row", {}, handlers("old"));
+  const other = requester.ask("frame", {}, handlers("frame"));
+  const fresh = requester.ask("row", {}, handlers("new"));
+  assert.deepEqual(
+    sent.map((m) => [m.kind, m.id]),
+    [
+      ["request", old],
+      ["request", other],
+      ["cancel", old],
+      ["request", fresh],
+    ],
+  );
+  requester.receive({ kind: "reply", id: old, data: "late" });
+  requester.receive({ kind: "reply", id: fresh, data: "fresh" });
+  requester.receive({ kind: "reply", id: other, data: "frame" });
+  assert.deepEqual(got, [
+    ["new", "reply", "fresh"],
+    ["frame", "reply", "frame"],
+  ]);
+});
+
+test("errors and progress are handed on; progress does not end the request", () => {
+  const { got, requester, handlers } = pair();
+  const id = requester.ask("frame", {}, handlers("a"));
+  requester.receive({ kind: "progress", id, what: "flow", done: 3, total: 9, elapsed_ms: 5, data: "part" });
+  assert.ok(requester.isWaiting("frame"));
+  requester.receive({ kind: "reply", id, error: { name: "InputError", message: "no" } });
+  assert.deepEqual(got, [
+    ["a", "progress", 3, "part"],
+    ["a", "fail", "InputError"],
+  ]);
+  assert.ok(!requester.isWaiting("frame"));
+});
+
+test("messages of another view of the same model are not ours", () => {
+  const { got, requester, handlers } = pair();
+  requester.ask("frame", {}, handlers("a"));
+  requester.receive({ kind: "reply", id: "other-0", data: 1 });
+  requester.receive(undefined);
+  requester.receive({ kind: "custom" });
+  assert.deepEqual(got, []);
+});
+
+test("closing cancels what is open", () => {
+  const { sent, requester, handlers } = pair();
+  const id = requester.ask("frame", {}, handlers("a"));
+  requester.close();
+  assert.deepEqual(sent[1], { kind: "cancel", id });
+});
