@@ -10,21 +10,12 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording import tokens as token_makers
-from attn_widget.recording.recompute import recompute, triangle
+from attn_widget.recording.recompute import MASKED_BELOW, recompute, triangle
 from attn_widget.recording.record import Record
+from attn_widget.recording.streams import answering, streams_of
 from attn_widget.records import Capture, LayerAttention, Tokens
 
-# A score this low is a mask: families write -1e4, the lowest finite number of their dtype, or -inf. Position
-# biases stay far above (the steepest ALiBi slope reaches -5,000 only beyond 7,000 tokens, where it masks in effect).
-MASKED_BELOW = -5000.0
-# What stacks of layers are called in module paths, most telling first.
-STREAM_WORDS = (
-    ("vision", ("vision", "visual", "image")),
-    ("audio", ("audio", "speech")),
-    ("text", ("text", "language")),
-    ("decoder", ("decoder",)),
-    ("encoder", ("encoder",)),
-)
+LOGITS_BYTES = 64 * 2**20
 
 
 @dataclasses.dataclass
@@ -49,20 +40,19 @@ def assemble(
     missing: Sequence[str] = (),
 ) -> Capture:
     """Return the capture of one item from the records of the batch."""
-    streams = _streams(records)
+    streams = streams_of(records)
     layers: list[LayerAttention] = []
     counts: dict[tuple[str, str], int] = {}
     keys_of: dict[str, str] = {}
     lengths: dict[str, tuple[int, Any]] = {}
     masks: dict[int, Any] = {}
-    answering = [s for s in ("encoder", "vision", "audio", "text") if s in streams]
     for record, stream in zip(records, streams, strict=True):
         square = record.shape[2] == record.shape[3]
         kind = "cross" if record.cross or not square else "self"
         real_q = _real(given, stream, record.shape[2])
         real_k = real_q
         if kind == "cross":
-            other = _answering(record, stream, streams, records, answering)
+            other = answering(record, stream, streams, records)
             real_k = _real(given, other, record.shape[3])
             keys_of.setdefault(stream, other)
             lengths.setdefault(other, (record.shape[3], real_k))
@@ -203,68 +193,6 @@ def _real(given: Input, stream: str, n: int) -> Any:
     return real
 
 
-def _streams(records: Sequence[Record]) -> list[str]:
-    """Return the stream of each record: "" for the only stack, else the word its path uses."""
-    stacks = [_stack(record.name) for record in records]
-    names = dict.fromkeys(stacks)
-    if len(names) == 1:
-        named = {stacks[0]: ""}
-    else:
-        words = {stack: _word(stack) for stack in names}
-        taken: dict[str, str] = {}
-        named = {}
-        for stack, word in words.items():
-            clash = word in taken
-            named[stack] = stack if clash else word
-            taken[named[stack]] = stack
-    lengths: dict[str, list[int]] = {}
-    for record, stack in zip(records, stacks, strict=True):
-        if not record.cross:
-            known = lengths.setdefault(stack, [])
-            if record.shape[2] not in known:
-                known.append(record.shape[2])
-    out = []
-    for record, stack in zip(records, stacks, strict=True):
-        name = named[stack]
-        stages = lengths.get(stack, [])
-        # A stack that changes its length on the way (pyramids, pooled encoders) is one stream per length.
-        if len(stages) > 1 and record.shape[2] in stages:
-            name = f"{name} stage {stages.index(record.shape[2])}".strip()
-        out.append(name)
-    return out
-
-
-def _stack(path: str) -> str:
-    """Return the part of a module path above the first number: the list that the layers stand in."""
-    parts = path.split(".")
-    cut = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts) - 1)
-    return ".".join(parts[:cut])
-
-
-def _word(stack: str) -> str:
-    """Return what a stack is called, from the topmost telling word in its path."""
-    for part in stack.lower().split("."):
-        for name, words in STREAM_WORDS:
-            if any(word in part for word in words):
-                return name
-    return stack
-
-
-def _answering(
-    record: Record, stream: str, streams: Sequence[str], records: Sequence[Record], preferred: Sequence[str]
-) -> str:
-    """Return the stream whose positions are the keys of a cross-attention."""
-    sized = [
-        s
-        for s, r in zip(streams, records, strict=True)
-        if s != stream and not r.cross and r.shape[2] == record.shape[3]
-    ]
-    if sized:
-        return next((s for s in preferred if s in sized), sized[0])
-    # Keys that belong to no stream: another model's states, or the same tokens squeezed into fewer.
-    return "memory" if record.cross else f"{stream} compressed".strip()
-
-
 def _tokens(given: Input, stream: str, n: int, real: Any) -> Tokens:
     """Return what stands along a stream's axis, padding dropped."""
     found = given.given.get(stream)
@@ -317,10 +245,13 @@ def _family_recompute(rows_of: Callable[..., Any], row: int, real_q: Any, real_k
 
 
 def _logits(logits: Any, given: Input, lengths: Mapping[str, tuple[int, Any]]) -> Any:
-    """Return the item's logits, its padding dropped: ``(query, class)`` or ``(class,)``."""
+    """Return the item's logits, its padding dropped: ``(query, class)`` or ``(class,)``; None where they are huge."""
     if not isinstance(logits, torch.Tensor) or logits.ndim not in (2, 3):
         return None
     chosen = logits[min(given.item, len(logits) - 1)]
+    # A vocabulary times a long text would outweigh all that was recorded.
+    if chosen.numel() * chosen.element_size() > LOGITS_BYTES and not chosen.requires_grad:
+        return None
     for n, real in reversed(list(lengths.values())):
         if real is not None and chosen.ndim == 2 and chosen.shape[0] == n:
             return chosen[real]

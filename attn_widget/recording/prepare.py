@@ -205,7 +205,8 @@ def _sound(reader: Any, samples: np.ndarray, sampling_rate: int) -> Prepared:
         raise InputError(f"text must be one axis of samples for a sound, got shape {samples.shape}. Mix it to mono.")
     if sampling_rate != extractor.sampling_rate:
         raise InputError(
-            f"sampling_rate must be {extractor.sampling_rate} Hz for this model, got {sampling_rate}. Resample it first.",
+            f"sampling_rate must be {extractor.sampling_rate} Hz for this model, got {sampling_rate}. "
+            "Resample it first.",
             code=f"scipy.signal.resample_poly(samples, {extractor.sampling_rate}, {sampling_rate})",
         )
     heard = extractor(samples.astype(np.float32), sampling_rate=sampling_rate, return_tensors="pt")

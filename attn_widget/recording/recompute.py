@@ -13,6 +13,9 @@ from typing import Any
 import torch
 
 BLOCK_BYTES = 64 * 2**20
+# A score this low is a mask: families write -1e4, the lowest finite number of their dtype, or -inf. Position
+# biases stay far above (the steepest ALiBi slope reaches -5,000 only beyond 7,000 tokens, where it masks in effect).
+MASKED_BELOW = -5000.0
 
 
 def recompute(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None) -> torch.Tensor:

@@ -233,6 +233,8 @@ def held_bytes(captures: Iterable[Capture]) -> int:
     """Return the bytes that captures hold, storage that is shared counted once."""
     seen: dict[int, int] = {}
     for one in captures:
+        if isinstance(one.logits, torch.Tensor):
+            seen[one.logits.untyped_storage().data_ptr()] = one.logits.untyped_storage().nbytes()
         for layer in one.layers:
             # The output projection is the model's own parameter, and no cost of the capture.
             for name in ("weights", "q", "k", "v", "mask", "bias", "gradient"):

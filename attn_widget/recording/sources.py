@@ -155,7 +155,8 @@ def _need_gguf() -> None:
     missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"model must be readable, got a GGUF file without {' and '.join(missing)} installed. Install what is missing.",
+            f"model must be readable, got a GGUF file without {' and '.join(missing)} installed. "
+            "Install what is missing.",
             code=f"pip install {' '.join(missing)}",
         )
 

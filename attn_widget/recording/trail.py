@@ -18,96 +18,32 @@ import torch
 
 TAG = "_attn_widget_tag"
 # What changes neither values nor which number belongs to which query and key.
-RESHAPES = frozenset(
-    [
-        "view",
-        "reshape",
-        "contiguous",
-        "unsqueeze",
-        "squeeze",
-        "flatten",
-        "unflatten",
-        "view_as",
-        "reshape_as",
-        "clone",
-        "detach",
-        "to",
-        "float",
-        "half",
-        "bfloat16",
-        "double",
-        "type",
-        "type_as",
-        "expand",
-        "expand_as",
-        "dropout",
-        "dropout_",
-        "alias",
-        "__getitem__",
-        "requires_grad_",
-    ]
-)
-MULTIPLIES = frozenset(["mul", "mul_", "multiply", "multiply_", "__mul__", "__rmul__", "__imul__"])
-DIVIDES = frozenset(["div", "div_", "divide", "divide_", "true_divide", "__truediv__", "__itruediv__", "__div__"])
+RESHAPES = frozenset((
+    "view", "reshape", "contiguous", "unsqueeze", "squeeze", "flatten", "unflatten", "view_as", "reshape_as",
+    "clone", "detach", "to", "float", "half", "bfloat16", "double", "type", "type_as", "expand", "expand_as",
+    "dropout", "dropout_", "alias", "__getitem__", "requires_grad_",
+))  # fmt: skip
+MULTIPLIES = frozenset((
+    "mul", "mul_", "multiply", "multiply_", "__mul__", "__rmul__", "__imul__",
+))  # fmt: skip
+DIVIDES = frozenset((
+    "div", "div_", "divide", "divide_", "true_divide", "__truediv__", "__itruediv__", "__div__",
+))  # fmt: skip
 # What adds to scores or masks them: what it did is found later, as the part that is not q·kᵀ.
-ADDS = frozenset(
-    [
-        "add",
-        "add_",
-        "__add__",
-        "__radd__",
-        "__iadd__",
-        "sub",
-        "sub_",
-        "subtract",
-        "__sub__",
-        "__isub__",
-        "masked_fill",
-        "masked_fill_",
-        "where",
-        "max",
-        "maximum",
-        "clamp",
-        "clamp_",
-        "clip",
-        "nan_to_num",
-        "masked_scatter",
-        "index_put_",
-        "__setitem__",
-        "tril",
-        "triu",
-    ]
-)
+ADDS = frozenset((
+    "add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "subtract", "__sub__", "__isub__",
+    "masked_fill", "masked_fill_", "where", "max", "maximum", "clamp", "clamp_", "clip", "nan_to_num",
+    "masked_scatter", "index_put_", "__setitem__", "tril", "triu",
+))  # fmt: skip
 # What moves numbers to other queries and keys: the product's place is lost, but that it is one stays known.
-MOVES = frozenset(
-    [
-        "transpose",
-        "transpose_",
-        "permute",
-        "swapaxes",
-        "movedim",
-        "gather",
-        "index_select",
-        "take_along_dim",
-        "cat",
-        "concat",
-        "stack",
-        "pad",
-        "roll",
-        "flip",
-        "narrow",
-        "as_strided",
-        "repeat",
-        "repeat_interleave",
-        "unfold",
-        "neg",
-        "exp",
-        "logsumexp",
-        "tanh",
-        "sum",
-    ]
-)
-PRODUCTS = frozenset(["matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum"])
+MOVES = frozenset((
+    "transpose", "transpose_", "permute", "swapaxes", "movedim", "gather", "index_select", "take_along_dim",
+    "cat", "concat", "stack", "pad", "roll", "flip", "narrow", "as_strided", "repeat", "repeat_interleave",
+    "unfold", "neg", "exp", "logsumexp", "tanh", "sum",
+))  # fmt: skip
+PRODUCTS = frozenset((
+    "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum",
+))  # fmt: skip
 SOFTMAXES = frozenset(("softmax", "_softmax"))
 
 

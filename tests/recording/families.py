@@ -190,7 +190,8 @@ FAMILIES = [
     family("longformer", "Longformer", TEXT | dict(attention_window=4, max_position_embeddings=80), layers=2,
            reference=False, note="banded"),
     family("led", "LED", SEQ | dict(attention_window=4, max_encoder_position_embeddings=64,
-                                    max_decoder_position_embeddings=64), "pair", layers=6, reference=False, note="banded"),
+                                    max_decoder_position_embeddings=64), "pair", layers=6,
+           reference=False, note="banded"),
 ]  # fmt: skip
 
 

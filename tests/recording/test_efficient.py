@@ -86,7 +86,7 @@ class Model(nn.Module):
 def test_a_module_without_softmax_is_recorded_where_the_caller_points_at_it():
     model, x = Model(), drawn(2, QUERIES, 6)
     (layer,) = capture(model, {"x": x}, implied=["core"], item=1).layers
-    q, k, v = model.qkv(x[1]).reshape(QUERIES, 3, HEADS, 3).permute(1, 2, 0, 3)
+    q, k, _ = model.qkv(x[1]).reshape(QUERIES, 3, HEADS, 3).permute(1, 2, 0, 3)
     expected = features(q) @ features(k).mT
     assert torch.allclose(layer.weights, expected / expected.sum(-1, keepdim=True), atol=1e-6)
     total = sum(layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS)) + model.proj.bias
