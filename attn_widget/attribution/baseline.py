@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from attn_widget.attribution.flow import capacities, flow_rows
+from attn_widget.attribution.flow import capacities
 from attn_widget.attribution.joint import Graph, Step
+from attn_widget.attribution.maxflow import Network
 from attn_widget.attribution.rollout import rollout_rows
 
 UNIFORM = "uniform causal attention"
@@ -40,21 +41,20 @@ def _whole_rollout(n: int, n_layers: int, residual: float) -> Float[np.ndarray, 
     return rollout_rows(_graph(n, n_layers, residual), tuple(range(n)))
 
 
-@lru_cache(maxsize=8)
-def _network(n: int, n_layers: int, residual: float) -> Float[np.ndarray, "layer node node"]:
-    """Return the capacities of uniform causal attention."""
-    return capacities(_graph(n, n_layers, residual))
+@lru_cache(maxsize=2)
+def _network(n: int, n_layers: int, residual: float) -> Network:
+    """Return the network of uniform causal attention."""
+    return Network(capacities(_graph(n, n_layers, residual)))
 
 
 @lru_cache(maxsize=8192)
 def _row(method: str, n: int, n_layers: int, row: int, residual: float) -> Float[np.ndarray, " key"]:
     """Return one row of the baseline, remembered: it depends on numbers only."""
-    graph = _graph(n, n_layers, residual)
     if method == "raw":
         return _weights(n, [row])[0]
     if method == "rollout":
         return _whole_rollout(n, n_layers, residual)[row]
-    return flow_rows(graph, (row,), _network(n, n_layers, residual), threads=1)[0]
+    return _network(n, n_layers, residual).row(row)
 
 
 def _graph(n: int, n_layers: int, residual: float) -> Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from typing import Any
 
 import array_api_compat
@@ -14,12 +14,14 @@ from jaxtyping import Float, Shaped
 from attn_widget.attribution.bounds import cut_bounds
 from attn_widget.attribution.checks import check_rows, namespace
 from attn_widget.attribution.joint import Graph, graph_of_arrays
+from attn_widget.attribution.maxflow import Network, bytes_needed, compile_kernel
 from attn_widget.attribution.rollout import normalised
 from attn_widget.errors import InputError
 from attn_widget.records import Progress, to_numpy
 
 Report = Callable[[Progress], None]
-MEMORY_BYTES = 2 * 2**30  # for one thread's copy of the network
+MEMORY_BYTES = 4 * 2**30  # for the network and every thread's copy of what is left of it
+NOTICE_SECONDS = 0.5  # a kernel that takes longer to come is being compiled
 
 
 def flow(
@@ -101,19 +103,21 @@ def flow(
     )
     rows = check_rows(query, graph.n_queries)
     like = graph.steps[-1].weights([0])
-    values = flow_rows(graph, rows, capacities(graph), progress=progress, threads=threads)
+    network = capacities(graph)
+    upper = cut_bounds(network)[0][graph.rows, graph.columns][list(rows)]
+    values = flow_rows(graph, rows, Network(network), upper, progress=progress, threads=threads)
     return kind_of(normalised(values) if normalise else values, like)
 
 
 def capacities(graph: Graph) -> Float[np.ndarray, "layer node node"]:
     """Return the edge capacities between successive levels of positions, in float64, lowest layer first."""
-    needed = 8 * len(graph.steps) * graph.n**2
-    if needed * 2 > MEMORY_BYTES:
-        fits = int((MEMORY_BYTES / (16 * len(graph.steps))) ** 0.5)
+    shared, each = bytes_needed(len(graph.steps), graph.n)
+    if shared + each > MEMORY_BYTES:
+        fits = int(graph.n * (MEMORY_BYTES / (shared + each)) ** 0.5)
         raise InputError(
-            f"attention must fit flow's memory budget of {MEMORY_BYTES / 2**30:.3g} GiB a thread, got {graph.n} "
-            f"positions × {len(graph.steps)} layers ({needed * 2 / 2**30:.1f} GiB). Use at most {fits} positions at "
-            'this depth, a higher start_layer, or method="rollout", which has no such limit.'
+            f"attention must fit flow's memory budget of {MEMORY_BYTES / 2**30:.3g} GiB, got {graph.n} positions × "
+            f"{len(graph.steps)} layers ({(shared + each) / 2**30:.1f} GiB). Use at most {fits} positions at this "
+            'depth, a higher start_layer, or method="rollout", which has no such limit.'
         )
     out = np.zeros((len(graph.steps), graph.n, graph.n))
     diagonal = np.arange(graph.n)
@@ -129,35 +133,37 @@ def capacities(graph: Graph) -> Float[np.ndarray, "layer node node"]:
 def flow_rows(
     graph: Graph,
     rows: tuple[int, ...],
-    network: Float[np.ndarray, "layer node node"],
+    network: Network,
+    upper: Float[np.ndarray, "query key"],
     *,
-    upper: Float[np.ndarray, "query key"] | None = None,
     progress: Report | None = None,
     threads: int | None = None,
 ) -> Float[np.ndarray, "query key"]:
     """Return the flow of the chosen rows; rows are worked on by threads and reported as they end."""
-    from attn_widget.attribution import maxflow
-
-    if upper is None:
-        upper = cut_bounds(network)[0][graph.rows, graph.columns][list(rows)]
     values, exact = np.array(upper), np.zeros(len(rows), bool)
+    shared, each = bytes_needed(network.n_layers, network.n)
+    fitting = (MEMORY_BYTES - shared) // max(each, 1)
+    workers = max(1, min(threads or os.cpu_count() or 1, len(rows), fitting))
 
-    def tell() -> None:
+    def tell(what: str = "flow", total: int = len(rows)) -> None:
         if progress is not None:
-            progress(Progress("flow", int(exact.sum()), len(rows), values, exact))
+            progress(Progress(what, int(exact.sum()), total, values, exact))
 
-    tell()
-    workers = max(1, min(threads or os.cpu_count() or 1, len(rows)))
     pool = ThreadPoolExecutor(workers)
     try:
-        jobs = {pool.submit(maxflow.source_row, network, graph.rows.start + row): i for i, row in enumerate(rows)}
+        ready = pool.submit(compile_kernel)
+        while not wait([ready], timeout=NOTICE_SECONDS).done:
+            tell("compiling (once)", 0)
+        ready.result()
+        tell()
+        jobs = {pool.submit(network.row, graph.rows.start + row): i for i, row in enumerate(rows)}
         for job in as_completed(jobs):
             i = jobs[job]
             values[i] = job.result()[graph.columns]
             exact[i] = True
             tell()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
     return values
 
 

@@ -40,9 +40,7 @@ def remembered(capture: Any, key: Hashable, make: Callable[[], Any], *, bytes_ah
 
 
 def _size(value: Any) -> int:
-    """Return the bytes of an array, or of the arrays in a tuple or object."""
+    """Return the bytes of an array, of a network, or of a tuple of them."""
     if isinstance(value, (tuple, list)):
         return sum(map(_size, value))
-    if hasattr(value, "__dict__") and not hasattr(value, "dtype"):
-        return sum(map(_size, vars(value).values()))
     return int(getattr(value, "nbytes", 0))

@@ -18,6 +18,7 @@ from attn_widget.attribution.bounds import at_bound, cut_bounds
 from attn_widget.attribution.checks import check_index, check_reduce, check_residual, check_rows, namespace
 from attn_widget.attribution.flow import Report, capacities, flow_rows, kind_of
 from attn_widget.attribution.joint import Graph, check_start, graph_of_capture, not_chainable, reduced_rows
+from attn_widget.attribution.maxflow import Network, bytes_needed
 from attn_widget.attribution.memory import remembered
 from attn_widget.attribution.raw import raw_rows
 from attn_widget.attribution.rollout import normalised, rollout_rows
@@ -91,11 +92,11 @@ def _rollout_values(job: Job) -> Any:
 def _flow(job: Job) -> dict[str, Any]:
     graph, rows = job.graph, list(job.rows)
     names = tuple(step.name for step in graph.steps)
-    size = 8 * graph.n**2 * len(graph.steps)
+    size = sum(bytes_needed(len(graph.steps), graph.n))
     make = lambda: _network(graph)  # noqa: E731
     network, upper, saturating = job.remember(("flow", job.head, names), make, size) or make()
     upper, saturating = (bound[graph.rows, graph.columns][rows] for bound in (upper, saturating))
-    values = flow_rows(graph, job.rows, network, upper=upper, progress=job.progress, threads=job.threads)
+    values = flow_rows(graph, job.rows, network, upper, progress=job.progress, threads=job.threads)
     saturated = at_bound(values, saturating)
     reachable = upper > 0
     like = graph.steps[-1].weights([0])
@@ -109,10 +110,10 @@ def _flow(job: Job) -> dict[str, Any]:
     }
 
 
-def _network(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return capacities with their cut bounds."""
-    network = capacities(graph)
-    return network, *cut_bounds(network)
+def _network(graph: Graph) -> tuple[Network, np.ndarray, np.ndarray]:
+    """Return the network with its cut bounds."""
+    made = capacities(graph)
+    return Network(made), *cut_bounds(made)
 
 
 METHODS: dict[str, Method] = {
