@@ -10,7 +10,7 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser test-slow bench bundle format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures test-slow bench bundle format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -41,6 +41,11 @@ test-python: $(VENV)/.models
 
 test-browser: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser
+
+# The README's pictures are what the browser test saw.
+pictures: export PICTURES = docs/pictures
+pictures: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_pictures.py
 
 test-slow: $(VENV)/.models
 	$(BIN)/python -m pytest -m slow

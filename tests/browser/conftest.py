@@ -33,6 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """Tell the fixture whether the test failed: it then keeps a picture of the page."""
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed = True
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """Start JupyterLab with settings of its own; yield its address and its folder of notebooks."""
@@ -114,8 +122,8 @@ class Notebook:
         assert not errors, errors
         return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream").strip()
 
-    def add(self, source: str) -> str:
-        """Append a cell, run it, return what it printed."""
+    def add(self, source: str, wait: bool = True) -> str:
+        """Append a cell, run it, return what it printed (without waiting: nothing)."""
         last = self.page.evaluate(
             """async (source) => {
                 const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
@@ -125,7 +133,10 @@ class Notebook:
                 return notebook.activeCellIndex; }""",
             source,
         )
-        return self.run(last)
+        if wait:
+            return self.run(last)
+        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
+        return ""
 
     def command(self, name: str, **arguments) -> object:
         """Run one of the host's commands."""
@@ -154,6 +165,7 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
         )
         nbformat.write(notebook, root / name)
         context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda e: errors.append(f"{e}\n{e.stack}") if is_ours(f"{e} {e.stack}") else None)
@@ -166,8 +178,19 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
         return Notebook(page)
 
     yield go
-    for context in contexts:
-        for page in context.pages:  # kernels hold models: do not leave one per test behind
-            page.evaluate("() => window.jupyterapp?.commands.execute('kernelmenu:shutdownAll').catch(() => 0)")
+    failed = getattr(request.node, "failed", False)
+    for i, context in enumerate(contexts):
+        if failed and context.pages:
+            context.pages[0].screenshot(path=ROOT / "build" / "failures" / f"{request.node.name}{i}.png")
         context.close()
+    _shut_down_kernels(base)  # each holds a model
     assert not errors, errors
+
+
+def _shut_down_kernels(base: str) -> None:
+    """Shut down every kernel of the server."""
+    with urllib.request.urlopen(f"{base}/api/sessions?token={TOKEN}", timeout=30) as reply:
+        sessions = json.load(reply)
+    for session in sessions:
+        url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()

@@ -1,0 +1,38 @@
+"""The pictures of the README are what this test saw; `make pictures` puts them there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import ROOT
+from tests.browser.test_lab import MINILM, drawn
+
+FOLDER = ROOT / os.environ.get("PICTURES", "build/pictures")
+SHOTS = {
+    "head": ("w.view, w.method, w.layer, w.query = 'head', 'raw', 3, 9", ("head", "raw", 3)),
+    "matrix": ("w.view, w.method, w.layer, w.query = 'matrix', 'flow', 5, 9", ("matrix", "flow", 5)),
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_readmes_pictures_are_taken_from_a_real_notebook(open_notebook, theme):
+    notebook = open_notebook(MINILM, height=1400, width=1250, scale=2)
+    notebook.command("application:toggle-left-area")
+    if theme == "dark":
+        notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+        notebook.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    notebook.run(0)
+    widget = notebook.widget()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, (line, shown) in SHOTS.items():
+        notebook.add(line)
+        drawn(widget, *shown)
+        widget.locator("[data-readout][data-exact='1']").wait_for()
+        notebook.page.mouse.move(0, 0)
+        notebook.page.wait_for_timeout(400)  # the cross-fade
+        path = Path(FOLDER / f"{name}-{theme}.png")
+        widget.screenshot(path=path)
+        assert path.stat().st_size > 20_000
