@@ -21,6 +21,7 @@ from attn_widget.recording.recompute import MASKED_BELOW
 from attn_widget.recording.record import Record, Recorder
 from attn_widget.recording.trail import Mixed, Shares, Trail, put, tag_of
 
+ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
 MIXED_RESHAPES = trails.RESHAPES | {"transpose", "permute", "swapaxes", "movedim", "concat", "cat", "transpose_"}
 
 
@@ -59,7 +60,7 @@ class Interceptor(TorchFunctionMode):
         output = func(*args, **kwargs)
         if isinstance(tag, Mixed):
             self._mixed(name, args, kwargs, output, tag)
-        elif name in trails.RESHAPES or name in trails.MULTIPLIES:
+        elif name in trails.RESHAPES or name in trails.MULTIPLIES or name in ZEROING:
             put(output, tag)
         return output
 
@@ -96,15 +97,17 @@ class Interceptor(TorchFunctionMode):
         before = scores.detach()
         output = func(*args, **kwargs)
         dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
-        readable = scores.ndim >= 2 and trail.shape[-2:] == tuple(scores.shape[-2:])
+        readable = scores.ndim >= 2 and trail.shape[-2:] == (scores.shape[-2], scores.shape[-1] - trail.extra)
         if dim not in (-1, scores.ndim - 1) or not readable:
             self.recorder.unread(self.recorder.name_of())
             return output
         record = self._record(before, trail)
-        four = output.reshape(record.shape)
+        n_keys = record.shape[-1]
+        four = output[..., :n_keys].reshape(record.shape)
         if self.recorder.keep_graph:
             record.kept = four[0]
-            output = record.kept[None].reshape(output.shape)
+            through = record.kept[None].reshape(*output.shape[:-1], n_keys)
+            output = torch.cat([through, output[..., n_keys:]], dim=-1) if trail.extra else through
         elif self.recorder.keeps(record.shape, output.element_size()):
             record.weights = four
         return put(output, Shares(record))
@@ -112,7 +115,7 @@ class Interceptor(TorchFunctionMode):
     def _record(self, scores: torch.Tensor, trail: Trail) -> Record:
         """Return the record of scores that reached their softmax."""
         items, heads = trails.split_heads(tuple(scores.shape), self.batch)
-        shape = (items, heads, *scores.shape[-2:])
+        shape = (items, heads, scores.shape[-2], scores.shape[-1] - trail.extra)
         record = Record(
             name=self.recorder.name_of(),
             shape=shape,
@@ -121,7 +124,7 @@ class Interceptor(TorchFunctionMode):
             scaling=trail.scaling,
             softcap=trail.softcap,
         )
-        scores = scores.reshape(shape)
+        scores = scores.reshape(*shape[:3], -1)
         if trail.q is not None:
             lead = trail.shape[:-2]
             record.q = trails.as_four(trail.q, lead, items, heads)
@@ -139,10 +142,16 @@ class Interceptor(TorchFunctionMode):
         product = (record.q.detach() @ record.k.detach().transpose(-1, -2)).to(scores.dtype) * record.scaling
         if record.softcap is not None:
             product = torch.tanh(product / record.softcap) * record.softcap
+        scores, behind = scores[..., : record.shape[-1]], scores[..., record.shape[-1] :]
         rest = scores - product
         allowed = rest > MASKED_BELOW
-        rest = rest.masked_fill(~allowed, 0.0)
         close = 1e-5 if scores.dtype in (torch.float32, torch.float64) else 2e-2
+        rest, shift = _levelled(rest, allowed, close)
+        if behind.shape[-1]:
+            column = (behind - shift)[..., 0]
+            record.sinks = column[0, :, 0]
+            if not bool(torch.allclose(column, record.sinks[None, :, None].expand_as(column), atol=1e-3)):
+                record.q = record.k = None  # a sink that depends on the query: only the weights tell
         size = product.masked_fill(~allowed, 0.0).abs().amax().clamp(min=1.0)
         if bool((rest.abs() > close * size).any()):
             record.bias = self._shared("bias", _narrow(rest))
@@ -168,7 +177,11 @@ class Interceptor(TorchFunctionMode):
             record.v = _einsum_values(args, record.shape)
         else:
             operands = [t for t in args if isinstance(t, torch.Tensor)]
-            if len(operands) >= 2 and tag_of(operands[-2]) is shares and operands[-1].shape[-2:-1] == (n_keys,):
+            mixing = operands[-2] if len(operands) >= 2 else None
+            if mixing is not None and tag_of(mixing) == shares and operands[-1].shape[-2:-1] == (n_keys,):
+                # What really mixes the values: zeroed rows and factors after the softmax are part of it.
+                if record.weights is not None and mixing.numel() == record.weights.numel():
+                    record.weights = mixing.detach().reshape(record.shape)
                 lead = operands[-2].shape[:-2]
                 record.v = trails.as_four(operands[-1], tuple(lead), items, heads)
         if not record.confirmed:
@@ -216,6 +229,19 @@ def _einsum_values(args: Any, shape: tuple[int, ...]) -> Any:
         if c not in second:
             moved = moved.unsqueeze(i)
     return moved.expand(*shape[:2], *moved.shape[-2:])
+
+
+def _levelled(rest: torch.Tensor, allowed: torch.Tensor, close: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what is beyond the product, and per row what was added to all its keys alike, such as minus its largest.
+
+    A softmax does not see what is added to a whole row; the sink behind the keys was moved by the same.
+    """
+    shift = rest.masked_fill(~allowed, float("-inf")).amax(-1, keepdim=True)
+    shift = shift.masked_fill(shift.isinf(), 0.0)
+    level = (rest - shift).masked_fill(~allowed, 0.0)
+    if bool((level.abs() <= close * shift.abs().clamp(min=1.0)).all()):
+        return level, shift
+    return rest.masked_fill(~allowed, 0.0), torch.zeros_like(shift)
 
 
 def _einsum_projection(args: Any, heads: int) -> Any:

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.recompute import BLOCK_BYTES, additive, family_differs, plain_weights, triangle
+from attn_widget.recording.recompute import BLOCK_BYTES, additive, plain_weights, triangle
 from attn_widget.recording.record import Record, Recorder
 
 PREFIX = "attn_widget_"
@@ -130,7 +130,7 @@ def _record(
         output, weights = configured(module, query, key, value, mask, **kwargs)
         recorder.add(record, output)
         return output, weights
-    if recorder.once(type(module), lambda: family_differs(record, eager, module, own_mask, kwargs)):
+    if recorder.once(type(module), lambda: _family_differs(record, module, eager, qkv, own_mask, kwargs)):
         record.rows_of = _family_rows(module, eager, qkv, own_mask, kwargs)
     if keeps:
         output, weights = eager(module, query, key, value, own_mask, **kwargs)
@@ -159,11 +159,37 @@ def _paths_agree(
 ) -> bool:
     """Return whether the family's eager code computes what its configured code does, asked on the last row."""
     last = slice(qkv[0].shape[2] - 1, None)
+    own_mask = _open_mask(qkv) if own_mask is None and kwargs.get("is_causal", True) else own_mask
     with torch.no_grad():
         ours = _call_rows(module, eager, qkv, own_mask, kwargs, last)[0]
         theirs = _call_rows(module, configured, qkv, mask, kwargs | {"is_causal": False}, last)[0]
     tolerance = 1e-3 if ours.dtype == torch.float32 else 5e-2
     return torch.allclose(ours, theirs, atol=tolerance, rtol=tolerance)
+
+
+def _family_differs(
+    record: Record, module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+) -> bool:
+    """Return whether the family's own weights are other than the plain formula gives, asked on the last row."""
+    last = slice(record.shape[2] - 1, None)
+    mask = _open_mask(qkv) if mask is None and record.causal else mask
+    with torch.no_grad():
+        weights = _call_rows(module, eager, qkv, mask, kwargs, last)[1]
+        if weights is None or weights.shape != (*record.shape[:2], 1, record.shape[3]):
+            return False
+        try:
+            plain = plain_weights(record, last)
+        except RuntimeError:  # its sinks or biases are of a shape that the plain formula does not know
+            record.sinks = None
+            return True
+    tolerance = 1e-5 if record.dtype == torch.float32 else 2e-2
+    return not torch.allclose(weights, plain, atol=tolerance, rtol=0)
+
+
+def _open_mask(qkv: tuple[Any, Any, Any]) -> torch.Tensor:
+    """Return the mask of the last row of a causal attention, which sees every key; some families need one."""
+    query, key, _ = qkv
+    return query.new_zeros(1, 1, 1, key.shape[2])
 
 
 def _in_rows(
@@ -185,11 +211,11 @@ def _call_rows(
 ) -> tuple[Any, Any]:
     """Return the family's output and weights for some query rows."""
     query, key, value = qkv
-    square = (query.shape[2], key.shape[2])
+    n_queries, n_keys = query.shape[2], key.shape[2]
 
     def part(term: Any) -> Any:
-        fits = isinstance(term, torch.Tensor) and term.ndim >= 3 and tuple(term.shape[-2:]) == square
-        return term[..., rows, :] if fits else term
+        fits = isinstance(term, torch.Tensor) and term.ndim >= 3 and term.shape[-2] == n_queries
+        return term[..., rows, :] if fits and term.shape[-1] in (n_keys, 1) else term
 
     kwargs = {name: part(value) for name, value in kwargs.items()}
     return eager(module, query[:, :, rows], key, value, part(mask), **kwargs)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 BLOCK_BYTES = 64 * 2**20
+BLOCK_ROWS = 512  # small enough that a block of a long text stays near the processor
 # A score this low is a mask: families write -1e4, the lowest finite number of their dtype, or -inf. Position
 # biases stay far above (the steepest ALiBi slope reaches -5,000 only beyond 7,000 tokens, where it masks in effect).
 MASKED_BELOW = -5000.0
@@ -39,19 +40,24 @@ def recompute(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | Non
     -----
     Time ``head × row × key × channel``; memory ``head × row × key`` and one block.
     """
-    # Slices, not index lists, for "all": indexing with a list would copy every query and key.
-    chosen = slice(None) if heads is None else list(heads)
     groups = layer.n_heads // layer.k.shape[0]
-    everything = range(layer.n_heads) if heads is None else heads
+    q, k = layer.q, layer.k
+    if heads is not None:  # heads of one group need not come together: each brings its own keys
+        q, k, groups = q[list(heads)], k[[head // groups for head in heads]], 1
     wanted = torch.arange(layer.n_queries) if rows is None else torch.as_tensor(list(rows), dtype=torch.long)
-    block = max(1, BLOCK_BYTES // max(1, len(everything) * layer.n_keys * 4))
-    if rows is None and groups > 1:
-        keys = layer.k.repeat_interleave(groups, 0)[chosen] if heads is None else layer.k[[h // groups for h in heads]]
-        return _blocks(layer, chosen, layer.q[chosen], keys, wanted, block)
-    if groups > 1 and heads is None:
-        return _grouped_rows(layer, wanted, groups, block)
-    keys = layer.k[chosen] if groups == 1 else layer.k[[h // groups for h in everything]]
-    return _blocks(layer, chosen, layer.q[chosen], keys, wanted, block)
+    wanted = wanted.to(q.device)
+    weights = q.new_zeros(len(q), len(wanted), layer.n_keys)
+    block = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, len(q) * layer.n_keys * 4)))
+    for start in range(0, len(wanted), block):
+        part = wanted[start : start + block]
+        # A causal row sees nothing behind the block's last row: what is not computed stays 0.
+        seen = int(part.max()) + 1 if layer.causal and layer.mask is None else layer.n_keys
+        seen = min(seen, layer.n_keys)
+        grouped = q[:, part].reshape(len(k), groups * len(part), -1)
+        scores = (grouped @ k[:, :seen].transpose(-1, -2)).reshape(len(q), len(part), seen) * layer.scaling
+        mask, bias, softcap, sinks = _extras(layer, slice(None) if heads is None else list(heads), part, seen)
+        weights[:, start : start + block, :seen] = softmax_rows(scores, mask, bias, softcap, sinks)
+    return weights
 
 
 def softmax_rows(
@@ -63,8 +69,10 @@ def softmax_rows(
         scores = torch.tanh(scores / softcap) * softcap
     if bias is not None:
         scores = scores + bias
-    if mask is not None:
-        scores = scores + additive(mask, scores.dtype)
+    if mask is not None and mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, torch.finfo(dtype).min)
+    elif mask is not None:
+        scores = scores + mask.to(dtype)
     if sinks is not None:
         column = sinks.reshape(-1, 1, 1).to(scores.dtype).expand(*scores.shape[:-1], 1)
         scores = torch.cat([scores, column], dim=-1)
@@ -106,61 +114,21 @@ def plain_weights(record: Any, rows: Any = slice(None)) -> torch.Tensor:
     return softmax_rows(scores, mask, bias, record.softcap, record.sinks)
 
 
-def family_differs(record: Any, eager: Any, module: Any, mask: Any, kwargs: dict[str, Any]) -> bool:
-    """Return whether the family's own rows are other than the plain formula gives, asked on the last row."""
-    last = record.shape[2] - 1
-    square = record.shape[2:]
-
-    def part(term: Any) -> Any:
-        fits = isinstance(term, torch.Tensor) and term.ndim >= 3 and tuple(term.shape[-2:]) == square
-        return term[..., last:, :] if fits else term
-
-    with torch.no_grad():
-        options = {name: part(value) for name, value in kwargs.items()}
-        weights = eager(module, record.q[:, :, last:], record.k, record.v, part(mask), **options)[1]
-        if weights is None or weights.shape != (*record.shape[:2], 1, record.shape[3]):
-            return False
-        tolerance = 1e-5 if record.dtype == torch.float32 else 2e-2
-        return not torch.allclose(weights, plain_weights(record, slice(last, None)), atol=tolerance, rtol=0)
-
-
-def _blocks(
-    layer: Any, chosen: Any, q: torch.Tensor, k: torch.Tensor, wanted: torch.Tensor, block: int
-) -> torch.Tensor:
-    """Return attention of heads that each have their own key, one block of rows after another."""
-    wanted = wanted.to(q.device)
-    out = []
-    for rows in wanted.split(block):
-        scores = (q[:, rows] @ k.transpose(-1, -2)) * layer.scaling
-        out.append(softmax_rows(scores, *_extras(layer, chosen, rows)))
-    return out[0] if len(out) == 1 else torch.cat(out, dim=1)
-
-
-def _grouped_rows(layer: Any, wanted: torch.Tensor, groups: int, block: int) -> torch.Tensor:
-    """Return attention of all heads without repeating shared keys: heads of a group become rows of one product."""
-    wanted = wanted.to(layer.q.device)
-    key_heads, n_keys = layer.k.shape[0], layer.n_keys
-    out = []
-    for rows in wanted.split(block):
-        q = layer.q[:, rows].reshape(key_heads, groups * len(rows), -1)
-        scores = (q @ layer.k.transpose(-1, -2)).reshape(layer.n_heads, len(rows), n_keys) * layer.scaling
-        out.append(softmax_rows(scores, *_extras(layer, slice(None), rows)))
-    return out[0] if len(out) == 1 else torch.cat(out, dim=1)
-
-
-def _extras(layer: Any, chosen: Any, rows: torch.Tensor) -> tuple[Any, Any, Any, Any]:
-    """Return mask, bias, softcap and sinks for these heads and rows."""
-    mask = _part(layer.mask, chosen, rows)
+def _extras(layer: Any, chosen: Any, rows: torch.Tensor, seen: int) -> tuple[Any, Any, Any, Any]:
+    """Return mask, bias, softcap and sinks for these heads and rows, and the first keys."""
+    mask = _part(layer.mask, chosen, rows, seen)
     if mask is None and layer.causal:
-        mask = triangle(rows, layer.n_keys, layer.window)
+        mask = triangle(rows, seen, layer.window)
     sinks = None if layer.sinks is None else layer.sinks[chosen]
-    return mask, _part(layer.bias, chosen, rows), layer.softcap, sinks
+    return mask, _part(layer.bias, chosen, rows, seen), layer.softcap, sinks
 
 
-def _part(term: Any, chosen: Any, rows: torch.Tensor) -> Any:
-    """Return the heads and rows of a term that broadcasts to ``(head, query, key)``."""
+def _part(term: Any, chosen: Any, rows: torch.Tensor, seen: int) -> Any:
+    """Return the heads, rows and first keys of a term that broadcasts to ``(head, query, key)``."""
     if term is None:
         return None
     if term.shape[0] > 1:
         term = term[chosen]
-    return term if term.shape[1] == 1 else term[:, rows.to(term.device)]
+    if term.shape[1] > 1:
+        term = term[:, rows.to(term.device)]
+    return term if term.shape[2] == 1 else term[..., :seen]

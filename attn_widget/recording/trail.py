@@ -58,6 +58,7 @@ class Trail:
     inner: float | None = None  # the scale inside the tanh of capped scores
     content: bool = False  # another product of activations was added
     fresh: bool = True  # not reshaped since the product
+    extra: int = 0  # columns of sinks behind the keys
 
     @property
     def scaling(self) -> float:
@@ -127,6 +128,8 @@ def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     others = [t for t in (*args, *kwargs.values()) if isinstance(tag_of(t), Trail) and tag_of(t) is not trail]
     if trail.q is None and not (name in RESHAPES or name in MOVES or name in ADDS or name in MULTIPLIES | DIVIDES):
         return None
+    if name in ("cat", "concat") and trail.q is not None and _adds_sink(args, output, trail):
+        return replace(trail, extra=1)
     if name in RESHAPES:
         return replace(trail, fresh=trail.fresh and output.shape == args[0].shape)
     if name in MULTIPLIES or name in DIVIDES:
@@ -140,6 +143,12 @@ def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
             return replace(main or trail, content=True)
         return trail
     return Trail(content=True, shape=trail.shape) if name in MOVES else None
+
+
+def _adds_sink(args: tuple[Any, ...], output: Any, trail: Trail) -> bool:
+    """Return whether a concatenation puts one column behind the scores: a sink, which takes its share of the row."""
+    parts = args[0] if args and isinstance(args[0], list | tuple) else ()
+    return len(parts) == 2 and tag_of(parts[0]) is trail and output.shape[-1] == parts[0].shape[-1] + 1
 
 
 def _scaled(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail) -> Trail:

@@ -1,0 +1,207 @@
+"""What one answer of a model depends on: gradients by attention and by input, and what happens without a token.
+
+`Explains` is mixed into `ModelRunner`. The answer is named by ``of``: a class or token of the model's logits,
+or a function of its output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from attn_widget.errors import InputError
+from attn_widget.records import Capture
+
+Of = int | str | Callable[[Any], Any] | None
+
+
+class Explains:
+    """The part of a runner that asks why."""
+
+    def gradients(self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any) -> Capture:
+        """Return the capture of a text with the gradient of one score by every layer's attention.
+
+        ``gradient = ∂ score / ∂ attention``, the attention of all layers taken as free.
+
+        Parameters
+        ----------
+        text, pair
+            As in ``run``.
+        of
+            Which score. None: the logit of the predicted class, or of the most likely next token after the last
+            position. An int: that class or token id. A str: that token. A function: takes the model's output,
+            gives one number.
+        options
+            Further arguments of ``run``.
+
+        Returns
+        -------
+        Capture
+            Every layer has ``gradient``, ``(head, query, key)``.
+
+        Raises
+        ------
+        InputError
+            If the model has no logits and ``of`` is no function, or the score does not depend on attention.
+
+        Notes
+        -----
+        One forward and one backward pass; keeps the weights of all layers.
+        """
+        with self.lock, _output_of(self.model) as seen:
+            capture = self.run(text, pair, keep_graph=True, weights=True, **options)
+            score = self._score(seen[-1], of)
+            found = torch.autograd.grad(score, [layer.weights for layer in capture.layers], allow_unused=True)
+        if all(gradient is None for gradient in found):
+            raise InputError(
+                f"of must depend on the model's attention, got {of!r}. Name a class, a token, or a function."
+            )
+        layers = tuple(
+            _plain(layer, torch.zeros_like(layer.weights) if gradient is None else gradient)
+            for layer, gradient in zip(capture.layers, found, strict=True)
+        )
+        logits = capture.logits
+        return dataclasses.replace(
+            capture, layers=layers, logits=logits.detach() if isinstance(logits, torch.Tensor) else logits
+        )
+
+    def input_gradients(
+        self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any
+    ) -> Float[np.ndarray, " token"]:
+        """Return ``|Σ channels of ∂ score / ∂ embedding|`` of every token (the paper's input gradients)."""
+        embedding = self.model.get_input_embeddings()
+        kept: list[torch.Tensor] = []
+
+        def keep(module: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
+            leaf = output.detach().requires_grad_()
+            kept.append(leaf)
+            return leaf
+
+        with self.lock, _output_of(self.model) as seen:
+            handle = embedding.register_forward_hook(keep)
+            try:
+                self.run(text, pair, keep_graph=True, weights=True, **options)
+            finally:
+                handle.remove()
+            (found,) = torch.autograd.grad(self._score(seen[-1], of), [kept[-1]])
+        return found[0].sum(-1).abs().detach().cpu().numpy()
+
+    def blank_out(
+        self, text: Any, pair: str | None = None, *, of: Of = None, blank: int | None = None
+    ) -> Float[np.ndarray, " token"]:
+        """Return how much a score changes when each token in turn is replaced by the blank token, in absolute value.
+
+        Parameters
+        ----------
+        text, pair
+            As in ``run``.
+        of
+            Which score, as in ``gradients``; the answer that is predicted for the whole text stays the one measured.
+        blank
+            Id of the token that stands in; the tokenizer's mask or unknown token, else its end token.
+
+        Returns
+        -------
+        array, (token,)
+            For a class or token, change of its probability; for a function, of its value.
+
+        Raises
+        ------
+        InputError
+            If the tokenizer has no token that could stand in.
+
+        Notes
+        -----
+        One forward pass for each token and one more.
+        """
+        tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
+        names = ("mask_token_id", "unk_token_id", "eos_token_id")
+        blank = next((i for i in (blank, *(getattr(tokenizer, n, None) for n in names)) if i is not None), None)
+        if blank is None:
+            raise InputError("blank must be given, got None from a tokenizer without one. Say which id stands in.")
+        with self.lock, torch.no_grad(), _output_of(self.model) as seen:
+            inputs = self._placed(_prepared(self, text, pair))
+            self.run(inputs, weights=False)
+            of = self._named(seen[-1], of)
+            before = self._probability(seen[-1], of)
+            changes = []
+            for i in range(inputs["input_ids"].shape[1]):
+                ids = inputs["input_ids"].clone()
+                ids[0, i] = blank
+                self.run({**inputs, "input_ids": ids}, weights=False)
+                changes.append(abs(self._probability(seen[-1], of) - before))
+        return np.array(changes)
+
+    def _named(self, output: Any, of: Of) -> Of:
+        """Return the index of the score that is asked for; a function stays one."""
+        if callable(of):
+            return of
+        logits = _logits(output)
+        if of is None:
+            return int(logits.argmax())
+        if isinstance(of, str):
+            tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
+            ids = tokenizer(of, add_special_tokens=False)["input_ids"]
+            if len(ids) != 1:
+                raise InputError(f"of must be one token, got {of!r}, which is {len(ids)}. Give one token, or its id.")
+            return ids[0]
+        if not 0 <= of < len(logits):
+            raise InputError(f"of must be 0 to {len(logits) - 1}, got {of}. Choose a class or token that exists.")
+        return of
+
+    def _score(self, output: Any, of: Of) -> torch.Tensor:
+        """Return the score asked for, as one number with a graph."""
+        named = self._named(output, of)
+        score = named(output) if callable(named) else _logits(output)[named]
+        if not isinstance(score, torch.Tensor) or score.numel() != 1:
+            raise InputError(f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it.")
+        return score.reshape(())
+
+    def _probability(self, output: Any, of: Of) -> float:
+        """Return the probability of a class or token, or the value of a function."""
+        if callable(of):
+            return float(of(output))
+        return float(_logits(output).float().softmax(-1)[of])
+
+
+def _logits(output: Any) -> torch.Tensor:
+    """Return the logits of the class, or of the token that comes next."""
+    logits = getattr(output, "logits", None)
+    if logits is None or logits.ndim not in (2, 3):
+        raise InputError(
+            f"of must be a function of the output for a model without logits, got a {type(output).__name__}. "
+            "Give for example of=lambda output: output.last_hidden_state.mean().",
+            code="runner.gradients(text, of=lambda output: output.last_hidden_state.mean())",
+        )
+    return logits[0] if logits.ndim == 2 else logits[0, -1]
+
+
+def _plain(layer: Any, gradient: torch.Tensor) -> Any:
+    """Return a layer without a graph, its gradient beside it."""
+    parts = {name: getattr(layer, name) for name in ("weights", "q", "k", "v", "mask", "bias", "sinks")}
+    plain = {name: part.detach() for name, part in parts.items() if isinstance(part, torch.Tensor)}
+    return dataclasses.replace(layer, **plain, gradient=gradient.detach())
+
+
+def _prepared(runner: Any, text: Any, pair: str | None) -> dict[str, Any]:
+    """Return the tensors a text becomes."""
+    from attn_widget.recording.prepare import prepare
+
+    return dict(prepare(runner.model, runner.tokenizer, text, pair).inputs)
+
+
+@contextlib.contextmanager
+def _output_of(model: torch.nn.Module) -> Iterator[list[Any]]:
+    """Collect what the model returns inside, newest last."""
+    seen: list[Any] = []
+    handle = model.register_forward_hook(lambda module, args, output: seen.append(output))
+    try:
+        yield seen
+    finally:
+        handle.remove()
