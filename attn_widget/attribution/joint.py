@@ -168,7 +168,7 @@ def graph_of_capture(
     place = {other: slice(0, n_other), stream: slice(n_other, n_other + n_own)}
 
     steps = []
-    for one in _between(capture, group, start, top, stream, other):
+    for one in layers_between(capture, group, start, top, stream, other):
         queries = place[one.stream]
         keys = place[other] if one.kind == "cross" else queries
         at_top = one is group[top]
@@ -238,7 +238,7 @@ def _crosses(capture: Capture, stream: str) -> list[LayerAttention]:
     return [one for one in capture.layers if one.stream == stream and one.kind == "cross"]
 
 
-def _between(
+def layers_between(
     capture: Capture, group: Sequence[LayerAttention], start: int, top: int, stream: str, other: str | None
 ) -> list[LayerAttention]:
     """Return the layers that take part, in running order, from the start layer to the target layer.

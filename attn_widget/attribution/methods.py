@@ -8,54 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from attn_widget.attribution.baseline import UNIFORM, corrected, uniform_causal
-from attn_widget.attribution.bounds import at_bound, cut_bounds
 from attn_widget.attribution.checks import check_index, check_reduce, check_residual, check_rows, namespace
-from attn_widget.attribution.flow import Report, capacities, flow_rows, kind_of
-from attn_widget.attribution.joint import Graph, check_start, graph_of_capture, not_chainable, reduced_rows
-from attn_widget.attribution.maxflow import Network, bytes_needed
-from attn_widget.attribution.memory import remembered
-from attn_widget.attribution.raw import raw_rows
-from attn_widget.attribution.rollout import normalised, rollout_rows
+from attn_widget.attribution.flow import Report, kind_of
+from attn_widget.attribution.jobs import (
+    Job,
+    needs_gradient,
+    needs_values,
+    run_flow,
+    run_gradient_attention,
+    run_raw,
+    run_relevance,
+    run_rollout,
+    run_value_weighted,
+)
+from attn_widget.attribution.joint import (
+    check_start,
+    not_chainable,
+    reduced_rows,
+)
+from attn_widget.attribution.rollout import normalised
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Attribution, Capture, LayerAttention, to_numpy
-
-
-@dataclass(eq=False)
-class Job:
-    """What one call of `attribute` asks for, checked."""
-
-    capture: Capture
-    attention: str
-    layer: int
-    start_layer: int
-    rows: tuple[int, ...]
-    head: int | None
-    residual: float
-    reduce: str
-    progress: Report | None
-    threads: int | None
-
-    @property
-    def one(self) -> LayerAttention:
-        """Return the target layer."""
-        return self.capture.group(self.attention)[self.layer]
-
-    @cached_property
-    def graph(self) -> Graph:
-        """Return the layers from the start layer to the target layer, ready to be followed down."""
-        options = {"start_layer": self.start_layer, "residual": self.residual, "reduce": self.reduce}
-        return graph_of_capture(self.capture, self.attention, layer=self.layer, head=self.head, **options)
-
-    def remember(self, what: Any, make: Callable[[], Any], bytes_ahead: int = 0) -> Any:
-        """Return a value that belongs to this capture and these options, made once."""
-        key = (self.attention, self.start_layer, self.residual, self.reduce, what)
-        return remembered(self.capture, key, make, bytes_ahead=bytes_ahead)
+from attn_widget.records import Attribution, Capture, to_numpy
 
 
 @dataclass(frozen=True)
@@ -66,72 +44,37 @@ class Method:
     about: str
     run: Callable[[Job], dict[str, Any]]  # -> fields of Attribution
     follows: bool  # goes through several layers, and so needs them to fit together
-
-
-def _raw(job: Job) -> dict[str, Any]:
-    return {"values": raw_rows(job.capture, job.one, job.rows, job.reduce, job.head), "unit": "share"}
-
-
-def _rollout(job: Job) -> dict[str, Any]:
-    return {"values": _rollout_values(job), "unit": "share"}
-
-
-def _rollout_values(job: Job) -> Any:
-    # Memory is worth while only if rows of all layers fit; each layer's rollout serves the layer above.
-    ahead = 8 * job.graph.n**2 * len(job.graph.steps)
-    names = [step.name for step in job.graph.steps]
-    isolated = job.head if job.reduce == "isolated" else None
-
-    def remember(i: int, make: Callable[[], Any]) -> Any:
-        known = job.remember(("rollout", isolated, *names[: i + 1]), make, ahead)
-        return make() if known is None else known
-
-    return rollout_rows(job.graph, job.rows, remember)
-
-
-def _flow(job: Job) -> dict[str, Any]:
-    graph, rows = job.graph, list(job.rows)
-    names = tuple(step.name for step in graph.steps)
-    size = sum(bytes_needed(len(graph.steps), graph.n))
-    make = lambda: _network(graph)  # noqa: E731
-    network, upper, saturating = job.remember(("flow", job.head, names), make, size) or make()
-    upper, saturating = (bound[graph.rows, graph.columns][rows] for bound in (upper, saturating))
-    values = flow_rows(graph, job.rows, network, upper, progress=job.progress, threads=job.threads)
-    saturated = at_bound(values, saturating)
-    reachable = upper > 0
-    like = graph.steps[-1].weights([0])
-    return {
-        "values": kind_of(values, like),
-        "lower": _rollout_values(job),
-        "upper": kind_of(np.ascontiguousarray(upper), like),
-        "saturated": kind_of(saturated, like),
-        "saturation": float(saturated.sum() / max(1, reachable.sum())),
-        "unit": "flow",
-    }
-
-
-def _network(graph: Graph) -> tuple[Network, np.ndarray, np.ndarray]:
-    """Return the network with its cut bounds."""
-    made = capacities(graph)
-    return Network(made), *cut_bounds(made)
+    needs: Callable[[Capture, str | None], str] = lambda capture, attention: ""  # what is missing, in a sentence
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("raw", "what one layer did", _raw, follows=False),
-        Method("rollout", "shares of the input, were layers to mix tokens linearly", _rollout, follows=True),
-        Method("flow", "how much could pass, attention taken as capacity", _flow, follows=True),
+        Method("raw", "what one layer did", run_raw, follows=False),
+        Method("rollout", "shares of the input, were layers to mix tokens linearly", run_rollout, follows=True),
+        Method("flow", "how much could pass, attention taken as capacity", run_flow, follows=True),
+        Method("relevance", "what one answer depends on, through all layers", run_relevance, True, needs_gradient),
+        Method(
+            "gradient_attention",
+            "what one answer depends on, in one layer",
+            run_gradient_attention,
+            False,
+            needs_gradient,
+        ),
+        Method("value_weighted", "how long a vector each key sends", run_value_weighted, False, needs_values),
     )
 }
 # Methods that keep heads apart: they have a picture for each head. The others have one for all.
-PER_HEAD = frozenset({"raw"})
+PER_HEAD = frozenset({"raw", "gradient_attention", "value_weighted"})
+CORRECTED = frozenset({"raw", "rollout", "flow"})  # methods that uniform causal attention is a baseline for
 
 
 def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]:
     """Return for every method why it cannot be applied to a group of a capture; empty where it can."""
     chain = not_chainable(capture, attention)
-    return {name: chain if method.follows else "" for name, method in METHODS.items()}
+    return {
+        name: (chain if method.follows else "") or method.needs(capture, attention) for name, method in METHODS.items()
+    }
 
 
 def attribute(
@@ -225,7 +168,7 @@ def attribute(
     head = None if head is None else check_index("head", head, group[top].n_heads)
     job = Job(capture, name, top, start, rows, head, float(residual), reduce, progress, threads)
     if baseline:
-        _check_causal(job)
+        _check_causal(job, method)
     fields = METHODS[method].run(job)
     if normalise:
         fields |= _normalised(fields)
@@ -252,9 +195,12 @@ def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
     return {"values": normalised(fields["values"]), "unit": "share", "lower": None, "upper": None}
 
 
-def _check_causal(job: Job) -> None:
+def _check_causal(job: Job, method: str) -> None:
     """Refuse a causal baseline for attention that sees both ways."""
     one = job.one
+    if method not in CORRECTED:
+        known = ", ".join(name for name in METHODS if name in CORRECTED)
+        raise InputError(f"baseline must be False for {method}, got True. It exists for {known}.")
     if one.kind == "self" and (
         one.causal or not np.triu(to_numpy(reduced_rows(job.capture, one, "mean", None)), 1).any()
     ):
