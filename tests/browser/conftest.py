@@ -15,10 +15,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "attn"  # loopback only
+expect.set_options(timeout=30_000)  # machines are shared: patience costs nothing where all is well
 READY = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
 CHROMIUM_ARGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -142,6 +143,12 @@ class Notebook:
         """Run one of the host's commands."""
         return self.page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments])
 
+    def theme(self, name: str) -> None:
+        """Choose the host's light or dark theme."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {name.title()}")
+        is_light = str(name == "light").lower()
+        self.page.wait_for_function("(v) => document.body.dataset.jpThemeLight === v", arg=is_light)
+
     def widget(self, nth: int = 0) -> Locator:
         """Return the nth widget on the page."""
         return self.page.locator(".attn-widget").nth(nth)
@@ -175,7 +182,9 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
         )
         page.goto(f"{base}/lab/tree/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
         page.wait_for_function(READY, timeout=120_000)
-        return Notebook(page)
+        notebook = Notebook(page)
+        notebook.theme("light")  # the host remembers what the last test chose
+        return notebook
 
     yield go
     failed = getattr(request.node, "failed", False)
