@@ -58,7 +58,8 @@ def execute(notebook: Path, out: Path) -> Path:
     document = nbformat.read(notebook, as_version=4)
     kernel = document.metadata.get("kernelspec", {}).get("name", "python3")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else frozen modules warn on every start
-    NotebookClient(document, timeout=600, kernel_name=kernel).execute()
+    quiet = ["--IPKernelApp.log_level=ERROR"]  # new kernels warn of their own transport at every start
+    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=quiet).execute()
     out.mkdir(parents=True, exist_ok=True)
     written = out / notebook.name
     nbformat.write(document, written)

@@ -42,9 +42,7 @@ def png(frame: Frame, picked: Picked, caption: str) -> bytes:
     painter = _PAINTERS.get(frame.fields["view"], _matrix)
     sheet, said = painter(frame, picked)
     out = io.BytesIO()
-    # A palette keeps the file small enough to stand in every saved notebook.
-    finished = _with_caption(sheet, [caption, said]).quantize(128, dither=Image.Dither.NONE)
-    finished.save(out, "PNG", optimize=True)
+    _with_caption(sheet, [caption, said]).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
