@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float
 from attn_widget.frames.axes import Axis, merge, merge_flags
 from attn_widget.frames.protocol import MAX_MESSAGE_BYTES, Frame, Spec, plain, sqrt8
 
+# What `saturated` means, in the words of the caption: "flow = … for 143 of 225 pairs".
+BOUND_TEXT = "what its query or its key alone allows"
 TOP_K = 8  # keys kept per row and lane where the whole matrix would be too large to send
 
 
@@ -161,6 +163,7 @@ def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str
         "causal": numbers.causal,
         "layer_label": numbers.layer_label,
         "saturation": numbers.saturation,
+        "bound_text": BOUND_TEXT,
         "divided_by": numbers.divided_by,
         "top_k": TOP_K,
     }
