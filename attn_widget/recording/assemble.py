@@ -141,7 +141,7 @@ def _layer(
         sinks=None if record.sinks is None else record.sinks.reshape(-1),
         window=record.window,
         output_projection=_projection(record, heads),
-        recompute=redo if q is not None and k is not None else None,
+        recompute=redo if q is not None and k is not None and not record.altered else None,
         row_tolerance=1e-4 if record.dtype in (torch.float32, torch.float64) else 2e-2,
     )
 
@@ -249,6 +249,8 @@ def _logits(logits: Any, given: Input, lengths: Mapping[str, tuple[int, Any]]) -
     if not isinstance(logits, torch.Tensor) or logits.ndim not in (2, 3):
         return None
     chosen = logits[min(given.item, len(logits) - 1)]
+    if len(logits) > 1 and not chosen.requires_grad:
+        chosen = chosen.clone()  # a slice would keep the whole batch alive
     # A vocabulary times a long text would outweigh all that was recorded.
     if chosen.numel() * chosen.element_size() > LOGITS_BYTES and not chosen.requires_grad:
         return None

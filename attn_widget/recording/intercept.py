@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from attn_widget.recording import fused
 from attn_widget.recording import trail as trails
-from attn_widget.recording.recompute import MASKED_BELOW
+from attn_widget.recording.recompute import MASKED_BELOW, plain_weights
 from attn_widget.recording.record import Record, Recorder
 from attn_widget.recording.trail import Mixed, Shares, Trail, put, tag_of
 
@@ -60,8 +60,10 @@ class Interceptor(TorchFunctionMode):
         output = func(*args, **kwargs)
         if isinstance(tag, Mixed):
             self._mixed(name, args, kwargs, output, tag)
-        elif name in trails.RESHAPES or name in trails.MULTIPLIES or name in ZEROING:
+        elif name in trails.RESHAPES:
             put(output, tag)
+        elif name in trails.MULTIPLIES or name in trails.DIVIDES or name in ZEROING:
+            put(output, Shares(tag.record, fresh=False))
         return output
 
     # -- scores -----------------------------------------------------------------------------------------------
@@ -179,14 +181,23 @@ class Interceptor(TorchFunctionMode):
             operands = [t for t in args if isinstance(t, torch.Tensor)]
             mixing = operands[-2] if len(operands) >= 2 else None
             if mixing is not None and tag_of(mixing) == shares and operands[-1].shape[-2:-1] == (n_keys,):
-                # What really mixes the values: zeroed rows and factors after the softmax are part of it.
-                if record.weights is not None and mixing.numel() == record.weights.numel():
-                    record.weights = mixing.detach().reshape(record.shape)
+                if not shares.fresh:
+                    self._altered(record, mixing)
                 lead = operands[-2].shape[:-2]
                 record.v = trails.as_four(operands[-1], tuple(lead), items, heads)
         if not record.confirmed:
             self.recorder.add(record)
         put(output, Mixed(record))
+
+    def _altered(self, record: Record, mixing: torch.Tensor) -> None:
+        """Note weights that were changed after their softmax: zeroed rows and factors are part of what mixes."""
+        if self.recorder.keep_graph or mixing.numel() != torch.Size(record.shape).numel():
+            return
+        mixing = mixing.detach().reshape(record.shape)
+        with torch.no_grad():
+            softmaxed = record.weights if record.weights is not None else plain_weights(record)
+        if not torch.allclose(mixing, softmaxed, atol=1e-6):
+            record.weights, record.altered = mixing, True  # queries and keys alone could not give these again
 
     def _mixed(self, name: str, args: Any, kwargs: Any, output: Any, tag: Mixed) -> None:
         """Follow mixed values to the layer that projects them back."""

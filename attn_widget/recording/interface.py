@@ -126,8 +126,13 @@ def _record(
     )
     if not agrees:  # what the configured path ignores was no part of this forward pass
         record.softcap = record.sinks = None
-        record.weights = plain_weights(record) if keeps else None
-        output, weights = configured(module, query, key, value, mask, **kwargs)
+        weights = plain_weights(record) if keeps else None
+        output, nothing = configured(module, query, key, value, mask, **kwargs)
+        if recorder.keep_graph:
+            record.kept, output = recorder.graph(record, weights, value, output)
+        else:
+            record.weights = weights
+        weights = nothing
         recorder.add(record, output)
         return output, weights
     if recorder.once(type(module), lambda: _family_differs(record, module, eager, qkv, own_mask, kwargs)):

@@ -68,7 +68,7 @@ def prepare(
         check_ids(model, ids)
         check_length(model, ids.shape[1], "ids")
         return Prepared({"input_ids": ids})
-    if isinstance(given, torch.Tensor):
+    if isinstance(given, torch.Tensor) or (isinstance(given, tuple) and isinstance(given[0], torch.Tensor)):
         return Prepared(given)
     raise InputError(
         f"text must be a text, words, ids, a picture, a sound or a mapping of tensors, got {type(given).__name__}. "

@@ -46,6 +46,7 @@ class Record:
     window: int | None = None
     projection: Any = None  # (head · channel, model channel), where it was seen
     confirmed: bool = False  # the weights were seen to mix values
+    altered: bool = False  # the weights were changed after their softmax, so that q and k cannot give them again
     rows_of: Callable[..., Any] | None = None  # the family's own mathematics, where the plain formula does not hold
 
 

@@ -201,8 +201,12 @@ class ModelRunner:
     def _placed(self, inputs: Any) -> Any:
         """Return the inputs on the model's device, floating point ones in the model's dtype."""
         first = next(self.model.parameters(), None)
-        if first is None or not hasattr(inputs, "items"):
+        if first is None:
             return inputs
+        if isinstance(inputs, tuple | list):
+            return tuple(_to(value, first) for value in inputs)
+        if not hasattr(inputs, "items"):
+            return _to(inputs, first)
         moved = {name: _to(value, first) for name, value in inputs.items()}
         if type(inputs) is dict:
             return moved

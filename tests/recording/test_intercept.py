@@ -40,6 +40,8 @@ class Written(nn.Module):
             mixed = weights @ v
         elif self.style == "fused":
             mixed = functional.scaled_dot_product_attention(q, k, v)
+        elif self.style == "fused causal":
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         elif self.style == "einsum":
             scores = torch.einsum("bhid,bhjd->bhij", q, k) / math.sqrt(d)
             weights = torch.softmax(scores, -1)
@@ -63,7 +65,7 @@ class Written(nn.Module):
         return self.proj(mixed.transpose(1, 2).reshape(b, n, width))
 
 
-STYLES = ("timm", "fused", "einsum", "causal where", "flat bmm", "softcap", "in place")
+STYLES = ("timm", "fused", "fused causal", "einsum", "causal where", "flat bmm", "softcap", "in place")
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -80,7 +82,8 @@ def test_hand_written_attention_is_read_whatever_it_is_written_like(style):
     assert torch.allclose(raw, plain, atol=1e-5)
     bias, causal = layer.bias_kind, layer.causal
     assert (bias, causal, layer.softcap) == {
-        "in place": ("position", False, None), "causal where": (None, True, None), "softcap": (None, False, 2.0),
+        "in place": ("position", False, None), "causal where": (None, True, None),
+        "fused causal": (None, True, None), "softcap": (None, False, 2.0),
     }.get(style, (None, False, None))  # fmt: skip
     assert torch.allclose(layer.recompute(layer, None, None), layer.weights, atol=1e-6)
     heads = [layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS)]
@@ -193,6 +196,27 @@ def test_one_head_without_batch_or_head_axis_is_read():
     q, k, v = drawn(QUERIES, 4), drawn(KEYS, 4, seed=1), drawn(KEYS, 3, seed=2)
     (layer,) = capture(Bare(), (q, k, v)).layers
     assert torch.allclose(layer.weights[0], torch.softmax(q @ k.T, -1))
+
+
+def test_weights_that_mix_two_kinds_of_values_are_one_attention():
+    class Twice(nn.Module):
+        def forward(self, x):
+            weights = (x @ x.mT).softmax(-1)
+            return weights @ x + weights @ (2 * x)
+
+    assert len(capture(Twice(), {"x": drawn(1, QUERIES, WIDTH)}).layers) == 1
+
+
+def test_what_is_done_to_weights_before_they_mix_is_part_of_them():
+    class Dropped(nn.Module):
+        def forward(self, x):
+            weights = (x @ x.mT).softmax(-1)
+            weights = weights.masked_fill(torch.arange(QUERIES)[:, None] == 2, 0.0)
+            return (weights * 0.5) @ x
+
+    for weights in (True, False):  # kept in light mode too: queries and keys could not give them again
+        (layer,) = capture(Dropped(), {"x": drawn(1, QUERIES, WIDTH)}, weights=weights).layers
+        assert layer.weights_for().sum(-1)[0].tolist() == pytest.approx([0.5, 0.5, 0.0, 0.5, 0.5])
 
 
 def test_a_softmax_that_mixes_no_values_is_no_attention():

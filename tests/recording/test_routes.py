@@ -114,6 +114,35 @@ def test_a_family_that_compares_the_configured_name_keeps_that_name():
         assert torch.allclose(a.weights, b.weights, atol=1e-6)
 
 
+def test_a_model_set_to_a_flash_kernel_is_read_through_the_dot_product_and_set_back():
+    model = build(LLAMA)
+    expected = capture(model, {"input_ids": ids()}, weights=True)
+    model.config._attn_implementation_internal = "flash_attention_2"  # its package need not be there
+    for weights in (True, False):
+        seen = capture(model, {"input_ids": ids()}, weights=weights)
+        assert np.allclose(seen.attention, expected.attention, atol=1e-6)
+    assert model.config._attn_implementation == "flash_attention_2"
+
+
+def test_a_family_that_is_made_to_compare_its_name_is_read_by_the_other_route(monkeypatch):
+    for name in ("gpt_oss_sinks", "gemma2_softcap", "t5", "llama"):
+        one = BY_NAME[name]
+        model, inputs = build(one), feed(one)
+        expected = capture(model, inputs, weights=True, item=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(interface, "_literals", lambda model, config: {"eager", "sdpa"})
+            for weights in (True, False):
+                seen = capture(model, inputs, weights=weights, item=1)
+                assert len(seen.layers) == len(expected.layers)
+                for a, b in zip(seen.layers, expected.layers, strict=True):
+                    assert (a.name, a.kind, a.stream) == (b.name, b.kind, b.stream)
+                    assert torch.allclose(a.weights_for(), b.weights, atol=1e-5), name
+                    assert torch.allclose(a.recompute(a, None, None), b.weights, atol=1e-5), name
+                    assert a.softcap == (None if b.softcap is None else pytest.approx(b.softcap))
+                    if b.sinks is not None:
+                        assert torch.allclose(a.sinks, b.sinks, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["llama", "bert", "gemma2_softcap", "t5", "gptj"])
 def test_gradients_by_the_kept_weights_are_finite_differences(name):
     one = BY_NAME[name]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from attn_widget.recording.routes import capture
 from attn_widget.recording.runner import ModelRunner
 from tests import models
 
+MAJOR = int(transformers.__version__.split(".")[0])
 TEXT = "The keys to the cabinet are on the table."
 
 
@@ -60,7 +62,8 @@ def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
     light = capture(model, inputs, weights=False)
     for group, layers in seen.groups.items():
         for layer, other, theirs in zip(layers, light.groups[group], expected[group], strict=True):
-            assert (layer.weights - theirs).abs().max() <= 1e-6
+            # Families that do not route yet in transformers 4 ran on the fused kernel: other roundings add up.
+            assert (layer.weights - theirs).abs().max() <= (1e-6 if MAJOR >= 5 else 5e-6)
             rows = [0, layer.n_queries - 1]
             # Trained scores are large: one rounding of a score of 60 is 4e-6 of its weight.
             again = layer.recompute(layer, None, rows)
