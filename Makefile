@@ -10,7 +10,7 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser pictures test-slow bench bundle format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-slow bench bundle format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -40,15 +40,19 @@ test-python: $(VENV)/.models
 	$(BIN)/python -m pytest
 
 test-browser: $(VENV)/.models $(VENV)/.chromium
-	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m "browser and not slow" tests/browser
 
 # The README's pictures are what the browser test saw.
 pictures: export PICTURES = docs/pictures
 pictures: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_pictures.py
 
+# Every view, light and dark, short and long, wide and narrow, in build/gallery: to look at after front-end work.
+gallery: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_gallery.py
+
 test-slow: $(VENV)/.models
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not browser"
 
 bench: $(VENV)/.models
 	for table in tests/benchmarks/bench_*.py; do $(BIN)/python $$table || exit 1; done

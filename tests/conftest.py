@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+
+from jaxtyping import install_import_hook
+
+# Shapes in signatures are checked in every test. The last jaxtyping for Python 3.10 cannot leave numba's kernels alone.
+if sys.version_info >= (3, 11):
+    install_import_hook("attn_widget", "typecheck.checked")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -102,5 +102,10 @@ def _neuron(drawing: Drawing) -> Frame:
 
 
 # In menu order. A view that is here can be chosen; js/src/views has a painter for each.
-VIEWS: dict[str, Callable[[Drawing], Frame]] = {"head": _head, "matrix": _matrix}
-LATER = {"model": _model, "neuron": _neuron, "text": _text}
+VIEWS: dict[str, Callable[[Drawing], Frame]] = {
+    "head": _head,
+    "model": _model,
+    "neuron": _neuron,
+    "matrix": _matrix,
+    "text": _text,
+}

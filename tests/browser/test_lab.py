@@ -26,7 +26,8 @@ TOP, ROW = 22, 23  # js/src/draw/head-layout.js, for texts of up to 52 tokens
 
 
 def canvas_of(widget: Locator) -> Locator:
-    canvas = widget.locator("canvas[data-ready]").first
+    """Return what the view has drawn on: a canvas, or the text view's paragraphs."""
+    canvas = widget.locator("[data-ready]").first
     expect(canvas).to_be_visible()
     return canvas
 

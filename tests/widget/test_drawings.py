@@ -9,12 +9,10 @@ from attn_widget.errors import InputError, MethodError
 from attn_widget.frames.protocol import Spec, from_sqrt8
 from attn_widget.recording.runner import ModelRunner
 from attn_widget.records import to_numpy
-from attn_widget.widget.drawings import LATER, VIEWS, Drawing
+from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.stages import stages_of
 from tests import models
-
-ALL = VIEWS | LATER
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def smollm2():
 
 
 def draw(capture, spec, **data):
-    return ALL[spec.view](Drawing(NumbersOf(capture), spec, data, lambda *_: None))
+    return VIEWS[spec.view](Drawing(NumbersOf(capture), spec, data, lambda *_: None))
 
 
 def array(frame, name):

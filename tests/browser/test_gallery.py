@@ -1,0 +1,37 @@
+"""Every view, light and dark, short and long, wide and narrow: drawn, and kept as pictures to look at."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import ROOT
+from tests.browser.test_lab import MINILM, colours, drawn
+
+FOLDER = ROOT / "build" / "gallery"
+LONG = """w.text = " ".join(f"Sentence {i} tells of the boat, the harbour and the storm." for i in range(%d))"""
+VIEWS = ["head", "model", "neuron", "matrix", "text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [480, 860, 1200])
+def test_every_view_is_drawn(open_notebook, theme, width):
+    notebook = open_notebook(MINILM, width=width + 190, height=1500)
+    notebook.command("application:toggle-left-area")
+    notebook.theme(theme)
+    notebook.run(0)
+    widget = notebook.widget()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    notebook.add("w.layer, w.head, w.query = 3, 1, 9")
+    for length, line in [("short", ""), ("long", LONG % 9), ("longer", LONG % 36)]:
+        notebook.add(line)
+        capture_id = int(notebook.add("print(w.capture_id)"))
+        for view in VIEWS:
+            notebook.add(f"w.view, w.query = '{view}', 9")
+            canvas = drawn(widget, view, "raw", 3, capture_id)
+            notebook.page.wait_for_timeout(500)
+            widget.screenshot(path=FOLDER / f"{view}-{theme}-{width}-{length}.png")
+            if view == "text":
+                assert canvas.locator("span[data-row]").count() > 5
+            else:
+                assert colours(canvas) > 20

@@ -1,0 +1,14 @@
+"""The shapes in signatures are more than comments: the test run refuses an array that breaks them."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from attn_widget.frames.frame import max_pool
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="shapes are checked from Python 3.11 on (tests/conftest.py)")
+def test_an_array_of_another_rank_is_refused():
+    with pytest.raises(Exception, match="Type-check error"):
+        max_pool(np.zeros(3), 1, 1)
