@@ -1,10 +1,23 @@
-// Builds the two bundles that the Python package carries. Deterministic: CI builds again and compares.
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+// Builds the bundles that the Python package carries. Deterministic: CI builds again and compares.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, sep } from "node:path";
 import * as esbuild from "esbuild";
+import { minify } from "terser";
 
 const watch = process.argv.includes("--watch");
 const entries = { widget: "src/widget.js", static: "src/static-host.js" };
+
+/** Templates of HTML and CSS lose their indentation. Only our own files, and only after comments are gone. */
+const unindented = {
+  name: "unindented",
+  setup(build) {
+    build.onLoad({ filter: /\.js$/ }, async ({ path }) => {
+      if (path.includes(`${sep}node_modules${sep}`)) return undefined;
+      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { minifyWhitespace: true });
+      return { contents: code.replace(/\s*\n\s*/g, " ") };
+    });
+  },
+};
 
 const options = {
   entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
@@ -24,10 +37,15 @@ if (watch) {
   const context = await esbuild.context(options);
   await context.watch();
 } else {
-  const { outputFiles } = await esbuild.build({ ...options, write: false });
+  const { outputFiles } = await esbuild.build({ ...options, plugins: [unindented], write: false });
   for (const { path, text } of outputFiles) {
+    const { code } = await minify(text, {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 3 },
+      format: { comments: false },
+    });
     mkdirSync(dirname(path), { recursive: true });
-    // What line breaks are left stand in templates of HTML and CSS, where a blank means the same.
-    writeFileSync(path, `${text.trimEnd().replace(/\s*\n\s*/g, " ")}\n`);
+    writeFileSync(path, `${code}\n`);
   }
 }

@@ -1,5 +1,5 @@
 // One view of the widget, put together: traits and messages come in, one update per frame goes out.
-import { html, nothing, render } from "lit-html";
+import { html, nothing, render } from "./html.js";
 import { caption, side } from "./caption.js";
 import { controls } from "./controls.js";
 import { pressed } from "./keys.js";
@@ -7,24 +7,21 @@ import { readout, runFailure, spoken } from "./readout.js";
 import { Requester } from "./requester.js";
 import { found } from "./find.js";
 import { pinned, rowsOf } from "./selection.js";
-import { specOf } from "./spec.js";
+import { keepsHeads, requestOf } from "./spec.js";
 import { createShell } from "./shell.js";
 import { createState } from "./state.js";
+import { failureOf, noticeOf, workOf, NARROWEST } from "./status.js";
 import { Store } from "./store.js";
 import { textboxes } from "./textbox.js";
 import { resolve, watchTheme } from "./theme.js";
-import { headView } from "./views/head.js";
-import { matrixView } from "./views/matrix.js";
+import { VIEWS } from "./views/index.js";
 import { sameTarget } from "./views/pointer.js";
 
 /** @typedef {import("./types.js").Traits} Traits */
 /** @typedef {import("./types.js").Said} Said */
 /** @typedef {import("./types.js").View} View */
 
-const VIEWS = { head: headView, matrix: matrixView };
 const NARROW = 600;
-const NARROWEST = 360; // below, only the matrix and the text can be read
-const WORKING_AFTER_MS = 150;
 const KERNEL_WITHIN_MS = 2000;
 
 /**
@@ -34,8 +31,9 @@ const KERNEL_WITHIN_MS = 2000;
  */
 export function mount(model, el, signal) {
   const state = createState(model, signal);
-  const requester = new Requester(state.send);
+  const [requester, besides] = [new Requester(state.send), new Requester(state.send)];
   const store = new Store(requester, schedule);
+  const detail = new Store(besides, schedule); // the head beside the model view
   const shell = createShell(el, signal);
   /** @type {Map<string, View>} */
   const views = new Map();
@@ -43,7 +41,7 @@ export function mount(model, el, signal) {
     /** @type {import("./types.js").Target | null} */ hover: null,
     /** @type {number | null} */ litHead: null,
     /** @type {import("./textbox.js").Draft} */ draft: { text: null, pair: null },
-    /** @type {string | undefined} */ shownView: undefined,
+    /** @type {View | null} */ shown: null,
     folded: true,
     focused: false,
     kernel: true,
@@ -79,14 +77,18 @@ export function mount(model, el, signal) {
     cancel: () => store.cancel(),
     retry: () => store.retry(),
     setBaseline: (/** @type {boolean} */ baseline) => actions.set({ baseline }),
-    toggleScale: () => local.shownView && views.get(local.shownView)?.toggleScale?.(),
+    toggleScale: () => local.shown?.toggleScale?.(),
+    choose: (/** @type {string} */ name, /** @type {string} */ value) => local.shown?.choose?.(name, value),
   };
 
   state.onChange((names) => {
     if (names.has("theme")) look = null;
     schedule();
   });
-  state.onMessage((message, buffers) => requester.receive(message, buffers));
+  state.onMessage((message, buffers) => {
+    requester.receive(message, buffers);
+    besides.receive(message, buffers);
+  });
   watchTheme(() => {
     look = null;
     schedule();
@@ -95,22 +97,22 @@ export function mount(model, el, signal) {
   observer.observe(shell.host);
   shell.stage.addEventListener("keydown", onKey, { signal });
   for (const type of ["focusin", "focusout"]) {
-    shell.stage.addEventListener(type, () => change("focused")(shell.stage.matches(":focus-visible")), {
-      signal,
-    });
+    const onFocus = () => change("focused")(shell.stage.matches(":focus-visible"));
+    shell.stage.addEventListener(type, onFocus, { signal });
   }
-  const answered = setTimeout(() => change("kernel")(false), KERNEL_WITHIN_MS);
-  requester.ask("hello", {}, { reply: () => greet(), fail: () => greet() });
-  function greet() {
-    clearTimeout(answered);
+  const unanswered = setTimeout(() => change("kernel")(false), KERNEL_WITHIN_MS);
+  const answered = () => {
+    clearTimeout(unanswered);
     change("kernel")(true);
-  }
+  };
+  requester.ask("hello", {}, { reply: answered, fail: answered });
   signal.addEventListener("abort", () => {
     cancelAnimationFrame(scheduled);
     clearTimeout(ticking);
-    clearTimeout(answered);
+    clearTimeout(unanswered);
     observer.disconnect();
     requester.close();
+    besides.close();
     shell.host.remove();
   });
   schedule();
@@ -139,75 +141,65 @@ export function mount(model, el, signal) {
       local.captureId = traits.capture_id;
       local.hover = null;
       store.forget();
+      detail.forget();
     }
-    const failedRun = traits.error.where === "run";
-    if (traits.views.includes(traits.view) && !failedRun) store.want(specOf(traits));
+    const dead = traits.error.where === "run";
+    if (traits.views.includes(traits.view) && !dead) ask(traits);
 
     const narrow = width < NARROW;
-    const said = failedRun ? null : drawn(traits, width);
-    const frame = said ? store.shown : null;
-    const working = workingOn(traits);
     shell.root.classList.toggle("narrow", narrow);
-    const noMatch =
-      !!frame &&
-      !!traits.find.trim() &&
-      !found(frame.queries, traits.find).size &&
-      !found(frame.keys, traits.find).size;
+    const said = dead ? null : drawn(traits, look, width);
+    const frame = said ? store.shown : null;
+    const now = performance.now();
+    local.runningSince = traits.running ? local.runningSince || now : 0;
+    const { work, again } = workOf(store, traits, local.runningSince, now);
+    clearTimeout(ticking);
+    if (again !== null) ticking = setTimeout(schedule, again);
+    const noMatch = !!frame && !!traits.find.trim() && !hasMatch(frame, traits.find);
+
+    const options = (frame && local.shown?.options?.(frame)) || [];
+    const { folded } = local;
+    const progress = work?.share ?? null;
     render(
-      controls(
-        {
-          traits,
-          narrow,
-          folded: local.folded,
-          dead: failedRun,
-          noMatch,
-          progress: working?.share ?? null,
-          look,
-        },
-        actions,
-      ),
+      controls({ traits, width, narrow, folded, dead, noMatch, progress, look, options }, actions),
       shell.controls,
     );
     render(textboxes(traits, local.draft, actions), shell.texts);
-    render(failedRun ? runFailure(traits.error) : nothing, shell.message);
-    shell.stage.hidden = failedRun;
-    const hasSide =
-      !!said && (!!said.strongest || !!said.note || (!!said.legend && local.shownView === "matrix"));
+    render(dead ? runFailure(traits.error) : nothing, shell.message);
+    shell.stage.hidden = dead;
+    const hasSide = !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));
     shell.stage.toggleAttribute("data-side", hasSide && !narrow);
     render(said && hasSide ? side(said, actions) : nothing, shell.side);
-    const failure = local.hover || failedRun ? null : failureOf(traits);
+    const failure = local.hover || dead ? null : failureOf(store, traits, local.dismissed);
+    const tooNarrow = !said && !!store.shown && width < NARROWEST;
+    const notice = noticeOf({ traits, noMatch, hasPicture: !!frame, tooNarrow, kernel: local.kernel });
     const reading = said?.reading ?? null;
-    render(
-      failedRun
-        ? nothing
-        : html`${readout(
-            {
-              reading,
-              failure,
-              still: frame && failure ? `Still showing ${frame.layer_label}.` : null,
-              working: local.hover ? null : working,
-              notice: noticeOf(traits, noMatch, !!frame, width),
-              narrow,
-              legend: said?.legend ?? null,
-            },
-            actions,
-          )}${caption(said, frame, narrow, actions)}`,
-      shell.below,
-    );
+    const still = frame && failure ? `Still showing ${frame.layer_label ?? frame.view}.` : null;
+    const legend = said && !said.legendBeside ? said.legend : null;
+    const working = local.hover ? null : work;
+    const below = html`${readout({ reading, failure, still, working, notice, narrow, legend }, actions)}
+    ${caption(said, frame, narrow, actions)}`;
+    render(dead ? nothing : below, shell.below);
     shell.say(spoken(reading));
   }
 
-  /** Draw what is there. @param {Traits} traits @param {number} width @returns {Said | null} */
-  function drawn(traits, width) {
+  /** Ask for what these traits show. @param {Traits} traits */
+  function ask(traits) {
+    const spec = requestOf(traits);
+    store.want(spec);
+    if (traits.view === "model" && keepsHeads(traits.method)) detail.want({ ...spec, view: "matrix" });
+  }
+
+  /** Draw what is there. @param {Traits} traits @param {import("./types.js").Look} look @param {number} width @returns {Said | null} */
+  function drawn(traits, look, width) {
     const frame = store.shown;
-    if (!frame || !look || (width < NARROWEST && frame.view !== "matrix" && frame.view !== "text")) {
-      shell.show(null);
-      return null;
-    }
-    const view = viewOf(frame.view);
-    if (!view) return null;
-    shell.show(view.element);
-    local.shownView = frame.view;
+    const fits = width >= NARROWEST || frame?.view === "matrix" || frame?.view === "text";
+    const view = frame && fits ? viewOf(frame.view) : null;
+    shell.show(view?.element ?? null);
+    local.shown = view;
+    if (!frame || !view) return null;
+    const beside = frame.view === "model" ? detail : null;
+    const exact = (beside ?? store).exact.bind(beside ?? store);
     const said = view.draw({
       frame,
       traits,
@@ -216,37 +208,34 @@ export function mount(model, el, signal) {
       hover: local.hover,
       focused: local.focused,
       litHead: local.litHead,
-      exact: (side, index) => store.exact(frame, side, index),
+      detail: beside?.shown ?? null,
+      exact: (side, index) => exact(beside?.shown ?? frame, side, index),
     });
-    const { view: name, method, layer, head, attention } = frame.spec;
-    const picture = {
-      view: name,
-      method,
-      layer,
-      head,
-      attention,
-      capture_id: frame.capture_id,
-      complete: store.complete,
-    };
-    if (local.picture !== store.shownKey) shell.fade(view.canvas);
-    local.picture = store.shownKey;
-    view.canvas.dataset.frame = JSON.stringify(picture);
-    view.canvas.dataset.ready = String(++local.draws);
-    view.canvas.setAttribute("aria-label", said.label);
-    if (store.complete && frame.capture_id === traits.capture_id)
-      store.wantRows(frame, said.reading?.needs ?? []);
+    mark(view, frame, said);
+    const needs = said.reading?.needs ?? [];
+    const read = beside ? beside.shown : frame;
+    if (read && store.complete && read.capture_id === traits.capture_id)
+      (beside ?? store).wantRows(read, needs);
     return said;
+  }
+
+  /** Say on the surface what was drawn: tests and screen readers look there. @param {View} view @param {import("./types.js").Frame} frame @param {Said} said */
+  function mark({ surface }, frame, said) {
+    const { view, method, layer, head, attention } = frame.spec;
+    const { capture_id } = frame;
+    if (local.picture !== store.shownKey) shell.fade(surface);
+    local.picture = store.shownKey;
+    const picture = { view, method, layer, head, attention, capture_id, complete: store.complete };
+    surface.dataset.frame = JSON.stringify(picture);
+    surface.dataset.ready = String(++local.draws);
+    surface.setAttribute("aria-label", said.label);
   }
 
   /** @param {string} name @returns {View | null} */
   function viewOf(name) {
-    let view = views.get(name);
     const make = VIEWS[/** @type {keyof typeof VIEWS} */ (name)];
-    if (!view && make) {
-      view = make({ onHover, onPin, onRedraw: schedule }, signal);
-      views.set(name, view);
-    }
-    return view ?? null;
+    if (!views.has(name) && make) views.set(name, make({ onHover, onPin, onRedraw: schedule }, signal));
+    return views.get(name) ?? null;
   }
 
   /** @param {import("./types.js").Target | null} target */
@@ -258,61 +247,30 @@ export function mount(model, el, signal) {
 
   /** @param {import("./types.js").Target} target @param {boolean} several */
   function onPin(target, several) {
-    const frame = store.shown;
+    if ("layer" in target) {
+      actions.set(
+        target.head === null ? { layer: target.layer } : { layer: target.layer, head: target.head },
+      );
+      return;
+    }
+    const frame = store.shown?.view === "model" ? detail.shown : store.shown;
     if (frame) actions.set(pinned(target, several, frame.queries, frame.keys, state.traits()));
   }
 
   /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const view = local.shownView ? views.get(local.shownView) : null;
-    const ours = view?.press?.(event.key);
-    const values = ours ? {} : pressed(event, state.traits(), store.shown);
+    const values = local.shown?.press?.(event.key) ? {} : pressed(event, state.traits(), store.shown);
     if (!values) return;
     event.preventDefault();
     if (!Object.keys(values).length) return;
     local.hover = null;
     actions.set(values);
-    const positions = values.query?.length ? values.query : values.key;
-    if (positions?.length && store.shown) {
-      view?.reveal?.(rowsOf(values.query?.length ? store.shown.queries : store.shown.keys, positions)[0]);
-    }
-  }
-
-  /** What is being computed, once it takes long enough to be said. @param {Traits} traits */
-  function workingOn(traits) {
-    clearTimeout(ticking);
-    const now = performance.now();
-    local.runningSince = traits.running ? local.runningSince || now : 0;
-    const since = store.pending?.since ?? local.runningSince;
-    if (!since) return null;
-    ticking = setTimeout(
-      schedule,
-      now - since < WORKING_AFTER_MS ? WORKING_AFTER_MS - (now - since) + 5 : 200,
-    );
-    if (now - since < WORKING_AFTER_MS) return null;
-    const elapsed = now - since;
-    if (traits.running) return { what: traits.running, done: 0, total: 0, elapsed, share: null };
-    const progress = store.pending?.progress;
-    const { what = traits.method, done = 0, total = 0 } = progress ?? {};
-    return { what, done, total, elapsed, share: total ? done / total : null };
-  }
-
-  /** @param {Traits} traits */
-  function failureOf(traits) {
-    if (store.failed) return store.failed.failure;
-    const { error } = traits;
-    if (error.where !== "request" || !error.message || (error.id ?? 0) <= local.dismissed) return null;
-    return { name: error.name ?? "Error", message: error.message, remedy: error.remedy, code: error.code };
-  }
-
-  /** @param {Traits} traits @param {boolean} noMatch @param {boolean} hasFrame @param {number} width */
-  function noticeOf(traits, noMatch, hasFrame, width) {
-    if (noMatch) return `no token contains “${traits.find.trim()}”`;
-    if (!hasFrame && store.shown && width < NARROWEST)
-      return "At this width only the matrix and the text can be shown.";
-    if (!hasFrame && !local.kernel)
-      return "The kernel does not answer: it is busy, or gone. Run the cell again to see the picture.";
-    return hasFrame ? null : " ";
+    const [side, positions] = values.query?.length ? ["query", values.query] : ["key", values.key ?? []];
+    if (!positions.length || !store.shown) return;
+    local.shown?.reveal?.(rowsOf(side === "query" ? store.shown.queries : store.shown.keys, positions)[0]);
   }
 }
+
+/** @param {import("./types.js").Frame} frame @param {string} text */
+const hasMatch = (frame, text) => found(frame.queries, text).size > 0 || found(frame.keys, text).size > 0;

@@ -1,5 +1,5 @@
 // What is left out and how much it weighs; how far the numbers can be trusted. And what stands beside the matrix.
-import { html, nothing } from "lit-html";
+import { html, nothing } from "./html.js";
 import { count, fixed, percent, tokenText } from "./format.js";
 
 /** @typedef {import("./types.js").Said} Said */
@@ -17,7 +17,7 @@ export function caption(said, frame, narrow, actions) {
   if (!said || !frame) return html`<div class="caption"></div>`;
   const { mass } = said;
   return html`<div class="caption" data-caption>
-    ${saturation(frame, narrow, actions)}
+    ${saturation(frame, said.saturation ?? frame.saturation, narrow, actions)}
     <span
       >${
         mass
@@ -32,14 +32,13 @@ export function caption(said, frame, narrow, actions) {
   </div>`;
 }
 
-/** @param {Frame} frame @param {boolean} narrow @param {{ setBaseline: (on: boolean) => void }} actions */
-function saturation(frame, narrow, actions) {
+/** @param {Frame} frame @param {number | null | undefined} share @param {boolean} narrow @param {{ setBaseline: (on: boolean) => void }} actions */
+function saturation(frame, share, narrow, actions) {
   const link = (/** @type {string} */ text, /** @type {boolean} */ on) =>
     html`<button class="link" data-baseline @click=${() => actions.setBaseline(on)}>${text}</button>`;
   if (frame.divided_by) {
     return html`<span>divided by ${frame.divided_by}</span>${link("show it undivided", false)}`;
   }
-  const share = frame.saturation;
   if (share === null || share === undefined) return nothing;
   const flags = frame.arrays.saturated;
   const bound = frame.bound_text ?? "min(1, column sum)";
@@ -61,7 +60,7 @@ function saturation(frame, narrow, actions) {
  */
 export function side(said, actions) {
   return html`<div class="side">
-    ${said.legend ? legend(said.legend, actions) : nothing}
+    ${said.legend && said.legendBeside ? legend(said.legend, actions) : nothing}
     ${said.note ? html`<p class="note" data-note>${said.note}</p>` : nothing}
     ${said.strongest ? strongest(said.strongest) : nothing}
   </div>`;
@@ -90,7 +89,9 @@ export function legend(given, actions) {
 /** @param {import("./types.js").Strongest} given */
 function strongest(given) {
   const number = (/** @type {number} */ value) => (given.exact ? fixed(value, 3) : fixed(value, 2));
-  return html`<h4 data-strongest>${given.verb} <b>${tokenText(given.token, 24)}</b></h4>
+  const token = html`<b>${tokenText(given.token, 24)}</b>`;
+  const heading = given.after ? html`${token} ${given.verb}` : html`${given.verb} ${token}`;
+  return html`<h4 data-strongest>${heading}</h4>
     <ol>
       ${given.rows.map(
         (row) =>

@@ -1,5 +1,5 @@
 // The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
-import { html, nothing } from "lit-html";
+import { html, nothing } from "./html.js";
 import { icons } from "./icons.js";
 import { squares } from "./squares.js";
 import { groupOf, keepsHeads } from "./spec.js";
@@ -9,12 +9,14 @@ import { groupOf, keepsHeads } from "./spec.js";
 /**
  * @typedef {Object} ControlState
  * @property {Traits} traits
+ * @property {number} width
  * @property {boolean} narrow
  * @property {boolean} folded the filters are hidden (narrow only)
  * @property {boolean} dead a failed run: nothing can be chosen
  * @property {boolean} noMatch `find` finds nothing
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
  * @property {import("./types.js").Look} look
+ * @property {import("./types.js").Option[]} options choices of the view alone
  */
 
 /**
@@ -22,8 +24,10 @@ import { groupOf, keepsHeads } from "./spec.js";
  * @property {(values: Partial<Traits>) => void} set
  * @property {(head: number | null) => void} light the head whose square is hovered
  * @property {() => void} fold
+ * @property {(name: string, value: string) => void} choose
  */
 
+const IN_THE_OPEN = 3; // methods
 const THEMES = ["auto", "light", "dark"];
 const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
@@ -44,7 +48,7 @@ export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
   const uses = usesOf(traits.view);
   const hasSquares = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
-  const hasFilters = hasSquares || uses.tokens;
+  const hasFilters = hasSquares || uses.tokens || state.options.length > 0;
   return html`
     <div class="bar">
       ${tabs(state, actions)}
@@ -79,6 +83,7 @@ export function controls(state, actions) {
       hasFilters && !state.dead
         ? html`<div class="filters">
             ${hasSquares ? squares(traits, state.look, actions) : nothing}
+            ${state.options.map((option) => choice(option, actions))}
             ${uses.tokens && !(narrow && folded) ? filters(state, actions, uses.threshold) : nothing}
           </div>`
         : nothing
@@ -107,36 +112,69 @@ function tabs({ traits, dead }, actions) {
   </div>`;
 }
 
-/** @param {ControlState} state @param {ControlActions} actions */
+/** The first three in the open, the others behind one select: more do not fit a line. @param {ControlState} state @param {ControlActions} actions */
 function methods({ traits, dead }, actions) {
   const group = groupOf(traits);
+  const why = (/** @type {string} */ method) =>
+    traits.view === "neuron" && method !== "raw"
+      ? "the neuron view takes raw attention apart"
+      : group.methods.includes(method)
+        ? null
+        : (group.reasons?.[method] ?? "not for this attention");
+  const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
+  const others = traits.view === "neuron" ? [] : traits.methods.slice(IN_THE_OPEN);
+  const isOther = others.includes(traits.method);
   return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${roving}>
-    ${traits.methods.map((method) => {
-      const oneHead = traits.view === "neuron" && !keepsHeads(method);
-      const reason = oneHead ? "one head has only raw attention" : group.reasons?.[method];
-      const can = !oneHead && group.methods.includes(method);
-      const name = method.replaceAll("_", " ");
-      return html`<button
-        role="radio"
-        data-t=${name}
-        data-method=${method}
-        aria-checked=${String(method === traits.method)}
-        tabindex=${method === traits.method ? 0 : -1}
-        title=${can ? nothing : (reason ?? "not for this attention")}
-        ?disabled=${dead || !can}
-        @click=${() => actions.set({ method })}
-      >
-        ${name}
-      </button>`;
-    })}
+    ${traits.methods
+      .slice(0, IN_THE_OPEN)
+      .map(
+        (method) =>
+          html`<button
+            role="radio"
+            data-t=${name(method)}
+            data-method=${method}
+            aria-checked=${String(method === traits.method)}
+            tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
+            title=${why(method) ?? nothing}
+            ?disabled=${dead || why(method) !== null}
+            @click=${() => actions.set({ method })}
+          >
+            ${name(method)}
+          </button>`,
+      )}
+    ${
+      others.length
+        ? html`<select
+            class="more"
+            aria-label="more methods"
+            data-chosen=${String(isOther)}
+            .value=${isOther ? traits.method : ""}
+            ?disabled=${dead}
+            @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
+          >
+            <option value="" ?selected=${!isOther} disabled hidden>more</option>
+            ${others.map(
+              (method) =>
+                html`<option
+                  value=${method}
+                  title=${why(method) ?? nothing}
+                  ?selected=${method === traits.method}
+                  ?disabled=${why(method) !== null}
+                >
+                  ${name(method)}
+                </option>`,
+            )}
+          </select>`
+        : nothing
+    }
   </div>`;
 }
 
 /** @param {ControlState} state @param {ControlActions} actions */
-function steppers({ traits, dead, narrow }, actions) {
+function steppers({ traits, dead, width }, actions) {
   const group = groupOf(traits);
   const oneHead = (traits.view === "matrix" || traits.view === "neuron") && keepsHeads(traits.method);
-  const short = narrow && oneHead;
+  const short = oneHead && width < 1000;
   return [
     traits.view === "model" || dead
       ? nothing
@@ -170,6 +208,20 @@ function themeButton(traits, actions) {
   >
     ${icons.theme}
   </button>`;
+}
+
+/** @param {import("./types.js").Option} option @param {ControlActions} actions */
+function choice({ name, choices, value }, actions) {
+  return html`<label
+    ><span class="lab">${name}</span>
+    <select
+      aria-label=${name}
+      .value=${value}
+      @change=${(/** @type {Event} */ event) => actions.choose(name, /** @type {HTMLSelectElement} */ (event.target).value)}
+    >
+      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each}</option>`)}
+    </select></label
+  >`;
 }
 
 /** @param {ControlState} state @param {ControlActions} actions @param {boolean} hasThreshold */

@@ -1,8 +1,14 @@
 // The three icons; each button that wears one has a name.
-import { svg } from "lit-html";
+import { html } from "./html.js";
 
 export const icons = {
-  find: svg`<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.2"/><path d="m10.2 10.2 3.3 3.3"/></svg>`,
-  theme: svg`<svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.2"/><path d="M8 2.8v10.4a5.2 5.2 0 0 0 0-10.4Z" fill="currentColor" stroke="none"/></svg>`,
-  filter: svg`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 4.5h11M4.5 8h7M6.5 11.5h3"/></svg>`,
+  find: html`<svg viewBox="0 0 16 16" aria-hidden="true">
+    <circle cx="7" cy="7" r="4.2" />
+    <path d="m10.2 10.2 3.3 3.3" />
+  </svg>`,
+  theme: html`<svg viewBox="0 0 16 16" aria-hidden="true">
+    <circle cx="8" cy="8" r="5.2" />
+    <path d="M8 2.8v10.4a5.2 5.2 0 0 0 0-10.4Z" fill="currentColor" stroke="none" />
+  </svg>`,
+  filter: html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 4.5h11M4.5 8h7M6.5 11.5h3" /></svg>`,
 };

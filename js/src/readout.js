@@ -1,5 +1,6 @@
 // The line below the picture: the number that is read, or what goes on, or what went wrong. Always one line.
-import { html, nothing } from "lit-html";
+import { html, nothing } from "./html.js";
+import { legend } from "./caption.js";
 import { fixed, rounded, seconds, tokenText } from "./format.js";
 
 /** @typedef {import("./types.js").Reading} Reading */
@@ -18,7 +19,7 @@ const ASK = "Hover a token to read it, click to pin it.";
  * @property {import("./types.js").Legend | null} legend
  */
 
-/** @param {ReadoutState} state @param {{ cancel: () => void, retry: () => void }} actions */
+/** @param {ReadoutState} state @param {{ cancel: () => void, retry: () => void, toggleScale: () => void }} actions */
 export function readout(state, actions) {
   const reading = state.reading;
   const shows = reading && !state.failure && !state.working;
@@ -38,6 +39,7 @@ export function readout(state, actions) {
             ? read(reading, state.narrow)
             : html`<span class="m">${state.notice ?? ASK}</span>`
     }
+    ${state.legend && !state.narrow ? html`<span class="gap"></span>${legend(state.legend, actions)}` : nothing}
   </div>`;
 }
 
@@ -48,20 +50,23 @@ function read(reading, narrow) {
       .slice(0, 3)
       .map((token) => tokenText(token, narrow ? 12 : 24))
       .join(" + ") + (tokens.length > 3 ? ` + ${tokens.length - 3} more` : "");
+  const [query, key] = [names(reading.queries), names(reading.keys)];
+  const notes = narrow ? nothing : reading.notes.map((note) => html`<span class="m cut">${note}</span>`);
+  const number = html`<b data-number>${reading.exact ? fixed(reading.value, 4) : rounded(reading.value)}</b>`;
+  if (reading.title) {
+    return html`<b data-title>${reading.title}</b>
+      <span class="m cut"
+        >${narrow ? nothing : reading.where} <span data-query>${query}</span> →
+        <span data-key>${key}</span></span
+      >
+      ${number} ${notes}`;
+  }
+  const { head } = reading;
+  const swatch = head?.colour ? html`<i class="swatch" style="background:${head.colour}"></i>` : nothing;
   return html`
-    <span class="tokens"
-      ><b data-query>${names(reading.queries)}</b> → <b data-key>${names(reading.keys)}</b></span
-    >
+    <span class="tokens"><b data-query>${query}</b> → <b data-key>${key}</b></span>
     <span class="m">${reading.where}</span>
-    ${
-      reading.head
-        ? html`<span class="m" data-head
-            >${reading.head.colour ? html`<i class="swatch" style="background:${reading.head.colour}"></i>` : nothing}${reading.head.name}</span
-          >`
-        : nothing
-    }
-    <b data-number>${reading.exact ? fixed(reading.value, 4) : rounded(reading.value)}</b>
-    ${narrow ? nothing : reading.notes.map((note) => html`<span class="m cut">${note}</span>`)}
+    ${head ? html`<span class="m" data-head>${swatch}${head.name}</span>` : nothing} ${number} ${notes}
   `;
 }
 

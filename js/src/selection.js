@@ -46,6 +46,7 @@ export function pinned(target, several, queries, keys, pins) {
     const alone = isIn && !rest.length && !pins[other].length;
     return /** @type {any} */ ({ [target.side]: alone ? [] : [...positions], [other]: [] });
   }
+  if (!("query" in target)) return { query: pins.query, key: pins.key };
   const query = queries.positions[target.query];
   const key = keys.positions[target.key];
   if (several) {

@@ -59,6 +59,7 @@ export function createShell(el, signal) {
     /** Put a view on the stage. @param {HTMLElement | null} element */
     show(element) {
       if (element === shown) return;
+      stage.toggleAttribute("data-text", !!element?.classList.contains("text"));
       shown?.remove();
       if (element) stage.prepend(element);
       shown = element;

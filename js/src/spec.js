@@ -19,7 +19,10 @@ export const keepsHeads = (method) => PER_HEAD.has(method);
  */
 export function specOf(traits) {
   const { capture_id, view, method, attention, layer, head, residual, reduce } = traits;
-  const { normalise, baseline, hide_special, words } = traits;
+  const { normalise, baseline } = traits;
+  const perToken = view === "neuron"; // vectors are neither merged nor hidden
+  const hide_special = traits.hide_special && !perToken;
+  const words = traits.words && !perToken;
   return {
     capture_id,
     view,
@@ -37,8 +40,19 @@ export function specOf(traits) {
 }
 
 /**
+ * What the request for a frame carries: the spec, and in the neuron view the query to take apart.
+ * @param {Traits} traits
+ * @returns {Spec & { query?: number }}
+ */
+export function requestOf(traits) {
+  const spec = specOf(traits);
+  const isNeuron = traits.view === "neuron" && traits.query.length > 0;
+  return isNeuron ? { ...spec, query: traits.query[0] } : spec;
+}
+
+/**
  * A name for the frame: two specs that lead to the same numbers have the same name.
- * @param {Spec} spec
+ * @param {Spec & { query?: number }} spec
  */
 export function frameKey(spec) {
   const relevant = { ...spec };

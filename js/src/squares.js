@@ -1,5 +1,5 @@
 // One square per head: click toggles, double-click isolates, double-click again turns all on.
-import { html, nothing } from "lit-html";
+import { html, nothing } from "./html.js";
 import { inkOn, parseCss } from "./draw/color.js";
 import { headColours, MANY_HEADS } from "./draw/palettes.js";
 import { groupOf } from "./spec.js";

@@ -48,7 +48,7 @@ export class Store {
 
   /**
    * Make the frame of this spec the shown one: from memory, else by asking. The last good picture stays until then.
-   * @param {Spec} spec
+   * @param {Spec & { query?: number }} spec
    */
   want(spec) {
     const key = frameKey(spec);

@@ -44,6 +44,8 @@ color:var(--aw-ink-2);font-size:13px;text-align:center}
 .seg button::after{content:attr(data-t);display:block;height:0;overflow:hidden;visibility:hidden;font-weight:600}
 .seg [aria-checked=true]{background:var(--aw-fill);color:var(--aw-ink);font-weight:600}
 .seg button:disabled{color:var(--aw-rule-2);font-weight:400;background:none}
+.seg .more{height:22px;margin-left:6px;color:var(--aw-ink-2);width:5.6ch}
+.seg .more[data-chosen=true]{color:var(--aw-ink);font-weight:600;background-color:var(--aw-fill);border-radius:3px;padding-left:8px;width:auto}
 .step{gap:6px}
 .step b{font-weight:600;min-width:2ch;text-align:center}
 .step button{width:18px;height:22px;color:var(--aw-ink-2);border-radius:3px}
@@ -95,6 +97,19 @@ border-bottom:1px solid transparent;color:var(--aw-ink);white-space:pre;text-ove
 .window{overflow-x:clip}
 .window canvas{position:sticky;top:0}
 .window[style*=height]{overflow-y:auto;scrollbar-width:thin;overscroll-behavior:auto}
+
+.why{margin:20px 0;max-width:64ch;font-size:13px;line-height:20px}
+.text{padding:4px 0 8px;min-width:0}
+.text p{font:18px/31px var(--aw-read);margin:0;max-width:60ch;white-space:pre-wrap;overflow-wrap:anywhere;text-wrap:pretty}
+.text[data-columns="2"]{display:grid;grid-template-columns:1fr 1fr;column-gap:40px}
+.text span{padding:2px 0;border-radius:2px;cursor:default}
+.text span.hover{box-shadow:0 0 0 1px var(--aw-ink)}
+.text span.pin{background:var(--aw-ink)!important;color:var(--aw-paper);padding:2px;margin:0 -2px}
+.text span.found{text-decoration:underline 2px var(--aw-accent);text-underline-offset:4px}
+.narrow .text p{font-size:17px;line-height:28px}
+.patches{margin-bottom:12px}
+.stage[data-text]{grid-template-columns:minmax(0,1fr) 208px;column-gap:40px}
+.stage[data-text] .side h4{margin-top:4px}
 .side{min-width:0;padding-top:8px}
 .narrow .side{display:grid;gap:4px;padding-top:12px}
 .side h4{margin:20px 0 6px;font:12px/16px var(--aw-ui);color:var(--aw-ink-3)}
@@ -113,9 +128,9 @@ button.legend:hover .lab{text-decoration:underline;text-decoration-color:var(--a
 .read{display:flex;align-items:baseline;gap:4px 16px;min-height:28px;padding-top:7px;border-top:1px solid var(--aw-rule);
 font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
 .read b{font-weight:600}
-.read .tokens{overflow:hidden;text-overflow:ellipsis}
+.read .tokens{flex-shrink:0;max-width:60%;overflow:hidden;text-overflow:ellipsis}
 .read .m{color:var(--aw-ink-2);font-size:12px}
-.read .m.cut{overflow:hidden;text-overflow:ellipsis}
+.read .m.cut{flex-shrink:1000;overflow:hidden;text-overflow:ellipsis}
 .read .swatch{display:inline-block;width:9px;height:9px;margin-right:5px}
 .read .wrong{color:var(--aw-error);font-weight:600;white-space:normal}
 .read .wrong+.m{white-space:normal}

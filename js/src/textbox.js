@@ -1,6 +1,5 @@
 // The sentence itself, editable where a model can run: Enter runs it, Escape puts it back.
-import { html, nothing } from "lit-html";
-import { live } from "lit-html/directives/live.js";
+import { html, nothing } from "./html.js";
 
 /** @typedef {import("./types.js").Traits} Traits */
 
@@ -60,7 +59,7 @@ function box(name, traits, draft, actions) {
       data-trait=${name}
       aria-label=${name === "text" ? "text; Enter runs the model" : "second text; Enter runs the model"}
       spellcheck="false"
-      .value=${live(draft[name] ?? traits[name])}
+      .value=${draft[name] ?? traits[name]}
       @input=${onInput}
       @keydown=${onKey}
       @focus=${fit}

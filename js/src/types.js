@@ -60,7 +60,7 @@
 /** @typedef {Partial<Failure> & { where?: string, id?: number }} ErrorState */
 
 /**
- * Everything that a frame depends on.
+ * Everything that a frame depends on (a neuron frame also on `query`, which its request carries besides).
  * @typedef {Object} Spec
  * @property {number} capture_id
  * @property {string} view
@@ -111,7 +111,25 @@
  * @property {string | null} [divided_by] the baseline's name
  * @property {string} [bound_text]
  * @property {number} [top_k]
- * @property {number} [pool] tokens per cell side
+ * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
+ * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
+ * @property {{ name: string } | null} [metric] model view: what heads can be sorted by
+ * @property {number} [query] neuron view: the query taken apart
+ * @property {number} [channels] neuron view
+ * @property {{ name: string, label: string, about: string }[]} [stages] neuron view: from q · k to softmax
+ * @property {number} [scaling] neuron view: multiplies q · k
+ * @property {number | null} [softcap] neuron view
+ * @property {string | null} [bias_kind] neuron view
+ * @property {number | null} [sink] neuron view: one more logit in the softmax
+ * @property {number} [difference] neuron view: largest |recomputed − measured|
+ * @property {number} [passed] neuron view: 1 where that is within the tolerance
+ * @property {number} [total] neuron view: sum of the shares
+ * @property {boolean} [rotated] neuron view: q and k after rotary embedding
+ * @property {string | null} [why] neuron view: why there is nothing to show
+ * @property {string[]} [source] text view: the segments as they were written
+ * @property {([number, number, number] | null)[]} [spans] text view: segment, start, stop of each displayed key
+ * @property {[number, number] | null} [grid] text view: rows and columns of image patches
+ * @property {number | null} [seconds] text view: length of the sound
  * @property {Record<string, FrameArray>} arrays
  */
 
@@ -140,8 +158,9 @@
 /** @typedef {"query" | "key"} Side */
 
 /**
- * What the pointer is on: a token of one side, or one pair.
- * @typedef {{ side: Side, index: number } | { query: number, key: number, lane?: number }} Target
+ * What the pointer is on: a token of one side, one pair (in the neuron view with a channel), or a thumbnail.
+ * @typedef {{ side: Side, index: number } | { query: number, key: number, lane?: number, channel?: number }
+ *   | { layer: number, head: number | null }} Target
  */
 
 /**
@@ -171,6 +190,7 @@
  * @property {Target | null} hover
  * @property {boolean} focused the stage has the keyboard
  * @property {number | null} litHead the head whose square is hovered
+ * @property {Frame | null} detail the matrix beside the model view
  * @property {(side: Side, index: number) => Row | null} exact the exact row, where it has come
  */
 
@@ -181,6 +201,8 @@
  * @property {string[]} caption sentences
  * @property {{ drawn: number, all: number } | null} mass
  * @property {Legend | null} legend
+ * @property {number | null} [saturation] of what is read, where the frame holds several
+ * @property {boolean} [legendBeside] the legend stands beside the picture, not in the readout
  * @property {Strongest | null} [strongest]
  * @property {string} [note]
  * @property {string} label for the canvas, read by screen readers
@@ -188,6 +210,7 @@
 
 /**
  * @typedef {Object} Reading
+ * @property {string} [title] what is read, where that is not a pair in the first place
  * @property {string[]} queries the tokens that ask
  * @property {string[]} keys the tokens that answer
  * @property {string} where layer, or layers
@@ -211,9 +234,18 @@
  * @typedef {Object} Strongest
  * @property {string} token
  * @property {string} verb
+ * @property {boolean} [after] the verb follows the token
  * @property {{ text: string, position: number, value: number, share: number, index: number }[]} rows
  * @property {string} colour
  * @property {boolean} exact
+ */
+
+/**
+ * A choice that only one view has, shown as a select among the filters.
+ * @typedef {Object} Option
+ * @property {string} name
+ * @property {string[]} choices
+ * @property {string} value
  */
 
 /**
@@ -227,7 +259,9 @@
  * @typedef {Object} View
  * @property {(scene: Scene) => Said} draw
  * @property {HTMLElement} element
- * @property {HTMLCanvasElement} canvas
+ * @property {HTMLElement} surface what carries `data-ready` and `data-frame`
+ * @property {(frame: Frame) => Option[]} [options] choices of this view alone
+ * @property {(name: string, value: string) => void} [choose]
  * @property {(key: string) => boolean} [press] a key that only this view understands
  * @property {() => void} [toggleScale] linear or square-root colours
  * @property {(index: number) => void} [reveal] bring a row into the window

@@ -116,7 +116,12 @@ export function paintLabels(
   const { x0, y0, cell, label } = layout;
   const first = side === "query" ? offset.row : offset.column;
   const shown = side === "query" ? layout.visibleRows : layout.visibleColumns;
-  const hovered = !hover ? -1 : !("side" in hover) ? hover[side] : hover.side === side ? hover.index : -1;
+  const hovered =
+    hover && "query" in hover
+      ? hover[side]
+      : hover && "side" in hover && hover.side === side
+        ? hover.index
+        : -1;
   for (let drawn = 0; drawn < shown; drawn++) {
     const i = (first + drawn) * step;
     if (i >= axis.text.length) break;

@@ -214,7 +214,7 @@ export function headView(callbacks, signal) {
     else if (top > element.scrollTop + room) element.scrollTop = top - room;
   }
 
-  return { element, canvas, draw, reveal };
+  return { element, surface: canvas, draw, reveal };
 }
 
 /** @param {Frame} frame @param {number[]} heads */

@@ -1,8 +1,9 @@
 // What the matrix view says: the pair that is read, the strongest of a row, the legend. Pure.
-import { rowValues } from "../draw/edges.js";
 import { scaleTable } from "../draw/palettes.js";
 import { openRows } from "../draw/heatmap.js";
 import { count, percent } from "../format.js";
+import { pairOf } from "../pair.js";
+import { poolOf } from "../masking.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Said} Said */
@@ -21,7 +22,7 @@ import { count, percent } from "../format.js";
 export function describeMatrix(scene, { layout, focus, root, scale, listed }) {
   const { frame, traits, look } = scene;
   const joint = frame.lanes[0]?.head === null;
-  const sent = frame.pool ?? 1;
+  const sent = poolOf(frame)[0];
   return {
     reading:
       focus && sent === 1
@@ -31,6 +32,7 @@ export function describeMatrix(scene, { layout, focus, root, scale, listed }) {
           : null,
     caption: sentences(scene, layout),
     mass: null,
+    legendBeside: true,
     legend: legendOf(frame.unit, scale, root, look.dark),
     strongest: focus && sent === 1 ? strongestOf(scene, focus, listed) : null,
     note: noteOf(scene),
@@ -40,43 +42,31 @@ export function describeMatrix(scene, { layout, focus, root, scale, listed }) {
   };
 }
 
-/** @param {Scene} scene @param {Focus} focus */
-function valuesOf(scene, focus) {
-  const row = focus.pair ? focus.pair.query : focus.rows[0];
-  const side = focus.pair ? "query" : focus.side;
-  return { row, side, values: rowValues(scene.frame, side, row, scene.exact(side, row)) };
-}
-
 /** @param {Scene} scene @param {Focus} focus @param {boolean} joint @returns {import("../types.js").Reading | null} */
 function readingOf(scene, focus, joint) {
   const { frame, traits } = scene;
-  const { row, side, values } = valuesOf(scene, focus);
-  const other = side === "query" ? frame.keys : frame.queries;
-  let best = focus.pair ? focus.pair.key : -1;
-  if (best < 0) {
-    for (let i = 0; i < values.n; i++) {
-      if (!other.special[i] && (best < 0 || values.at(0, i) > values.at(0, best))) best = i;
-    }
-    if (best < 0) best = 0;
-  }
-  if (!values.n) return null;
-  const [query, key] = side === "query" ? [row, best] : [best, row];
-  const exact = scene.exact(side, row);
+  const pair = pairOf(scene, frame, focus);
+  if (!pair) return null;
+  const exact = scene.exact(pair.side, pair.row);
   const notes = [];
   if (!focus.pair)
-    notes.push(`largest ${side === "query" ? "of this query" : "taken from this key"}, special tokens apart`);
+    notes.push(
+      `largest ${pair.side === "query" ? "of this query" : "taken from this key"}, special tokens apart`,
+    );
   if (exact?.upper)
-    notes.push(exact.saturated?.[best] ? "at its bound" : `bound ${exact.upper[best].toFixed(4)}`);
-  if (exact?.lower) notes.push(`rollout ${exact.lower[best].toFixed(4)}`);
+    notes.push(
+      exact.saturated?.[pair.other] ? "at its bound" : `bound ${exact.upper[pair.other].toFixed(4)}`,
+    );
+  if (exact?.lower) notes.push(`rollout ${exact.lower[pair.other].toFixed(4)}`);
   return {
-    queries: [frame.queries.text[query]],
-    keys: [frame.keys.text[key]],
+    queries: [frame.queries.text[pair.query]],
+    keys: [frame.keys.text[pair.key]],
     where: joint ? `${traits.method}, ${frame.layer_label}` : frame.layer_label,
     head: joint ? null : { name: frame.lanes[0].name, colour: "" },
-    value: values.at(0, best),
-    exact: values.exact,
+    value: pair.value,
+    exact: pair.exact,
     unit: frame.unit,
-    needs: [{ side, index: row }],
+    needs: [{ side: pair.side, index: pair.row }],
     notes,
   };
 }
@@ -87,7 +77,7 @@ function readingOf(scene, focus, joint) {
  * @returns {import("../types.js").Reading}
  */
 function pooledReading({ frame, traits }, { query, key }) {
-  const sent = frame.pool ?? 1;
+  const sent = poolOf(frame)[0];
   const columns = frame.arrays.weights.shape.slice(-1)[0];
   const i = Math.floor(query / sent) * columns + Math.floor(key / sent);
   const { data, table } = frame.arrays.weights;
@@ -108,7 +98,9 @@ function pooledReading({ frame, traits }, { query, key }) {
 /** @param {Scene} scene @param {Focus} focus @param {number} listed @returns {import("../types.js").Strongest | null} */
 function strongestOf(scene, focus, listed) {
   const { frame, look } = scene;
-  const { row, side, values } = valuesOf(scene, focus);
+  const pair = pairOf(scene, frame, focus);
+  if (!pair) return null;
+  const { side, row, values } = pair;
   const axis = side === "query" ? frame.keys : frame.queries;
   const order = Array.from({ length: values.n }, (_, i) => i).filter((i) => values.at(0, i) > 0);
   order.sort((a, b) => values.at(0, b) - values.at(0, a));
@@ -131,9 +123,10 @@ function strongestOf(scene, focus, listed) {
 /**
  * The scale as a legend: colours and the numbers at its ends and middle.
  * @param {string} unit @param {number} scale @param {boolean} root @param {boolean} dark
+ * @param {boolean} [canRoot] a click switches between linear and square root
  * @returns {import("../types.js").Legend}
  */
-export function legendOf(unit, scale, root, dark) {
+export function legendOf(unit, scale, root, dark, canRoot = true) {
   const { css } = scaleTable("sequential", dark);
   const mark = (/** @type {number} */ value) =>
     value === 0 || Number.isInteger(value)
@@ -143,13 +136,13 @@ export function legendOf(unit, scale, root, dark) {
     name: `${unit}${root ? ", √ scale" : ""}`,
     marks: [mark(0), mark(scale * (root ? 0.25 : 0.5)), mark(scale)],
     stops: Array.from({ length: 17 }, (_, i) => css[Math.round((i / 16) * 255)]),
-    canRoot: true,
+    canRoot,
   };
 }
 
 /** @param {Scene} scene @param {import("../draw/matrix-layout.js").MatrixLayout} layout */
 function sentences({ frame, traits, width }, layout) {
-  const pool = layout.pool * (frame.pool ?? 1);
+  const pool = layout.pool * poolOf(frame)[0];
   const [rows, columns] = [frame.queries.text.length, frame.keys.text.length];
   const caption = [];
   const size = `${count(rows)} × ${count(columns)}`;

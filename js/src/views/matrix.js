@@ -6,6 +6,7 @@ import { paintAxisNames, paintLabels, paintMarks, paintOpen } from "../draw/matr
 import { widest } from "../draw/tokens.js";
 import { valueAt } from "../protocol.js";
 import { found } from "../find.js";
+import { maskOf, poolOf } from "../masking.js";
 import { memo } from "../memo.js";
 import { focusOf, rowsOf } from "../selection.js";
 import { describeMatrix } from "./matrix-words.js";
@@ -34,7 +35,7 @@ export function matrixView(callbacks, signal) {
 
   const layoutOf = memo(matrixLayout);
   const gridOf = memo((/** @type {Frame} */ frame, /** @type {number} */ pool) =>
-    pooled(frame.arrays.weights, 0, ...size(frame), pool, masking(frame)),
+    pooled(frame.arrays.weights, 0, ...size(frame), pool, maskOf(frame)),
   );
   const measure = (/** @type {string[]} */ text, /** @type {string} */ font) =>
     widest(/** @type {CanvasRenderingContext2D} */ (image.getContext("2d")), font, text, 13);
@@ -64,7 +65,7 @@ export function matrixView(callbacks, signal) {
     if (!on) return null;
     if (!("side" in on)) return strongestIn(scene.frame, layout.pool, on.row, on.column);
     const axis = on.side === "query" ? scene.frame.queries : scene.frame.keys;
-    const index = on.index * layout.pool * (scene.frame.pool ?? 1);
+    const index = on.index * layout.pool * poolOf(scene.frame)[0];
     return index < axis.text.length ? { side: on.side, index } : null;
   }
 
@@ -80,7 +81,7 @@ export function matrixView(callbacks, signal) {
     const grid = gridOf(frame, pool);
     const part = { ...view.offset, rows: visibleRows, columns: visibleColumns };
     const style = { x0, y0, cell, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
-    const placing = { look, layout, offset: view.offset, step: pool * (frame.pool ?? 1) };
+    const placing = { look, layout, offset: view.offset, step: pool * poolOf(frame)[0] };
     const pins = { query: rowsOf(frame.queries, traits.query), key: rowsOf(frame.keys, traits.key) };
 
     const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
@@ -133,7 +134,7 @@ export function matrixView(callbacks, signal) {
     callbacks.onRedraw();
   }
 
-  return { element, canvas, draw, press, toggleScale };
+  return { element, surface: canvas, draw, press, toggleScale };
 }
 
 /** Rows and columns of the matrix as it came. @param {Frame} frame @returns {[number, number]} */
@@ -145,19 +146,6 @@ const suitsRoot = (frame) => frame.unit !== "flow" && Math.max(...size(frame)) >
 /** How many of the strongest fit beside the picture. @param {MatrixLayout} layout */
 const listLength = (layout) =>
   layout.side ? Math.max(5, Math.min(12, Math.floor((layout.height - 120) / 20))) : 6;
-
-/**
- * Which pairs a causal model cannot have: keys after the query's last token.
- * @param {Frame} frame
- * @returns {((row: number, column: number) => boolean) | null}
- */
-function masking(frame) {
-  if (!frame.causal) return null;
-  const pool = frame.pool ?? 1;
-  const last = frame.queries.positions.map((positions) => positions[positions.length - 1]);
-  const first = frame.keys.positions.map((positions) => positions[0]);
-  return (row, column) => first[column * pool] > last[Math.min(last.length, (row + 1) * pool) - 1];
-}
 
 /** @param {Frame} frame */
 function dotsOf(frame) {
@@ -175,8 +163,8 @@ function dotsOf(frame) {
  */
 function strongestIn(frame, pool, row, column) {
   const [nRows, nColumns] = size(frame);
-  const isMasked = masking(frame);
-  const sent = frame.pool ?? 1;
+  const isMasked = maskOf(frame);
+  const sent = poolOf(frame)[0];
   /** @type {{ query: number, key: number } | null} */
   let best = null;
   let most = -Infinity;

@@ -1,0 +1,26 @@
+// The number that is read of one row or column: a chosen pair, else the strongest away from special tokens. Pure.
+import { rowValues } from "./draw/edges.js";
+
+/** @typedef {import("./types.js").Side} Side */
+
+/**
+ * @param {Pick<import("./types.js").Scene, "exact">} scene
+ * @param {import("./types.js").Frame} frame
+ * @param {import("./selection.js").Focus} focus
+ * @returns {{ side: Side, row: number, other: number, query: number, key: number, value: number, exact: boolean,
+ *   values: ReturnType<typeof rowValues> } | null}
+ */
+export function pairOf(scene, frame, focus) {
+  const side = focus.pair ? "query" : focus.side;
+  const row = focus.pair ? focus.pair.query : focus.rows[0];
+  const values = rowValues(frame, side, row, scene.exact(side, row));
+  const { special } = side === "query" ? frame.keys : frame.queries;
+  let other = focus.pair ? focus.pair.key : -1;
+  for (let i = 0; !focus.pair && i < values.n; i++) {
+    if (!special[i] && (other < 0 || values.at(0, i) > values.at(0, other))) other = i;
+  }
+  if (!values.n) return null;
+  if (other < 0) other = 0;
+  const [query, key] = side === "query" ? [row, other] : [other, row];
+  return { side, row, other, query, key, value: values.at(0, other), exact: values.exact, values };
+}

@@ -1,0 +1,129 @@
+// The text view: the text as it was written, shaded by what the pinned token takes from each token, or gives.
+import { scaleTable } from "../draw/palettes.js";
+import { found } from "../find.js";
+import { rowsOf } from "../selection.js";
+import { describeText, shades, textFocus } from "./text-words.js";
+import { sameTarget } from "./pointer.js";
+import { isSelf, piecesOf, tokensOf } from "../pieces.js";
+import { pictureOf } from "./patches.js";
+
+/** @typedef {import("../types.js").Scene} Scene */
+/** @typedef {import("../types.js").Frame} Frame */
+/** @typedef {import("../pieces.js").Piece} Piece */
+/** @typedef {import("../types.js").Side} Side */
+
+const SHADE = { light: { stop: 128, opacity: 0.62 }, dark: { stop: 158, opacity: 0.52 } };
+
+/**
+ * @param {import("../types.js").Callbacks} callbacks
+ * @param {AbortSignal} signal
+ * @returns {import("../types.js").View}
+ */
+export function textView(callbacks, signal) {
+  const element = document.createElement("div");
+  element.className = "text";
+  /** @type {Frame | null} */
+  let written = null;
+  /** @type {{ side: Side, spans: { row: number, span: HTMLElement }[] }[]} */
+  let columns = [];
+  /** @type {ReturnType<typeof pictureOf> | null} */
+  let picture = null;
+  /** @type {Scene | null} */
+  let now = null;
+
+  const targetOf = (/** @type {Event} */ event) => {
+    const span = event.target instanceof HTMLElement ? event.target.closest("[data-row]") : null;
+    if (!(span instanceof HTMLElement)) return null;
+    const side = /** @type {Side} */ (span.dataset.side);
+    return { side, index: Number(span.dataset.row) };
+  };
+  element.addEventListener("pointerover", (event) => callbacks.onHover(targetOf(event)), { signal });
+  element.addEventListener("pointerleave", () => callbacks.onHover(null), { signal });
+  element.addEventListener(
+    "click",
+    (event) => {
+      const target = targetOf(event);
+      if (target) callbacks.onPin(target, event.shiftKey || event.ctrlKey || event.metaKey);
+    },
+    { signal },
+  );
+
+  /** Put the text in; only when it is another one. @param {Frame} frame */
+  function write(frame) {
+    if (written && sameText(written, frame)) return;
+    written = frame;
+    element.replaceChildren();
+    picture = frame.grid ? pictureOf(frame, callbacks, signal) : null;
+    if (picture) element.append(picture.element);
+    const sides = /** @type {[Side, Piece[]][]} */ (
+      isSelf(frame)
+        ? [["query", piecesOf(frame)]]
+        : [
+            ["query", tokensOf(frame.queries.text)],
+            ["key", piecesOf(frame)],
+          ]
+    );
+    if (picture && isSelf(frame)) sides.length = 0; // patches have no text
+    columns = sides.map(([side, pieces]) => {
+      const paragraph = document.createElement("p");
+      paragraph.dir = "auto";
+      const spans = pieces.flatMap((piece) => {
+        if (piece.row === null) {
+          paragraph.append(piece.text);
+          return [];
+        }
+        const span = document.createElement("span");
+        span.textContent = piece.text;
+        span.dataset.row = String(piece.row);
+        span.dataset.side = side;
+        paragraph.append(span);
+        return [{ row: piece.row, span }];
+      });
+      element.append(paragraph);
+      return { side, spans };
+    });
+  }
+
+  /** @param {Scene} scene */
+  function draw(scene) {
+    const { frame, traits, look } = scene;
+    now = scene;
+    write(frame);
+    element.dataset.columns = String(columns.length);
+    const focus = textFocus(scene);
+    const shade = focus && shades(scene, focus);
+    const { stop, opacity } = SHADE[look.dark ? "dark" : "light"];
+    const [r, g, b] = scaleTable("sequential", look.dark).bytes[stop];
+    const both = columns.length === 1; // the same words ask and answer
+    for (const { side, spans } of columns) {
+      const axis = side === "query" ? frame.queries : frame.keys;
+      const pins = new Set([...rowsOf(axis, traits[side]), ...(both ? rowsOf(frame.keys, traits.key) : [])]);
+      const marked = found(axis, traits.find);
+      const shaded = focus && (both || side !== focus.side);
+      for (const { row, span } of spans) {
+        const t = shaded && shade ? shade.at(row) / (shade.largest || 1) : 0;
+        const isHovered = sameTarget(scene.hover, { side, index: row });
+        const names = [pins.has(row) ? "pin" : "", isHovered ? "hover" : "", marked.has(row) ? "found" : ""];
+        span.className = names.filter(Boolean).join(" ");
+        span.style.background = t >= 0.1 ? `rgba(${r},${g},${b},${(t * opacity).toFixed(3)})` : "";
+      }
+    }
+    picture?.draw(scene, focus, shade);
+    return describeText(scene, focus, shade, `rgba(${r},${g},${b},${opacity})`);
+  }
+
+  /** Keys: nothing but the common ones. @param {number} index */
+  function reveal(index) {
+    const span = columns[0]?.spans.find(({ row }) => row === index)?.span;
+    if (now && span) span.scrollIntoView({ block: "nearest" });
+  }
+
+  return { element, surface: element, draw, reveal };
+}
+
+/** @param {Frame} a @param {Frame} b */
+function sameText(a, b) {
+  const text = (/** @type {Frame} */ { capture_id, queries, keys, spans }) =>
+    JSON.stringify([capture_id, queries.text, keys.text, spans]);
+  return a === b || text(a) === text(b);
+}
