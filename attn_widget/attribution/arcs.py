@@ -13,6 +13,8 @@ import typing
 import numpy as np
 from numba import njit
 
+from attn_widget.attribution.chains import INNER
+
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
 
@@ -40,7 +42,7 @@ def touch(touched, count, k, i, j):
     count[0] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def write_down(middle, rest, out_open, in_open, straight, from_source, to_sink, u, v, first, last):
     """Write what the chains left into the residual graph: the source's rows, the sink's columns, the diagonals."""
@@ -63,19 +65,23 @@ def write_down(middle, rest, out_open, in_open, straight, from_source, to_sink, 
                 close_arc(in_open, k, j, j)
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def restore(
     middle, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow, touched, count, u, v, first, last
 ):  # fmt: skip
     """Put back what this pair changed: the chains' edges, and those that were touched, or all if the list ran over."""
     if count[0] > touched.shape[0]:
-        rest[:] = middle
-        out_open[:] = fixed_out
-        in_open[:] = fixed_in
-        out_flow[:] = ZERO
-        in_flow[:] = ZERO
-        count[:] = 0
+        for k in range(middle.shape[0]):
+            for i in range(middle.shape[1]):
+                for j in range(middle.shape[1]):
+                    rest[k, i, j] = middle[k, i, j]
+                for word in range(out_open.shape[2]):
+                    out_open[k, i, word] = fixed_out[k, i, word]
+                    in_open[k, i, word] = fixed_in[k, i, word]
+                    out_flow[k, i, word] = ZERO
+                    in_flow[k, i, word] = ZERO
+        count[0], count[1] = 0, 0
         return
     flows = count[1] != 0
     u_word, v_word = u >> 6, v >> 6
@@ -100,8 +106,9 @@ def restore(
                 in_flow[k, j, j >> 6] = ZERO
                 out_flow[k, j, v_word] = ZERO
                 out_flow[k, j, j >> 6] = ZERO
-            out_flow[k, u] = ZERO
-            in_flow[k, v] = ZERO
+            for word in range(out_flow.shape[2]):
+                out_flow[k, u, word] = ZERO
+                in_flow[k, v, word] = ZERO
     for t in range(count[0]):
         edge = touched[t]
         k, i, j = (edge >> 40) & 0xFFFFF, (edge >> 20) & 0xFFFFF, edge & 0xFFFFF
@@ -111,10 +118,10 @@ def restore(
         if flows:
             out_flow[k, i, j >> 6] = ZERO
             in_flow[k, j, i >> 6] = ZERO
-    count[:] = 0
+    count[0], count[1] = 0, 0
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def note_flows(middle, rest, out_flow, in_flow, touched, count, u, v, first, last):
     """Set the bits of edges that carry flow: the first search goes down only and does not need them."""

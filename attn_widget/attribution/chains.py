@@ -10,6 +10,8 @@ import typing
 
 from numba import njit
 
+# Functions that only other compiled functions call: without wrappers for Python they compile much faster.
+INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 VECTOR = {"reassoc", "nsz"}  # sums may be taken in any order, so that they vectorise; nothing else is loosened
 DETOURS = 6  # up to so many middle layers, paths that leave the source's chain and join the sink's are tried
 
@@ -21,7 +23,7 @@ def lesser(a, b):
     return a if a < b else b
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def fill_chains(
     top,
@@ -63,7 +65,7 @@ def fill_chains(
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _straight(source, sink, straight, least, depth, first, last):
     """Send through a source arc, one chain all the way, sink arc."""
@@ -83,7 +85,7 @@ def _straight(source, sink, straight, least, depth, first, last):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _capped(amounts, limit, first, last):
     """Cut amounts, in order, so that they sum to no more than a limit; return their sum."""
@@ -100,7 +102,7 @@ def _capped(amounts, limit, first, last):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _leave_source_chain(source, sink, straight, from_source, pushed, least, depth, u, first, last):
     """Send down the source's chain to level k, across to chain j, down to its sink arc; lowest crossing first."""
@@ -144,7 +146,7 @@ def _leave_source_chain(source, sink, straight, from_source, pushed, least, dept
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, first, last):
     """Send through a source arc, chain j down to level k, across to the sink's chain; highest crossing first."""
@@ -186,7 +188,7 @@ def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, f
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=VECTOR)
+@njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _detours(source, sink, straight, from_source, to_sink, least, depth, u, v, first, last):
     """Send down the source's chain, across to chain j, down it, across to the sink's chain."""

@@ -1,4 +1,8 @@
-"""The second part of the maximum-flow kernel: Dinic's algorithm over bit sets, on what the chains left open."""
+"""The second part of the maximum-flow kernel: Dinic's algorithm over bit sets, on what the chains left open.
+
+The compiled kernel is kept on the disk until this very file changes: save it again after a change to
+`chains.py` or `arcs.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from attn_widget.attribution.arcs import ONE, ZERO, close_arc, note_flows, open_arc, restore, touch, write_down
-from attn_widget.attribution.chains import fill_chains, lesser
+from attn_widget.attribution.chains import INNER, fill_chains, lesser
 
 
 @intrinsic
@@ -60,7 +64,7 @@ def solve_row(fixed, w, u, out):
     return 0
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def _is_open(arcs, first, last):
     for j in range(first, last):  # noqa: SIM110 - a generator would not compile
@@ -69,7 +73,7 @@ def _is_open(arcs, first, last):
     return False
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def _finish(
     middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
@@ -99,38 +103,45 @@ def _finish(
     return -1.0
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
+@typing.no_type_check
+def _clear(sets, low, high):
+    """Empty the bit sets of some levels; assigning to slices would take seconds longer to compile."""
+    for k in range(low, high + 1):
+        for word in range(sets.shape[1]):
+            sets[k, word] = ZERO
+
+
+@njit(**INNER)
 @typing.no_type_check
 def _straight_down(distance, seen, sink, first, last):
     """Label every node with its level's distance to the sink: right while no flow can be taken back."""
     depth = seen.shape[0] - 1
-    seen[:] = ZERO
+    _clear(seen, 0, depth)
     for j in range(first, last):
         bit = ONE << np.uint64(j & 63)
-        seen[0, j >> 6] |= bit
+        for k in range(depth):
+            seen[k, j >> 6] |= bit
+            distance[k, j] = depth - k
+        distance[depth, j] = 0
         if sink[j] > 0.0:
             seen[depth, j >> 6] |= bit
-    for k in range(depth):
-        if k > 0:
-            seen[k] = seen[0]
-        distance[k, first:last] = depth - k
-    distance[depth, first:last] = 0
     return depth
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last):
     """Label nodes with their distance to the sink, up to the nearest open source arc; return it, or -1."""
     depth, words = seen.shape[0] - 1, seen.shape[1]
-    seen[:] = ZERO
-    current[:] = ZERO
-    distance[0, first:last] = -1
+    _clear(seen, 0, depth)
+    _clear(current, 0, depth)
     for j in range(first, last):
+        distance[0, j] = -1
         if sink[j] > 0.0:
             current[depth, j >> 6] |= ONE << np.uint64(j & 63)
+            seen[depth, j >> 6] |= ONE << np.uint64(j & 63)
             distance[depth, j] = 0
-    seen[depth] = current[depth]
     low, high, far = depth, depth, 0  # levels that hold current nodes
     while True:
         if low == 0:
@@ -143,7 +154,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
         far += 1
         any_found = False
         wide_low, wide_high = max(low - 1, 0), min(high + 1, depth)
-        found[wide_low : wide_high + 1] = ZERO
+        _clear(found, wide_low, wide_high)
         for k in range(low, high + 1):
             for word in range(words):
                 here = current[k, word]
@@ -156,7 +167,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
                     if k < depth:
                         for x in range(words):
                             found[k + 1, x] |= out_flow[k, i, x]
-            current[k] = ZERO
+            _clear(current, k, k)
         for k in range(wide_low, wide_high + 1):
             for word in range(words):
                 new = found[k, word] & ~seen[k, word]
@@ -171,7 +182,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
         low, high = wide_low, wide_high
 
 
-@njit(nogil=True, cache=True)
+@njit(**INNER)
 @typing.no_type_check
 def _blocking(
     middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, source, sink,

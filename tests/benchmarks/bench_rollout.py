@@ -1,0 +1,72 @@
+"""Attention rollout beside the bare matrix products it is made of, and its error, in one run.
+
+    python tests/benchmarks/bench_rollout.py
+
+From head-reduced matrices, 512 tokens × 12 layers, NumPy and torch; each side is the least of several runs that take
+turns.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+import torch
+
+from attn_widget.attribution.rollout import rollout
+
+LAYERS, TOKENS, TURNS = 12, 512, 15
+LIMIT, ERROR = 1.2, 1e-6
+
+
+def products(matrices: list) -> object:
+    """Return the product of the matrices, from the lowest layer up: nothing is mixed, checked or divided."""
+    state = matrices[0]
+    for matrix in matrices[1:]:
+        state = matrix @ state
+    return state
+
+
+def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Return the least seconds of two functions that take turns."""
+    best = [float("inf"), float("inf")]
+    for _ in range(TURNS):
+        for i, function in enumerate((first, second)):
+            start = time.perf_counter()
+            function()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best[0], best[1]
+
+
+def main() -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    attention = rng.dirichlet(np.full(TOKENS, 0.1), size=(LAYERS, TOKENS))
+    exact = products(list(0.5 * attention + 0.5 * np.eye(TOKENS)))
+    print(f"rollout, {TOKENS} tokens × {LAYERS} layers: milliseconds, times the bare products (limit {LIMIT}), error")
+    kinds = {
+        "NumPy float32": attention.astype(np.float32),
+        "NumPy float64": attention,
+        "torch float32": torch.tensor(attention, dtype=torch.float32),
+        "torch float64": torch.tensor(attention),
+    }
+    for name, given in kinds.items():
+        matrices = list(given)
+        bare, whole = least(lambda m=matrices: products(m), lambda g=given: rollout(g))
+        error = float(np.abs(np.asarray(rollout(given)) - exact).max())
+        row = least(lambda m=matrices: m[-1][0], lambda g=given: rollout(g, query=0))[1]
+        print(
+            f"{name:14} {whole * 1e3:8.1f} {whole / bare:6.2f}× {error:10.1e}   one row {row * 1e3:.2f} ms", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
