@@ -45,7 +45,7 @@ def assemble(
     counts: dict[tuple[str, str], int] = {}
     keys_of: dict[str, str] = {}
     lengths: dict[str, tuple[int, Any]] = {}
-    masks: dict[int, Any] = {}
+    masks: dict[Any, Any] = {}
     for record, stream in zip(records, streams, strict=True):
         square = record.shape[2] == record.shape[3]
         kind = "cross" if record.cross or not square else "self"
@@ -81,7 +81,7 @@ def _layer(
     layer: int,
     real_q: Any,
     real_k: Any,
-    masks: dict[int, Any],
+    masks: dict[Any, Any],
 ) -> LayerAttention:
     """Return one record as the attention of one item, without its padding."""
     row = _row_of(record, given)
@@ -110,9 +110,13 @@ def _layer(
             chosen = chosen[..., real_k]
         return chosen if term.shape[0] == 1 or term.requires_grad else chosen.clone()
 
-    if record.mask is not None and id(record.mask) not in masks:
-        masks[id(record.mask)] = _split(crop(record.mask))
-    allowed, mask_bias, causal = masks[id(record.mask)] if record.mask is not None else (None, None, record.causal)
+    allowed, mask_bias, causal = None, None, record.causal
+    if record.mask is not None:
+        # Layers share one mask: what it says is read once, and kept once.
+        place = (record.mask.data_ptr(), record.mask.shape, record.mask.stride(), id(real_q), id(real_k))
+        if place not in masks:
+            masks[place] = _split(crop(record.mask))
+        allowed, mask_bias, causal = masks[place]
     bias = crop(record.bias)
     if mask_bias is not None:
         bias = mask_bias if bias is None else bias + mask_bias

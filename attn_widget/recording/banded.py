@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 
 from attn_widget.recording.record import Record, Recorder
 
@@ -38,7 +39,12 @@ def laid_out(model: torch.nn.Module, recorder: Recorder, n_tokens: int | None) -
             handle.remove()
 
 
-def dense(band: torch.Tensor, window: int, global_positions: torch.Tensor, global_rows: Any) -> torch.Tensor:
+def dense(
+    band: Float[torch.Tensor, "query head column"],
+    window: int,
+    global_positions: Int[torch.Tensor, " global"],
+    global_rows: Float[torch.Tensor, "head most_global key"] | None,
+) -> Float[torch.Tensor, "head query query"]:
     """Return one item's weights ``(head, query, key)`` from its band and its global columns and rows.
 
     Parameters

@@ -12,12 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 
 from attn_widget.errors import InputError
 from attn_widget.recording.record import Record, Recorder
 
 
-def implied_weights(attention: Callable[..., Any], q: Any, k: Any, v: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+def implied_weights(
+    attention: Callable[..., Any],
+    q: Float[torch.Tensor, "*lead query channel"],
+    k: Float[torch.Tensor, "*lead key channel"],
+    v: Float[torch.Tensor, "*lead key value"],
+    *args: Any,
+    **kwargs: Any,
+) -> Float[torch.Tensor, "*lead query key"]:
     """Return the matrix that an attention function implies, ``(…, query, key)``.
 
     ``A = attention(q, k, I)``, because ``attention(q, k, v) = A v``.

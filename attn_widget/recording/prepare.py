@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from attn_widget.errors import InputError
 from attn_widget.records import to_numpy
@@ -185,7 +186,7 @@ def _picture(reader: Any, given: Any) -> Prepared:
     return Prepared(pixels, {"image": shown_pixels(pixels["pixel_values"][0], processor)})
 
 
-def shown_pixels(pixels: Any, processor: Any) -> np.ndarray:
+def shown_pixels(pixels: Any, processor: Any) -> UInt8[np.ndarray, "row column 3"]:
     """Return pixels as ``(row, column, rgb)`` uint8: cropped and scaled as the model sees them, colours restored."""
     image = to_numpy(pixels).transpose(1, 2, 0).astype(np.float64)
     if getattr(processor, "do_normalize", True):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int
 
 BLOCK_BYTES = 64 * 2**20
 BLOCK_ROWS = 512  # small enough that a block of a long text stays near the processor
@@ -19,7 +20,9 @@ BLOCK_ROWS = 512  # small enough that a block of a long text stays near the proc
 MASKED_BELOW = -5000.0
 
 
-def recompute(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None) -> torch.Tensor:
+def recompute(
+    layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None
+) -> Float[torch.Tensor, "head query key"]:
     """Return the attention ``(head, query, key)`` of the chosen heads and rows of a layer.
 
     ``softmax(cap(scaling q kᵀ) + bias + mask)``
@@ -61,8 +64,12 @@ def recompute(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | Non
 
 
 def softmax_rows(
-    scores: torch.Tensor, mask: torch.Tensor | None, bias: Any, softcap: float | None, sinks: Any
-) -> torch.Tensor:
+    scores: Float[torch.Tensor, "*batch head query key"],
+    mask: torch.Tensor | None,
+    bias: Any,
+    softcap: float | None,
+    sinks: Any,
+) -> Float[torch.Tensor, "*batch head query key"]:
     """Return the attention of raw scores; the softmax runs in float32, as the families do it."""
     dtype = scores.dtype
     if softcap is not None:
@@ -88,7 +95,9 @@ def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.where(mask, zero, torch.finfo(dtype).min)
 
 
-def triangle(rows: torch.Tensor, n_keys: int, window: int | None = None) -> torch.Tensor:
+def triangle(
+    rows: Int[torch.Tensor, " query"], n_keys: int, window: int | None = None
+) -> Bool[torch.Tensor, "query key"]:
     """Return ``(query, key)``: True where a causal model lets this row see that key."""
     keys = torch.arange(n_keys, device=rows.device)
     allowed = keys[None] <= rows[:, None]
@@ -97,7 +106,7 @@ def triangle(rows: torch.Tensor, n_keys: int, window: int | None = None) -> torc
     return allowed
 
 
-def plain_weights(record: Any, rows: Any = slice(None)) -> torch.Tensor:
+def plain_weights(record: Any, rows: Any = slice(None)) -> Float[torch.Tensor, "batch head query key"]:
     """Return the attention ``(batch, head, row, key)`` of a whole record, by the plain formula."""
     groups = record.shape[1] // record.k.shape[1]
     k = record.k.repeat_interleave(groups, 1) if groups > 1 else record.k

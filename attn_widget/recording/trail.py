@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 
 TAG = "_attn_widget_tag"
 # What changes neither values nor which number belongs to which query and key.
@@ -182,7 +183,9 @@ def split_heads(shape: tuple[int, ...], batch: int | None) -> tuple[int, int]:
     return lead[0], math.prod(lead[1:])
 
 
-def as_four(tensor: torch.Tensor, lead: tuple[int, ...], items: int, heads: int) -> torch.Tensor | None:
+def as_four(
+    tensor: Float[torch.Tensor, "*lead token channel"], lead: tuple[int, ...], items: int, heads: int
+) -> Float[torch.Tensor, "item head token channel"] | None:
     """Return a tensor as ``(item, head, token, channel)`` after broadcasting its leading axes."""
     try:
         full = tensor.expand(*lead, *tensor.shape[-2:])

@@ -55,6 +55,12 @@ def test_the_same_text_is_remembered_until_the_model_changes():
     assert runner.run("CCO>>CC=O") is not again
 
 
+def test_a_capture_with_a_graph_is_not_remembered():
+    runner = ModelRunner(*rxnmapper())
+    assert runner.run("CCO", keep_graph=True) is not runner.run("CCO", keep_graph=True)
+    assert len(runner._remembered) == 0
+
+
 def test_the_least_recently_used_capture_goes_first():
     model, tokenizer = rxnmapper()
     one = held_bytes([ModelRunner(model, tokenizer).run("CCO")])
