@@ -117,8 +117,8 @@ class LayerAttention:
         rows = _indices("rows", rows, self.n_queries)
         if self.weights is not None:
             kept = self.weights
-            if heads is not None:
-                kept = kept[heads]
+            if heads is not None:  # one head is a view: a copy of a long text's head takes longer than drawing it
+                kept = kept[heads[0] : heads[0] + 1] if len(heads) == 1 else kept[heads]
             return kept if rows is None else kept[:, rows]
         if self.recompute is None:
             raise InputError(f"weights must have been recorded or be recomputable, got neither at {self.name}.")
@@ -220,12 +220,14 @@ class Attribution:
     layer: int
     start_layer: int = 0
     attention: str = "self"  # which group
-    unit: str = "share"  # "share": dimensionless, rows sum to 1; "flow": in units of attention capacity
+    unit: str = "share"  # "share": rows sum to 1; "flow": attention capacity; "ratio": times the baseline;
+    # "score": change of the score asked for; "norm": length of the vector that is sent
     lower: Any = None  # (query, key) never above the value
     upper: Any = None  # (query, key) never below the value
     saturated: Any = None  # (query, key) bool: the value equals its bound and so says nothing of this query
     saturation: float | None = None  # share of pairs at the bound
     sink_mass: Any = None  # (query,) share that went to no key
+    other_mass: Any = None  # (query,) share that went to the other stream's tokens, where two streams take part
     residual: float | None = None
     reduce: str | None = None
     normalise: bool = False

@@ -61,33 +61,33 @@ def _text(drawing: Drawing) -> Frame:
 
 
 def _model(drawing: Drawing) -> Frame:
-    """Draw layer after layer, so that thumbnails appear as they are made."""
+    """Draw thumbnail after thumbnail, so that they appear as they are made and no layer is held whole."""
     spec, numbers_of = drawing.spec, drawing.numbers
     layers = numbers_of.capture.group(spec.attention)
     queries, keys = drawing.axes()
-    n_tiles = sum(layer.n_heads if spec.method in PER_HEAD else 1 for layer in layers)
-    pool = factors(queries, keys, n_tiles)
+    keeps_heads = spec.method in PER_HEAD
+    places = [(i, h) for i, layer in enumerate(layers) for h in (range(layer.n_heads) if keeps_heads else [0])]
+    pool = factors(queries, keys, len(places))
     tiles: list[Tile] = []
     unit, causal = "share", True
 
     def frame() -> Frame:
         return model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal)
 
-    for i in range(len(layers)):
+    for done, (i, h) in enumerate(places):
 
-        def on_progress(partial: Partial, i: int = i, started: bool = bool(tiles)) -> None:
+        def on_progress(partial: Partial, done: int = done, started: bool = bool(tiles)) -> None:
             step = partial.progress
-            total = len(layers) * max(step.total, 1)
-            done = i * max(step.total, 1) + step.done
-            drawing.report(replace(step, done=done, total=total), frame if started else None)
+            rows = max(step.total, 1)
+            step = replace(step, done=done * rows + step.done, total=len(places) * rows)
+            drawing.report(step, frame if started else None)
 
-        numbers = numbers_of.whole(
-            replace(spec, layer=i, view="head"), on_progress, remember=spec.method not in PER_HEAD
-        )
+        one = replace(spec, layer=i, head=h, view="matrix")
+        numbers = numbers_of.whole(one, on_progress, remember=not keeps_heads)
         unit, causal = numbers.unit, causal and numbers.causal
-        cells = shrink(numbers.values, queries, keys, pool)
-        tiles += [Tile(i, head, c, numbers.saturation) for head, c in zip(numbers.lanes, cells, strict=True)]
-        drawing.report(Progress("drawing", i + 1, len(layers)), frame)
+        (cells,) = shrink(numbers.values, queries, keys, pool)
+        tiles.append(Tile(i, numbers.lanes[0], cells, numbers.saturation))
+        drawing.report(Progress("drawing", done + 1, len(places)), frame)
     return frame()
 
 

@@ -85,7 +85,8 @@ class NumbersOf:
             )
             for head in heads
         ]
-        values = np.stack([to_numpy(r.values) for r in results])
+        arrays = [to_numpy(r.values) for r in results]
+        values = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
         return _numbers(values, heads, layer, result=results[0])
 
     def _remember(self, key: tuple, numbers: Numbers) -> None:
@@ -132,13 +133,22 @@ def _numbers(
         lanes=heads,
         unit="flow" if result is None else result.unit,
         layer_label=f"layers 0–{layer.layer}" if joined and layer.layer > 0 else f"layer {layer.layer}",
-        causal=bool(square and not np.triu(values, 1).any()),
+        causal=square and _is_causal(values),
         exact=None if exact is None else np.asarray(exact, bool),
     )
     if result is None:
         return numbers
     arrays = {name: None if a is None else to_numpy(a) for name, a in vars(result).items() if name in _BOUNDS}
     return replace(numbers, saturation=result.saturation, divided_by=result.baseline, **arrays)
+
+
+def _is_causal(values: np.ndarray, block: int = 64) -> bool:
+    """Return whether no query takes anything from a later key; stops at the first block of rows that does."""
+    n = values.shape[1]
+    return not any(
+        values[:, i : i + block, i + block :].any() or np.triu(values[:, i : i + block, i : i + block], 1).any()
+        for i in range(0, n, block)
+    )
 
 
 _BOUNDS = ("upper", "lower", "saturated")

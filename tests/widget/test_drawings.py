@@ -10,7 +10,7 @@ from attn_widget.frames.protocol import Spec, from_sqrt8
 from attn_widget.recording.runner import ModelRunner
 from attn_widget.records import to_numpy
 from attn_widget.widget.drawings import VIEWS, Drawing
-from attn_widget.widget.numbers import NumbersOf
+from attn_widget.widget.numbers import NumbersOf, _is_causal
 from attn_widget.widget.stages import stages_of
 from tests import models
 
@@ -107,3 +107,13 @@ def test_a_large_picture_is_made_small_for_the_page(minilm):
     picture = np.zeros((100, 2048, 3), np.uint8)
     frame = draw(replace(minilm, image=picture), Spec(view="text"))
     assert array(frame, "image").shape == (25, 512, 3)
+
+
+@pytest.mark.parametrize("n", [2, 63, 64, 65, 130])
+def test_causal_is_seen_from_the_numbers_whatever_the_length(n):
+    past = np.tril(np.ones((2, n, n)))
+    assert _is_causal(past)
+    for query, key in [(0, 1), (0, n - 1), (n - 2, n - 1)]:
+        future = past.copy()
+        future[1, query, key] = 1e-30
+        assert not _is_causal(future)
