@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from attn_widget.attribution.bounds import at_bound, cut_bounds
+from attn_widget.attribution.checks import namespace
 from attn_widget.attribution.flow import Report, capacities, flow_rows, kind_of
 from attn_widget.attribution.joint import (
     Graph,
@@ -64,20 +65,28 @@ def run_raw(job: Job) -> dict[str, Any]:
 
 def run_rollout(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
-    return {"values": _rollout_values(job), "unit": "share"}
+    whole = _rollout_values(job)
+    values = whole[:, job.graph.columns]
+    if values.shape == whole.shape:
+        return {"values": values, "unit": "share"}
+    xp = namespace(whole)
+    other = xp.clip(xp.sum(whole, axis=-1) - xp.sum(values, axis=-1), 0, 1)
+    return {"values": values, "unit": "share", "other_mass": other}
 
 
 def _rollout_values(job: Job) -> Any:
+    """Return rollout to all positions, of both streams where two take part."""
+    graph = replace(job.graph, columns=slice(0, job.graph.n))
     # Memory is worth while only if rows of all layers fit; each layer's rollout serves the layer above.
-    ahead = 8 * job.graph.n**2 * len(job.graph.steps)
-    names = [step.name for step in job.graph.steps]
+    ahead = 8 * graph.n**2 * len(graph.steps)
+    names = [step.name for step in graph.steps]
     isolated = job.head if job.reduce == "isolated" else None
 
     def remember(i: int, make: Callable[[], Any]) -> Any:
         known = job.remember(("rollout", isolated, *names[: i + 1]), make, ahead)
         return make() if known is None else known
 
-    return rollout_rows(job.graph, job.rows, remember)
+    return rollout_rows(graph, job.rows, remember)
 
 
 def run_flow(job: Job) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def run_flow(job: Job) -> dict[str, Any]:
     like = graph.steps[-1].weights([0])
     return {
         "values": kind_of(values, like),
-        "lower": _rollout_values(job),
+        "lower": _rollout_values(job)[:, graph.columns],
         "upper": kind_of(np.ascontiguousarray(upper), like),
         "saturated": kind_of(saturated, like),
         "saturation": float(saturated.sum() / max(1, reachable.sum())),

@@ -174,7 +174,8 @@ def attribute(
         fields |= _normalised(fields)
     if fields["unit"] == "share":
         xp = namespace(fields["values"])
-        fields["sink_mass"] = xp.clip(1 - xp.sum(fields["values"], axis=-1), 0, 1)
+        elsewhere = 0 if normalise else fields.get("other_mass", 0)
+        fields["sink_mass"] = xp.clip(1 - xp.sum(fields["values"], axis=-1) - elsewhere, 0, 1)
     if baseline:
         fields |= _corrected(job, METHODS[method], fields, normalise)
     return Attribution(
@@ -192,7 +193,7 @@ def attribute(
 
 def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
     """Return values divided by each row's sum; bounds of the row before say nothing of the row after."""
-    return {"values": normalised(fields["values"]), "unit": "share", "lower": None, "upper": None}
+    return {"values": normalised(fields["values"]), "unit": "share", "lower": None, "upper": None, "other_mass": None}
 
 
 def _check_causal(job: Job, method: str) -> None:

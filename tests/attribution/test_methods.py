@@ -29,7 +29,8 @@ def validate(answer, capture, rows=None):
     assert (values >= 0).all()
     if answer.unit == "share":
         assert (values.sum(-1) <= 1 + 1e-4).all()
-        assert np.asarray(answer.sink_mass) == pytest.approx(1 - values.sum(-1), abs=1e-6)
+        other = 0 if answer.other_mass is None else np.asarray(answer.other_mass)
+        assert np.asarray(answer.sink_mass) == pytest.approx(1 - values.sum(-1) - other, abs=1e-6)
     if answer.lower is not None:
         assert (np.asarray(answer.lower) <= values + 1e-9).all()
     if answer.upper is not None:
@@ -207,6 +208,8 @@ def test_a_translators_tokens_share_between_both_sentences(translator):
     product = np.linalg.multi_dot(matrices[::-1])
     cross = aw.attribute(translator, "rollout", attention="cross")
     assert np.asarray(cross) == pytest.approx(product[ENCODER:, :ENCODER])
+    assert cross.other_mass == pytest.approx(product[ENCODER:, ENCODER:].sum(-1))
+    assert cross.sink_mass == pytest.approx(np.zeros(DECODER), abs=1e-12)
     below = np.linalg.multi_dot(matrices[:5][::-1])
     decoder = aw.attribute(translator, "rollout", attention="decoder")
     assert np.asarray(decoder) == pytest.approx(below[ENCODER:, ENCODER:])
