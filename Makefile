@@ -10,7 +10,7 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-slow bench bundle format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-slow bench bench-views bundle format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -55,7 +55,10 @@ test-slow: $(VENV)/.models
 	$(BIN)/python -m pytest -m "slow and not browser"
 
 bench: $(VENV)/.models
-	for table in tests/benchmarks/bench_*.py; do $(BIN)/python $$table || exit 1; done
+	for table in capture flow rollout; do $(BIN)/python tests/benchmarks/bench_$$table.py || exit 1; done
+
+bench-views: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_views.py
 
 bundle: js/node_modules/.installed
 	$(NPM) run --silent build
