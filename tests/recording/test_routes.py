@@ -244,6 +244,23 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
         assert torch.allclose(a.weights_for([1], some), b.weights[[1]][:, some], atol=1e-6)
 
 
+def test_where_a_familys_two_paths_disagree_the_one_that_runs_by_default_is_shown(monkeypatch):
+    from transformers.models.llama import modeling_llama
+
+    model = build(LLAMA)
+    expected = capture(model, {"input_ids": ids()}, weights=True)
+    eager = modeling_llama.eager_attention_forward
+
+    def other(module, query, key, value, mask, scaling, **more):
+        return eager(module, query, key, value, mask, scaling=scaling / 3, **more)
+
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", other)
+    for options in ({"weights": True}, {"weights": False}, {"keep_graph": True}):
+        seen = capture(model, {"input_ids": ids()}, **options)
+        for a, b in zip(seen.layers, expected.layers, strict=True):
+            assert torch.allclose(a.weights_for().detach(), b.weights, atol=1e-6)
+
+
 def test_layers_that_share_a_mask_keep_it_once():
     one = BY_NAME["mistral_window"]
     light = capture(build(one), feed(one), weights=False, item=1)
