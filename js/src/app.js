@@ -132,7 +132,7 @@ export function mount(model, el, signal) {
 
   function update() {
     scheduled = 0;
-    const width = Math.floor(shell.root.clientWidth) - 2;
+    const width = shell.below.clientWidth; // a part that is always there: what the paddings leave
     if (width <= 0) return;
     const traits = state.traits();
     look ??= resolve(shell.host, shell.root, traits.theme);

@@ -1,5 +1,6 @@
 // The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
 import { html, nothing } from "./html.js";
+import { methods, steppers, tabs, themeButton } from "./bar.js";
 import { icons } from "./icons.js";
 import { squares } from "./squares.js";
 import { groupOf, keepsHeads } from "./spec.js";
@@ -26,10 +27,6 @@ import { groupOf, keepsHeads } from "./spec.js";
  * @property {() => void} fold
  * @property {(name: string, value: string) => void} choose
  */
-
-const IN_THE_OPEN = 3; // methods
-const THEMES = ["auto", "light", "dark"];
-const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
 /** What the filters of each view are. */
 const USES = {
@@ -89,125 +86,6 @@ export function controls(state, actions) {
         : nothing
     }
   `;
-}
-
-/** @param {ControlState} state @param {ControlActions} actions */
-function tabs({ traits, dead }, actions) {
-  const choose = (/** @type {string} */ view) => () => actions.set({ view });
-  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${roving}>
-    ${traits.views.map(
-      (view) =>
-        html`<button
-          role="tab"
-          data-t=${title(view)}
-          data-view=${view}
-          aria-selected=${String(view === traits.view)}
-          tabindex=${view === traits.view ? 0 : -1}
-          ?disabled=${dead}
-          @click=${choose(view)}
-        >
-          ${title(view)}
-        </button>`,
-    )}
-  </div>`;
-}
-
-/** The first three in the open, the others behind one select: more do not fit a line. @param {ControlState} state @param {ControlActions} actions */
-function methods({ traits, dead }, actions) {
-  const group = groupOf(traits);
-  const why = (/** @type {string} */ method) =>
-    traits.view === "neuron" && method !== "raw"
-      ? "the neuron view takes raw attention apart"
-      : group.methods.includes(method)
-        ? null
-        : (group.reasons?.[method] ?? "not for this attention");
-  const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
-  const others = traits.view === "neuron" ? [] : traits.methods.slice(IN_THE_OPEN);
-  const isOther = others.includes(traits.method);
-  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${roving}>
-    ${traits.methods
-      .slice(0, IN_THE_OPEN)
-      .map(
-        (method) =>
-          html`<button
-            role="radio"
-            data-t=${name(method)}
-            data-method=${method}
-            aria-checked=${String(method === traits.method)}
-            tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
-            title=${why(method) ?? nothing}
-            ?disabled=${dead || why(method) !== null}
-            @click=${() => actions.set({ method })}
-          >
-            ${name(method)}
-          </button>`,
-      )}
-    ${
-      others.length
-        ? html`<select
-            class="more"
-            aria-label="more methods"
-            data-chosen=${String(isOther)}
-            .value=${isOther ? traits.method : ""}
-            ?disabled=${dead}
-            @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
-          >
-            <option value="" ?selected=${!isOther} disabled hidden>more</option>
-            ${others.map(
-              (method) =>
-                html`<option
-                  value=${method}
-                  title=${why(method) ?? nothing}
-                  ?selected=${method === traits.method}
-                  ?disabled=${why(method) !== null}
-                >
-                  ${name(method)}
-                </option>`,
-            )}
-          </select>`
-        : nothing
-    }
-  </div>`;
-}
-
-/** @param {ControlState} state @param {ControlActions} actions */
-function steppers({ traits, dead, width }, actions) {
-  const group = groupOf(traits);
-  const oneHead = (traits.view === "matrix" || traits.view === "neuron") && keepsHeads(traits.method);
-  const short = oneHead && width < 1000;
-  return [
-    traits.view === "model" || dead
-      ? nothing
-      : stepper("layer", traits.layer, group.layers, short, (layer) => actions.set({ layer })),
-    oneHead && !dead
-      ? stepper("head", traits.head, group.heads, short, (head) => actions.set({ head }))
-      : nothing,
-  ];
-}
-
-/** @param {string} name @param {number} value @param {number} n @param {boolean} short @param {(value: number) => void} set */
-function stepper(name, value, n, short, set) {
-  return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
-    <span class="lab">${name}</span>
-    <button aria-label="previous ${name}" ?disabled=${value <= 0} @click=${() => set(value - 1)}>‹</button>
-    <b aria-live="off">${value}</b>
-    <button aria-label="next ${name}" ?disabled=${value >= n - 1} @click=${() => set(value + 1)}>›</button>
-    ${short ? nothing : html`<span class="lab">of 0–${n - 1}</span>`}
-  </div>`;
-}
-
-/** @param {Traits} traits @param {ControlActions} actions */
-function themeButton(traits, actions) {
-  const next = THEMES[(THEMES.indexOf(traits.theme) + 1) % THEMES.length];
-  const name = `theme: ${THEME_NAMES[/** @type {keyof typeof THEME_NAMES} */ (traits.theme)] ?? traits.theme}`;
-  return html`<button
-    aria-label=${name}
-    title=${name}
-    data-theme-button
-    @click=${() => actions.set({ theme: next })}
-  >
-    ${icons.theme}
-  </button>`;
 }
 
 /** @param {import("./types.js").Option} option @param {ControlActions} actions */
@@ -294,22 +172,3 @@ function filters({ traits, noMatch }, actions, hasThreshold) {
     /></label>
   `;
 }
-
-/**
- * Left and right move within a group of which one is chosen; Tab passes it by.
- * @param {KeyboardEvent} event
- */
-function roving(event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (!step) return;
-  const group = /** @type {HTMLElement} */ (event.currentTarget);
-  const buttons = [...group.querySelectorAll("button")].filter((button) => !button.disabled);
-  const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
-  const next = buttons[(at + step + buttons.length) % buttons.length];
-  next?.focus();
-  next?.click();
-  event.preventDefault();
-}
-
-/** @param {string} name */
-const title = (name) => name.charAt(0).toUpperCase() + name.slice(1);

@@ -57,7 +57,7 @@ svg{width:16px;height:16px;fill:none;stroke:currentColor;stroke-width:1.4;stroke
 .progress{position:absolute;left:0;bottom:-1px;height:2px!important;background:var(--aw-accent)}
 @media (prefers-reduced-motion:no-preference){.progress{transition:width .2s linear}}
 
-.filters{display:flex;flex-wrap:wrap;align-items:center;column-gap:18px;min-height:36px;color:var(--aw-ink-2)}
+.filters{display:flex;flex-wrap:wrap;align-items:center;column-gap:15px;min-height:36px;color:var(--aw-ink-2)}
 .filters>*{display:flex;align-items:center;gap:6px;min-height:36px}
 .filters b{font-weight:400;color:var(--aw-ink)}
 .heads>.lab{margin-right:2px}

@@ -5,7 +5,7 @@
 export const GAP_FROM = 8; // cells this large are drawn apart
 const LABEL_FROM = 11; // and named from here on
 const TALLEST = 640;
-const SIDE = 300;
+const SIDE = 330; // the gap and the legend beside the picture
 
 /**
  * @typedef {Object} MatrixLayout

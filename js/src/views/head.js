@@ -2,6 +2,7 @@
 import { prepared, setFont, write } from "../draw/canvas.js";
 import { edgesOf, edgesOfRow, inWindow } from "../draw/edges.js";
 import { headHit, headLayout, rowMiddle, visibleRows, TOP } from "../draw/head-layout.js";
+import { minimapScroll, paintMinimap, received, MINIMAP } from "../draw/minimap.js";
 import { laneOffset, lineOpacity, paintLines, traceOpacity } from "../draw/lines.js";
 import { headColours, sequential } from "../draw/palettes.js";
 import { paintStrip } from "../draw/strip.js";
@@ -49,9 +50,18 @@ export function headView(callbacks, signal) {
 
   element.addEventListener("scroll", () => callbacks.onRedraw(), { signal, passive: true });
   listen(canvas, hit, callbacks, signal);
+  /** On the minimap, pressing and dragging scroll. @param {PointerEvent} event */
+  const onMinimap = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const isHeld = event.buttons === 1 && event.clientX - box.left < MINIMAP;
+    if (layout?.scrolls && isHeld) element.scrollTop = minimapScroll(layout, event.clientY - box.top);
+  };
+  canvas.addEventListener("pointerdown", onMinimap, { signal });
+  canvas.addEventListener("pointermove", onMinimap, { signal });
 
   /** @param {number} x @param {number} y @returns {Target | null} */
   function hit(x, y) {
+    if (layout?.scrolls && x < MINIMAP) return null;
     const on = layout && headHit(layout, x, y, scrollTop());
     if (!on || !("strip" in on)) return on;
     if (pinFocus?.rows.length !== 1) return null;
@@ -132,15 +142,22 @@ export function headView(callbacks, signal) {
     ctx.drawImage(behind, 0, 0);
     ctx.setTransform(look.ratio, 0, 0, look.ratio, 0, 0);
     let lines = edges;
+    let onMap = [edges];
     if (focus) {
       const parts = focus.rows.map((index) =>
         edgesOfRow(frame, lanes, traits.threshold, focus.side, index, scene.exact(focus.side, index)),
       );
       for (const part of parts) paintLines(ctx, part, { ...style, opacity: lineOpacity });
+      onMap = parts;
       lines = { ...parts[0], length: sum(parts, "length"), mass: sum(parts, "mass") };
     }
     ctx.restore();
 
+    if (layout.scrolls) {
+      const other = focus?.side === "key" ? "query" : "key";
+      const n = other === "key" ? layout.nKeys : layout.nQueries;
+      paintMinimap(ctx, look, layout, received(onMap, other, n), scroll);
+    }
     const values = focus && focusValues(scene, focus, lanes);
     const said = describeHead(scene, {
       focus,

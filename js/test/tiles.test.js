@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { corner, detailHit, modelLayout, thumbAt } from "../src/draw/model-layout.js";
+import { atlas, strongestOfTile, tilesOf } from "../src/draw/thumbs.js";
+import { scaleTable } from "../src/draw/palettes.js";
+
+// Two layers, three heads; layer 1 has no head 2. Each tile is 2 × 3 with one strong cell.
+const places = [
+  [0, 0],
+  [0, 1],
+  [0, 2],
+  [1, 0],
+  [1, 1],
+];
+const data = new Float32Array(5 * 6);
+for (let tile = 0; tile < 5; tile++) data[tile * 6 + tile] = 0.5 + tile / 10;
+const plain = (name, shape, values) => ({ name, shape, data: values, table: null, scale: 1 });
+const axis = (n, special) => ({
+  text: Array.from({ length: n }, (_, i) => `t${i}`),
+  special: Array.from({ length: n }, (_, i) => Number(special.includes(i))),
+  positions: Array.from({ length: n }, (_, i) => [i]),
+});
+const frame = {
+  tiles: places.map(([layer, head]) => ({ layer, head, saturation: null, exact: 1 })),
+  pool: [1, 1],
+  queries: axis(2, []),
+  keys: axis(3, [0]),
+  arrays: {
+    tiles: plain("tiles", [5, 2, 3], data),
+    metric: plain("metric", [5], Float32Array.of(1, 5, 2, 3, 9)),
+  },
+};
+
+test("tiles are found by layer and head; one that is missing is missing", () => {
+  const { layers, heads, at } = tilesOf(frame, false);
+  assert.deepEqual(layers, [0, 1]);
+  assert.deepEqual(heads, [0, 1, 2]);
+  assert.equal(at(1, 0), 3);
+  assert.equal(at(1, 2), -1);
+});
+
+test("sorting puts the layer and head with the largest metric first, and keeps their numbers", () => {
+  const { layers, heads, at } = tilesOf(frame, true);
+  assert.deepEqual(layers, [1, 0]);
+  assert.deepEqual(heads, [1, 0, 2]);
+  assert.equal(at(0, 2), 2);
+});
+
+test("each pixel of the atlas is its own tile's cell", () => {
+  const { data: out, rows, columns } = atlas(frame.arrays.tiles, 1, false, false, null);
+  assert.deepEqual([rows, columns, out.length], [2, 3, 30]);
+  const { pixels } = scaleTable("sequential", false);
+  for (let i = 0; i < 30; i++) assert.equal(out[i], pixels[Math.round(data[i] * 255)], `pixel ${i}`);
+});
+
+test("the strongest cell of a tile leaves special tokens apart", () => {
+  const best = strongestOfTile(frame, 4);
+  assert.deepEqual([best.query, best.key], [1, 1]);
+  const apart = strongestOfTile(frame, 0); // its strong cell is at the special key
+  assert.notEqual(apart.key, 0);
+});
+
+test("the middle of each thumbnail hits it, the gaps hit nothing", () => {
+  for (const [width, lanes] of [
+    [860, 12],
+    [1200, 32],
+    [480, 12],
+  ]) {
+    const layout = modelLayout(width, 6, lanes, 15, 15, 50);
+    for (let row = 0; row < 6; row++) {
+      for (let column = 0; column < lanes; column++) {
+        const [x, y] = corner(layout, row, column);
+        assert.deepEqual(thumbAt(layout, x + layout.thumb / 2, y + layout.thumbHeight / 2), { row, column });
+      }
+    }
+    assert.ok(layout.width <= width, `${layout.width} of ${width}`);
+  }
+  const layout = modelLayout(860, 6, 12, 15, 15, 50);
+  assert.equal(thumbAt(layout, corner(layout, 0, 1)[0] - 2.5, 40), null);
+});
+
+test("joint methods have one map per layer, in rows that wrap", () => {
+  const layout = modelLayout(860, 6, 0, 15, 15, 50);
+  assert.equal(layout.joint, true);
+  assert.equal(layout.columns * layout.rows >= 6, true);
+  const many = modelLayout(480, 30, 0, 15, 15, 50);
+  assert.ok(many.rows > 1);
+  const last = corner(many, many.rows - 1, 29 % many.columns);
+  assert.ok(thumbAt(many, last[0] + 5, last[1] + 5));
+});
+
+test("the detail tells query from key, and as a heat map names a pair", () => {
+  const { detail } = modelLayout(860, 6, 12, 15, 15, 50);
+  assert.deepEqual(detailHit(detail, detail.xQuery - 5, detail.y + 4.5 * detail.row, 15, 15), {
+    side: "query",
+    index: 4,
+  });
+  assert.deepEqual(detailHit(detail, detail.xKey + 5, detail.y + 4.5 * detail.row, 15, 15), {
+    side: "key",
+    index: 4,
+  });
+  const long = modelLayout(860, 6, 12, 300, 300, 50).detail;
+  assert.equal(long.row, 0);
+  const side = Math.min(long.width, long.height);
+  assert.deepEqual(detailHit(long, long.x + side * 0.25, long.y + side * 0.75, 300, 300), {
+    query: 225,
+    key: 75,
+  });
+});
