@@ -63,12 +63,13 @@ def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
     for group, layers in seen.groups.items():
         for layer, other, theirs in zip(layers, light.groups[group], expected[group], strict=True):
             # Families that do not route yet in transformers 4 ran on the fused kernel: other roundings add up.
-            assert (layer.weights - theirs).abs().max() <= (1e-6 if MAJOR >= 5 else 5e-6)
+            assert (layer.weights - theirs).abs().max() <= (1e-6 if MAJOR >= 5 else 5e-5)
             rows = [0, layer.n_queries - 1]
-            # Trained scores are large: one rounding of a score of 60 is 4e-6 of its weight.
+            # Trained scores are large: one rounding of a score of 60 is 4e-6 of its weight,
+            # and the fused kernel of light mode rounds otherwise in every layer below.
             again = layer.recompute(layer, None, rows)
             assert (again - layer.weights[:, rows]).abs().max() <= 1e-5
-            assert (other.weights_for(rows=rows) - layer.weights[:, rows]).abs().max() <= 1e-5
+            assert (other.weights_for(rows=rows) - layer.weights[:, rows]).abs().max() <= 5e-5
 
 
 def test_a_language_model_in_bfloat16_is_recorded_in_its_own_rounding():
