@@ -42,7 +42,7 @@ if (watch) {
     const { code } = await minify(text, {
       module: true,
       ecma: 2020,
-      compress: { passes: 3 },
+      compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false },
       format: { comments: false },
     });
     mkdirSync(dirname(path), { recursive: true });

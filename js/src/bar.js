@@ -13,7 +13,9 @@ const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" 
 
 /** @param {ControlState} state @param {ControlActions} actions */
 export function tabs({ traits, dead }, actions) {
-  const choose = (/** @type {string} */ view) => () => actions.set({ view });
+  // One head has only raw attention to take apart.
+  const choose = (/** @type {string} */ view) => () =>
+    actions.set(view === "neuron" ? { view, method: "raw" } : { view });
   return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${roving}>
     ${traits.views.map(
       (view) =>

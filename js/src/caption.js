@@ -96,7 +96,7 @@ function strongest(given) {
       ${given.rows.map(
         (row) =>
           html`<li>
-            <span>${tokenText(row.text, 20)}<small>${row.position}</small></span>
+            <span><bdi>${tokenText(row.text, 20)}</bdi><small>${row.position}</small></span>
             <i style="width:${(100 * row.share).toFixed(1)}%;background:${given.colour}"></i>
             <em>${number(row.value)}</em>
           </li>`,

@@ -32,6 +32,9 @@ export const seconds = (ms) => `${fixed(ms / 1000, ms < 99_950 ? 1 : 0)} s`;
 /** @param {number} n */
 export const count = (n) => n.toLocaleString("en-US");
 
+/** A number of things, one of which is not many. @param {number} n @param {string} thing */
+export const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
+
 /**
  * A token for a line of text: spaces and line breaks are shown, long ones cut in the middle.
  * @param {string} token

@@ -7,7 +7,8 @@ import { moved } from "./selection.js";
 /** @typedef {import("./types.js").Frame} Frame */
 
 /**
- * What a key on the stage does: arrows move the pinned token, Shift + arrows layer and head, Escape releases.
+ * What a key on the stage does: arrows move the pinned token, Shift + arrows layer and head (in the model view the
+ * arrows alone), Escape releases.
  * @param {{ key: string, shiftKey: boolean }} event
  * @param {Traits} traits
  * @param {Frame | null} frame
@@ -20,7 +21,8 @@ export function pressed({ key, shiftKey }, traits, frame) {
       key
     ] ?? [];
   if (!along || typeof step !== "number") return null;
-  if (shiftKey) return along === "row" ? layerBy(traits, step) : headBy(traits, step);
+  if (shiftKey || traits.view === "model")
+    return along === "row" ? layerBy(traits, step) : headBy(traits, step);
   if (!frame) return {};
   const { queries, keys } = frame;
   if (traits.view === "matrix") {
@@ -55,7 +57,8 @@ function layerBy(traits, step) {
 function headBy(traits, step) {
   const n = groupOf(traits).heads;
   if (!n || !keepsHeads(traits.method)) return {};
-  if (traits.view === "matrix" || traits.view === "neuron") return { head: (traits.head + step + n) % n };
+  if (traits.view === "matrix" || traits.view === "neuron" || traits.view === "model")
+    return { head: (traits.head + step + n) % n };
   const alone = traits.heads.length === 1;
   const head = alone ? (traits.heads[0] + step + n) % n : traits.head;
   return { heads: isolated([], head, n), head };

@@ -127,7 +127,7 @@ button.legend:hover .lab{text-decoration:underline;text-decoration-color:var(--a
 
 .read{display:flex;align-items:baseline;gap:4px 16px;min-height:28px;padding-top:7px;border-top:1px solid var(--aw-rule);
 font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
-.read b{font-weight:600}
+.read b,.side h4 b{font-weight:600;unicode-bidi:isolate}
 .read .tokens{flex-shrink:0;max-width:60%;overflow:hidden;text-overflow:ellipsis}
 .read .m{color:var(--aw-ink-2);font-size:12px}
 .read .m.cut{flex-shrink:1000;overflow:hidden;text-overflow:ellipsis}

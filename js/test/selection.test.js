@@ -79,6 +79,8 @@ test("keys: arrows move, shift changes layer and head, Escape releases, others a
   assert.deepEqual(press("ArrowDown", true, { layer: 2 }), {});
   assert.deepEqual(press("ArrowRight", true, { view: "matrix", head: 2 }), { head: 0 });
   assert.deepEqual(press("ArrowRight", true, { heads: [1] }), { heads: [2], head: 2 });
+  assert.deepEqual(press("ArrowRight", false, { view: "model", head: 1 }), { head: 2 });
+  assert.deepEqual(press("ArrowUp", false, { view: "model" }), { layer: 0 });
   assert.deepEqual(press("Escape", false, { query: [1] }), none);
   assert.equal(press("Escape", false), null);
   assert.equal(press("d", false), null);

@@ -1,6 +1,6 @@
 // What the head view says: which number is read, which lines were left out and what they weigh. Pure.
 import { rowValues } from "../draw/edges.js";
-import { count, percent } from "../format.js";
+import { count, many, percent } from "../format.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Said} Said */
@@ -176,7 +176,7 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
         : `top ${lines.perRow} of ${nKeys}${below} · left out: ${percent(rest)}`,
     );
   } else if (lines.length === pairs) {
-    caption.push(`all ${count(pairs)} lines drawn`);
+    caption.push(`all ${many(pairs, "line")} drawn`.replace("all 1 ", "the one "));
   } else {
     const below = traits.threshold.toFixed(2);
     caption.push(

@@ -1,6 +1,6 @@
 // What the model view says. Pure.
 import { strongestOfTile } from "../draw/thumbs.js";
-import { count } from "../format.js";
+import { many } from "../format.js";
 import { poolOf } from "../masking.js";
 import { pairOf } from "../pair.js";
 import { focusOf } from "../selection.js";
@@ -20,11 +20,11 @@ export function describeModel(scene, { joint, detail, sorted }) {
   const tiles = frame.tiles ?? [];
   const on = hover && "layer" in hover ? hover : { layer: traits.layer, head: joint ? null : traits.head };
   const [pq, pk] = poolOf(frame);
-  const what = joint ? `${tiles.length} layers` : `${count(tiles.length)} heads`;
+  const what = many(tiles.length, joint ? "layer" : "head");
   const cells =
     pq * pk > 1
       ? `each cell the largest of ${pq} × ${pk} pairs`
-      : `every cell drawn, nothing pooled at ${frame.keys.text.length} tokens`;
+      : `every cell drawn, nothing pooled at ${many(frame.keys.text.length, "token")}`;
   const caption = [`${what} · ${cells}${sorted ? ` · sorted by ${frame.metric?.name}` : ""}`];
   if (tiles.some(({ exact }) => !exact))
     caption.push("hatched: upper bounds, the exact values would take too long here");

@@ -1,7 +1,7 @@
 // What the text view shades and says. Pure.
 import { rowValues } from "../draw/edges.js";
 import { scaleTable } from "../draw/palettes.js";
-import { percent } from "../format.js";
+import { many, percent } from "../format.js";
 import { keepsHeads } from "../spec.js";
 import { rowsOf } from "../selection.js";
 
@@ -71,7 +71,13 @@ export function describeText(scene, focus, shade, darkest) {
   const { frame, traits, width } = scene;
   const label = `the text, shaded by ${traits.method} attention of ${frame.layer_label}`;
   if (!focus || !shade) {
-    return { reading: null, caption: [`${frame.keys.text.length} tokens`], mass: null, legend: null, label };
+    return {
+      reading: null,
+      caption: [many(frame.keys.text.length, "token")],
+      mass: null,
+      legend: null,
+      label,
+    };
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   const own = focus.side === "query" ? frame.queries : frame.keys;
