@@ -151,7 +151,7 @@ def attribute(
     >>> layers = tuple(LayerAttention(f"layer{i}", "self", "", i, 1, 2, 2, weights) for i in range(3))
     >>> a = attribute(Capture(layers, {"": Tokens(("big", "cat"))}), "flow", query=1)
     >>> np.asarray(a).round(3), a.saturation
-    (array([[0.875, 0.5  ]]), 0.0)
+    (array([[0.75 , 0.875]]), 0.5)
     """
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}. Choose one of these.")
