@@ -34,16 +34,21 @@ _HOME = {
     "attribute": "attribution.methods",
     "capture": "recording.routes",
     "explore": "api",
+    "faithfulness": "attribution.faithfulness",
     "flow": "attribution.flow",
     "from_arrays": "recording.arrays",
+    "implied_weights": "recording.efficient",
     "rollout": "attribution.rollout",
+    "to_networkx": "attribution.graph",
 }
 
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.api import explore as explore
+    from attn_widget.attribution.faithfulness import faithfulness as faithfulness
     from attn_widget.attribution.flow import flow as flow
+    from attn_widget.attribution.graph import to_networkx as to_networkx
     from attn_widget.attribution.methods import attribute as attribute
     from attn_widget.attribution.rollout import rollout as rollout
     from attn_widget.errors import AttnWidgetError as AttnWidgetError
@@ -52,6 +57,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.errors import MethodError as MethodError
     from attn_widget.errors import NoAttentionError as NoAttentionError
     from attn_widget.recording.arrays import from_arrays as from_arrays
+    from attn_widget.recording.efficient import implied_weights as implied_weights
     from attn_widget.recording.routes import capture as capture
     from attn_widget.recording.runner import ModelRunner as ModelRunner
     from attn_widget.records import Attribution as Attribution
