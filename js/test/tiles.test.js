@@ -89,6 +89,19 @@ test("joint methods have one map per layer, in rows that wrap", () => {
   assert.ok(thumbAt(many, last[0] + 5, last[1] + 5));
 });
 
+test("one head is a grid of one column, not a joint map", () => {
+  assert.equal(modelLayout(860, 6, 1, 15, 15, 50).joint, false);
+});
+
+test("the detail stands beside the chosen layer and stays on the canvas", () => {
+  for (const chosen of [0, 14, 29]) {
+    const { detail, height, thumbHeight, gap } = modelLayout(860, 30, 9, 13, 13, 50, chosen);
+    const middle = 20 + (chosen + 0.5) * (thumbHeight + gap);
+    assert.ok(detail.y >= 20 && detail.y + detail.height <= height, `${chosen}`);
+    assert.ok(detail.y <= middle && detail.y + detail.height >= middle, `${chosen}`);
+  }
+});
+
 test("the detail tells query from key, and as a heat map names a pair", () => {
   const { detail } = modelLayout(860, 6, 12, 15, 15, 50);
   assert.deepEqual(detailHit(detail, detail.xQuery - 5, detail.y + 4.5 * detail.row, 15, 15), {

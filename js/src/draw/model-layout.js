@@ -5,6 +5,7 @@
 const LEFT = 26; // room for the layers' numbers
 const TOP = 20;
 const DETAIL_ROW = 11; // detail rows smaller than this are a heat map, not lines
+const LARGEST_ROW = 24;
 
 /**
  * @typedef {Object} ModelLayout
@@ -35,15 +36,16 @@ const DETAIL_ROW = 11; // detail rows smaller than this are a heat map, not line
 /**
  * @param {number} width
  * @param {number} nLayers
- * @param {number} nLanes
+ * @param {number} nLanes 0 for a joint method
  * @param {number} nQueries
  * @param {number} nKeys
  * @param {number} widestToken
+ * @param {number} [chosen] the row of the chosen thumbnail: the detail stands beside it
  * @returns {ModelLayout}
  */
-export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken) {
+export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken, chosen = 0) {
   const shape = Math.max(0.4, Math.min(2.5, nQueries / Math.max(1, nKeys)));
-  if (nLanes <= 1) return jointLayout(width, nLayers, shape);
+  if (nLanes < 1) return jointLayout(width, nLayers, shape);
   const beside = width >= 760;
   const detailWidth = beside ? Math.max(200, Math.min(320, 2 * Math.min(widestToken, 90) + 120)) : 0;
   const room = width - LEFT - (detailWidth ? detailWidth + 24 : 0);
@@ -57,15 +59,17 @@ export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken
   const lines = Math.max(gridHeight, Math.min(TOP + n * 17, 420));
   const isLines = (lines - TOP) / n >= DETAIL_ROW; // else the detail is a square heat map
   const height = !beside ? gridHeight : isLines ? lines : Math.max(gridHeight, TOP + detailWidth + 4);
-  const row = (height - TOP) / n;
+  const row = Math.min(LARGEST_ROW, (height - TOP) / n);
+  const detailHeight = isLines ? row * n : Math.min(detailWidth, height - TOP - 4);
+  const middle = TOP + (chosen + 0.5) * (thumbHeight + gap);
   const x = Math.min(width - detailWidth, gridWidth + 40);
   const tokens = Math.min(90, Math.max(40, widestToken));
   const detail = beside
     ? {
         x,
-        y: TOP,
+        y: Math.round(Math.max(TOP, Math.min(middle - detailHeight / 2, height - detailHeight - 2))),
         width: detailWidth,
-        height: height - TOP - 4,
+        height: detailHeight,
         row: isLines ? row : 0,
         xQuery: x + tokens,
         xKey: x + detailWidth - tokens,

@@ -68,18 +68,13 @@ export function modelView(callbacks, signal) {
     const [, rows, columns] = frame.arrays.tiles.shape;
     const tiles = tilesFor(frame, sorted);
     const group = groupOf(traits);
-    const nLanes = tiles.heads.length === 1 && tiles.heads[0] === null ? 1 : tiles.heads.length;
+    const nLanes = tiles.heads.length;
     const text = frame.queries.text;
     const nLayers = Math.max(group.layers, tiles.layers.length);
     const wide = widestOf(text, look.font);
-    const layout = layoutOf(
-      width,
-      nLayers,
-      tiles.heads[0] === null ? 0 : nLanes,
-      text.length,
-      frame.keys.text.length,
-      wide,
-    );
+    const chosen = Math.max(0, tiles.layers.indexOf(traits.layer));
+    const nColumns = tiles.heads[0] === null ? 0 : nLanes;
+    const layout = layoutOf(width, nLayers, nColumns, text.length, frame.keys.text.length, wide, chosen);
     const detail = layout.detail && matches(scene) ? scene.detail : null;
     now = { layout, detail, tiles };
     const device = look.ratio * Math.min(layout.thumb, layout.thumbHeight);
@@ -122,11 +117,11 @@ export function modelView(callbacks, signal) {
       const style = { scale: detail.arrays.weights.scale, root: true, dark: look.dark, missing: 0xff8888ff };
       put(small, pixels(grid, part, style), grid.columns, grid.rows);
       ctx.drawImage(small, place.x, place.y, side, side);
-      write(ctx, "query ↓  key →", place.x, 8, "left", look.ink3);
+      write(ctx, "query ↓  key →", place.x, place.y - 12, "left", look.ink3);
       return;
     }
-    write(ctx, "query", place.xQuery, 8, "right", look.ink3);
-    write(ctx, "key", place.xKey, 8, "left", look.ink3);
+    write(ctx, "query", place.xQuery, place.y - 12, "right", look.ink3);
+    write(ctx, "key", place.xKey, place.y - 12, "left", look.ink3);
     const focus = focusOf(detail.queries, detail.keys, traits, target);
     const y = (/** @type {number} */ i) => place.y + (i + 0.5) * place.row;
     const nHeads = groupOf(traits).heads;
