@@ -149,3 +149,12 @@ def _note(middle, rest, out_flow, in_flow, k, i, j):
     if rest[k, i, j] < middle[k, i, j]:
         open_arc(out_flow, k, i, j)
         open_arc(in_flow, k, j, i)
+
+
+@njit(**INNER)
+@typing.no_type_check
+def clear(sets, low, high):
+    """Empty the bit sets of some levels; assigning to slices would take seconds longer to compile."""
+    for k in range(low, high + 1):
+        for word in range(sets.shape[1]):
+            sets[k, word] = ZERO

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from attn_widget.attribution.arcs import ONE, ZERO, close_arc, note_flows, open_arc, restore, touch, write_down
+from attn_widget.attribution.arcs import ONE, ZERO, clear, close_arc, note_flows, open_arc, restore, touch, write_down
 from attn_widget.attribution.chains import INNER, fill_chains, lesser
 
 
@@ -96,6 +96,8 @@ def _finish(
                     middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, source, sink,
                     touched, count, node, level, wanted, left, i, shortest,
                 )  # fmt: skip
+                if sent < 0.0:
+                    return -1.0
                 source[i] = 0.0 if full else source[i] - sent
                 total += sent
         if not (_is_open(source, first, last) and _is_open(sink, first, last)):
@@ -105,19 +107,10 @@ def _finish(
 
 @njit(**INNER)
 @typing.no_type_check
-def _clear(sets, low, high):
-    """Empty the bit sets of some levels; assigning to slices would take seconds longer to compile."""
-    for k in range(low, high + 1):
-        for word in range(sets.shape[1]):
-            sets[k, word] = ZERO
-
-
-@njit(**INNER)
-@typing.no_type_check
 def _straight_down(distance, seen, sink, first, last):
     """Label every node with its level's distance to the sink: right while no flow can be taken back."""
     depth = seen.shape[0] - 1
-    _clear(seen, 0, depth)
+    clear(seen, 0, depth)
     for j in range(first, last):
         bit = ONE << np.uint64(j & 63)
         for k in range(depth):
@@ -134,8 +127,8 @@ def _straight_down(distance, seen, sink, first, last):
 def _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last):
     """Label nodes with their distance to the sink, up to the nearest open source arc; return it, or -1."""
     depth, words = seen.shape[0] - 1, seen.shape[1]
-    _clear(seen, 0, depth)
-    _clear(current, 0, depth)
+    clear(seen, 0, depth)
+    clear(current, 0, depth)
     for j in range(first, last):
         distance[0, j] = -1
         if sink[j] > 0.0:
@@ -154,7 +147,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
         far += 1
         any_found = False
         wide_low, wide_high = max(low - 1, 0), min(high + 1, depth)
-        _clear(found, wide_low, wide_high)
+        clear(found, wide_low, wide_high)
         for k in range(low, high + 1):
             for word in range(words):
                 here = current[k, word]
@@ -167,7 +160,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
                     if k < depth:
                         for x in range(words):
                             found[k + 1, x] |= out_flow[k, i, x]
-            _clear(current, k, k)
+            clear(current, k, k)
         for k in range(wide_low, wide_high + 1):
             for word in range(words):
                 new = found[k, word] & ~seen[k, word]
@@ -193,7 +186,8 @@ def _blocking(
     taking_back = count[1] != 0
     node[0], level[0], wanted[0], left[0] = root, 0, source[root], source[root]
     at = 0
-    while True:
+    # Every step down ends by filling an edge, closing a node or using up what was wanted; a fault would go on for ever.
+    for _ in range(64 * (depth + 1) * sink.shape[0] ** 2 + 4096):
         k, i, nearer = np.int64(level[at]), np.int64(node[at]), shortest - at - 1
         step, j = -1, 0
         if nearer < 0:
@@ -300,3 +294,4 @@ def _blocking(
                 rest[k, j, i] = middle[k, j, i]
                 close_arc(out_flow, k, j, i)
                 close_arc(in_flow, k, i, j)
+    return -1.0, False
