@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import torch
 
+from attn_widget.recording.lookup import configs_of, eager_of, has_sdpa, interface_of, literals, routes
 from attn_widget.recording.recompute import BLOCK_BYTES, additive, plain_weights, triangle
 from attn_widget.recording.record import Record, Recorder
 
@@ -40,12 +40,12 @@ def routed(model: torch.nn.Module, recorder: Recorder) -> Iterator[None]:
     token = ACTIVE.set(recorder)
     saved: list[tuple[Any, str]] = []
     try:
-        for config in _configs(model):
+        for config in configs_of(model):
             original = config._attn_implementation
-            if original is None or original.startswith(PREFIX) or original in _literals(model, config):
+            if original is None or original.startswith(PREFIX) or original in literals(model, config):
                 continue
             # Flash and flex kernels never form a score that could be noted; scaled dot-product attention stands in.
-            original = "eager" if original == "eager" or not _has_sdpa(model, config) else "sdpa"
+            original = "eager" if original == "eager" or not has_sdpa(model, config) else "sdpa"
             # Registered once and left there: a thread may be inside a forward that began under this name.
             AttentionInterface.register(PREFIX + original, _stand_in(original))
             AttentionMaskInterface.register(PREFIX + original, AttentionMaskInterface._global_mapping[original])
@@ -58,17 +58,12 @@ def routed(model: torch.nn.Module, recorder: Recorder) -> Iterator[None]:
         ACTIVE.reset(token)
 
 
-def routes(module: torch.nn.Module) -> bool:
-    """Return whether the module looks its attention function up by name."""
-    return _interface_of(module) is not None
-
-
 def _stand_in(original: str) -> Callable[..., Any]:
     """Return the function that stands in for one implementation."""
 
     def attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
-        eager = _eager_of(module)
-        configured = eager if original == "eager" else _interface_of(module)[original]
+        eager = eager_of(module)
+        configured = eager if original == "eager" else interface_of(module)[original]
         recorder = ACTIVE.get()
         if recorder is None or query.ndim != 4:
             return configured(module, query, key, value, attention_mask, *args, **kwargs)
@@ -243,72 +238,3 @@ def _sinks(module: Any, eager: Callable[..., Any], kwargs: dict[str, Any]) -> An
     if kwargs.get("s_aux") is not None:
         return kwargs["s_aux"]
     return getattr(module, "sinks", None) if "sinks" in eager.__code__.co_names else None
-
-
-def _forward_of(module: torch.nn.Module) -> Any:
-    """Return the plain function behind the module's forward."""
-    return inspect.unwrap(type(module).forward)
-
-
-def _interface_of(module: torch.nn.Module) -> Any:
-    """Return the table of attention functions that the module's forward names, or None."""
-    code = getattr(_forward_of(module), "__code__", None)
-    if code is None or "transformers" not in sys.modules:
-        return None
-    from transformers import AttentionInterface
-
-    names = _forward_of(module).__globals__
-    return next((names[n] for n in code.co_names if isinstance(names.get(n), AttentionInterface)), None)
-
-
-def _eager_of(module: torch.nn.Module) -> Callable[..., Any]:
-    """Return the eager function that the module's forward falls back on."""
-    forward = _forward_of(module)
-    names = forward.__globals__
-    mentioned = [n for n in forward.__code__.co_names if n.endswith("eager_attention_forward")]
-    found = next((n for n in [*mentioned, "eager_attention_forward"] if callable(names.get(n))), None)
-    return names[found]
-
-
-def _configs(model: torch.nn.Module) -> list[Any]:
-    """Return every configuration that routed attention or the masks above it are chosen by."""
-    found: dict[int, Any] = {}
-    for module in model.modules():
-        config = getattr(module, "config", None)
-        if not hasattr(config, "_attn_implementation_internal"):
-            continue
-        if any(routes(child) for child in module.modules()):
-            found[id(config)] = config
-    return list(found.values())
-
-
-def _has_sdpa(model: torch.nn.Module, config: Any) -> bool:
-    """Return whether the model of this configuration can run scaled dot-product attention."""
-    owners = [m for m in model.modules() if getattr(m, "config", None) is config and hasattr(m, "_supports_sdpa")]
-    return all(owner._supports_sdpa for owner in owners)
-
-
-def _literals(model: torch.nn.Module, config: Any) -> set[str]:
-    """Return the implementation names that code under this configuration compares with."""
-    found: set[str] = set()
-    for module in model.modules():
-        if getattr(module, "config", None) is not config:
-            continue
-        for cls in type(module).__mro__:
-            if "modeling_utils" in cls.__module__ or not cls.__module__.startswith(type(module).__module__):
-                continue
-            for member in vars(cls).values():
-                found |= _compared(inspect.unwrap(member)) if inspect.isfunction(member) else set()
-    return found
-
-
-def _compared(function: Any) -> set[str]:
-    """Return the names "eager" and "sdpa" where the function holds the configured name against them."""
-    code = function.__code__
-    if "_attn_implementation" not in code.co_names:
-        return set()
-    constants = {c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,))}
-    found = {name for name in ("eager", "sdpa") if name in constants}
-    # transformers 4 wrote `!= "eager"` before every look-up; that test passes our name on as it should.
-    looks_up = any(name.endswith("eager_attention_forward") for name in code.co_names)
-    return found - {"eager"} if looks_up and "get_interface" not in code.co_names else found

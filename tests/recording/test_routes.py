@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from attn_widget.errors import InputError
-from attn_widget.recording import interface
+from attn_widget.recording import interface, lookup
 from attn_widget.recording.routes import capture
 from tests.recording.families import FAMILIES, build, feed, peak
 
@@ -109,7 +109,7 @@ def test_a_family_that_compares_the_configured_name_keeps_that_name():
     plain = capture(inner, {"input_ids": ids()}, weights=True)
     compared = capture(model, {"input_ids": ids()}, weights=True)
     assert model.seen == [True]
-    assert interface._compared(Comparing.forward) == {"eager", "sdpa"}
+    assert lookup._compared(Comparing.forward) == {"eager", "sdpa"}
     for a, b in zip(plain.layers, compared.layers, strict=True):
         assert torch.allclose(a.weights, b.weights, atol=1e-6)
 
@@ -130,7 +130,7 @@ def test_a_family_that_is_made_to_compare_its_name_is_read_by_the_other_route(mo
         model, inputs = build(one), feed(one)
         expected = capture(model, inputs, weights=True, item=1)
         with monkeypatch.context() as patch:
-            patch.setattr(interface, "_literals", lambda model, config: {"eager", "sdpa"})
+            patch.setattr(interface, "literals", lambda model, config: {"eager", "sdpa"})
             for weights in (True, False):
                 seen = capture(model, inputs, weights=weights, item=1)
                 assert len(seen.layers) == len(expected.layers)
