@@ -45,11 +45,11 @@ function saturation(frame, share, narrow, actions) {
   const warn = share >= WARN_FROM;
   let bounded = 0;
   for (const flag of flags?.data ?? []) bounded += flag;
-  const pairs = flags ? ` for ${count(bounded)} of ${count(flags.data.length)} pairs` : "";
+  const pairs = flags ? `in ${count(bounded)} of ${count(flags.data.length)} pairs, ` : "";
   return html`<span class="badge ${warn ? "warn" : ""}" data-saturation=${fixed(share, 4)}
       >${percent(share, 0)} at the bound</span
     >
-    ${narrow ? nothing : html`<span>${frame.unit} = ${bound}${pairs}</span>`}
+    ${narrow ? nothing : html`<span>${pairs}${frame.unit} is ${bound}</span>`}
     ${warn ? link(narrow ? "divide by the baseline" : "divide by the uniform baseline", true) : nothing}`;
 }
 

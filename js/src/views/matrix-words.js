@@ -175,5 +175,5 @@ function noteOf({ frame }) {
     runs.length === 1 && runs[0][1] === n
       ? `Rows 0–${runs[0][0] - 1} are exact.`
       : `${n - open} of ${n} rows are exact.`;
-  return `${open === n ? "No row is exact yet." : which} Hatched: the upper bound ${bound}. The exact value is never larger.`;
+  return `${open === n ? "No row is exact yet." : which} Hatched: the upper bound, ${bound}. The exact value is never larger.`;
 }
