@@ -14,6 +14,7 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording import sources
+from attn_widget.recording.gradients import Explains
 from attn_widget.recording.inputs import is_encoder_decoder
 from attn_widget.recording.prepare import check_ids, check_length, prepare
 from attn_widget.recording.routes import capture
@@ -23,7 +24,7 @@ from attn_widget.records import Capture
 GIBIBYTE = 2**30
 
 
-class ModelRunner:
+class ModelRunner(Explains):
     """Runs one model on one text after another and returns captures.
 
     Parameters

@@ -9,17 +9,12 @@ from scipy.stats import spearmanr
 
 import attn_widget as aw
 from attn_widget.attribution.faithfulness import Faithfulness, faithfulness, spearman
-from attn_widget.recording.gradients import Explains
 from tests import models
-
-
-class Runner(Explains, aw.ModelRunner):
-    """A runner that explains."""
 
 
 @pytest.fixture(scope="module")
 def minilm():
-    return Runner(*models.minilm())
+    return aw.ModelRunner(*models.minilm())
 
 
 def similarity(output):

@@ -18,12 +18,7 @@ from transformers import (
 
 import attn_widget as aw
 from attn_widget.attribution.methods import applicable
-from attn_widget.recording.gradients import Explains
 from attn_widget.records import to_numpy
-
-
-class Runner(Explains, aw.ModelRunner):
-    """A runner that explains."""
 
 
 def small_bert():
@@ -32,7 +27,7 @@ def small_bert():
         vocab_size=40, hidden_size=12, num_attention_heads=3, num_hidden_layers=2, intermediate_size=16, num_labels=4,
         initializer_range=0.5,
     )  # fmt: skip
-    return Runner(BertForSequenceClassification(config).eval())
+    return aw.ModelRunner(BertForSequenceClassification(config).eval())
 
 
 def small_llama():
@@ -41,7 +36,7 @@ def small_llama():
         vocab_size=30, hidden_size=16, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
         intermediate_size=16, initializer_range=0.5,
     )  # fmt: skip
-    return Runner(LlamaForCausalLM(config).eval())
+    return aw.ModelRunner(LlamaForCausalLM(config).eval())
 
 
 def small_marian():
@@ -51,7 +46,7 @@ def small_marian():
         decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8, max_position_embeddings=16, pad_token_id=0,
         decoder_start_token_id=0, init_std=0.5,
     )  # fmt: skip
-    return Runner(MarianMTModel(config).eval())
+    return aw.ModelRunner(MarianMTModel(config).eval())
 
 
 IDS = {"input_ids": torch.tensor([[3, 7, 11, 13, 2]])}
@@ -205,7 +200,7 @@ def test_scores_that_do_not_exist_are_refused():
     with pytest.raises(aw.InputError, match="of must give one number"):
         runner.gradients(IDS, of=lambda out: out.logits)
     with pytest.raises(aw.InputError, match="of must be a function of the output for a model without logits"):
-        Runner(runner.model.bert).gradients(IDS)
+        aw.ModelRunner(runner.model.bert).gradients(IDS)
 
 
 def test_asking_why_leaves_the_model_as_it_was():
