@@ -10,7 +10,7 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-slow bench bench-views bundle format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-transformers4 test-slow bench bench-views bundle format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -47,6 +47,18 @@ pictures: export PICTURES = docs/pictures
 pictures: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_pictures.py
 
+# The oldest transformers we promise much of: its own packages first, everything else of the main environment after.
+test-transformers4: $(VENV)/.transformers4
+	$(VENV)-4/bin/python -m pytest tests/recording -W ignore::DeprecationWarning -W ignore::FutureWarning \
+		-W "ignore:Using a non-tuple"
+
+$(VENV)/.transformers4: $(VENV)/.models
+	sh scripts/venv.sh $(BIN)/python $(VENV)-4
+	$(VENV)-4/bin/python -m pip install --quiet --constraint constraints4.txt transformers
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+		> "$$($(VENV)-4/bin/python -c 'import site; print(site.getsitepackages()[0])')/main.pth"
+	touch $@
+
 # Every view, light and dark, short and long, wide and narrow, in build/gallery: to look at after front-end work.
 gallery: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_gallery.py
@@ -69,7 +81,7 @@ format: $(VENV)/.installed js/node_modules/.installed
 	$(NPM) run --silent format
 
 clean:
-	rm -rf $(VENV) js/node_modules build
+	rm -rf $(VENV) $(VENV)-4 js/node_modules build
 
 $(VENV)/.installed: pyproject.toml constraints.txt scripts/venv.sh
 	sh scripts/venv.sh $(PYTHON) $(VENV)

@@ -68,7 +68,7 @@ def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
             # Trained scores are large: one rounding of a score of 60 is 4e-6 of its weight,
             # and the fused kernel of light mode rounds otherwise in every layer below.
             again = layer.recompute(layer, None, rows)
-            assert (again - layer.weights[:, rows]).abs().max() <= 1e-5
+            assert (again - layer.weights[:, rows]).abs().max() <= (1e-5 if MAJOR >= 5 else 5e-5)
             assert (other.weights_for(rows=rows) - layer.weights[:, rows]).abs().max() <= 5e-5
 
 
