@@ -8,7 +8,10 @@ import pytest
 
 import attn_widget as aw
 from attn_widget.errors import InputError
+from attn_widget.records import Tokens
+from attn_widget.widget import requests
 from attn_widget.widget.widget import AttentionWidget
+from tests.conftest import capture_of, softmax_rows
 
 
 @pytest.fixture
@@ -181,3 +184,42 @@ def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, captu
     outcome = {i: [m[0].get("error", {}).get("name") for m in wire.messages("reply", i)] for i in (old, cancelled, new)}
     assert outcome == {old: ["Cancelled"], cancelled: ["Cancelled"], new: [None]}
     assert len(wire.messages("reply", other_page)) == 1
+
+
+@pytest.fixture
+def long_widget(wire, monkeypatch):
+    """A widget whose flow takes long enough to be watched, reporting after every row."""
+    monkeypatch.setattr(requests, "PROGRESS_EVERY_S", 0.0)
+    n = 60
+    weights = softmax_rows(np.random.default_rng(3), 4, 2, n, n)
+    return AttentionWidget(capture_of(weights, Tokens(tuple(f"t{i}" for i in range(n)))), view="matrix")
+
+
+def test_long_work_shows_its_bounds_at_once_and_exact_rows_as_they_come(long_widget, wire):
+    asked = wire.ask(long_widget, "frame", **spec(long_widget, method="flow", layer=3))
+    steps = [s for s in wire.messages("progress", asked) if s[0]["what"] == "flow" and s[1]]
+    done = [s[0]["done"] for s in steps]
+    assert done == sorted(done)
+    ((_, final),) = wire.messages("reply", asked)
+    early = steps[0][1]
+    assert 0 <= early["exact"].sum() < 60
+    open_rows = early["exact"] == 0
+    assert (early["weights"][open_rows] >= final["weights"][open_rows] - 0.004).all()
+    np.testing.assert_allclose(early["weights"][~open_rows], final["weights"][~open_rows], atol=0.004)
+
+
+def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
+    sent = long_widget.send
+    asked: list[str] = []
+
+    def cancel_at_once(message, buffers=None):
+        if message["kind"] == "progress" and asked:
+            long_widget._front_end._on_message(long_widget, {"kind": "cancel", "id": message["id"]}, [])
+        sent(message, buffers)
+
+    monkeypatch.setattr(long_widget._front_end._answers, "_send", cancel_at_once)
+    asked.append("now")
+    request_id = wire.ask(long_widget, "frame", **spec(long_widget, method="flow", layer=3))
+    ((reply, _),) = wire.messages("reply", request_id)
+    assert reply["error"]["name"] == "Cancelled"
+    assert len(wire.messages("progress", request_id)) < 60
