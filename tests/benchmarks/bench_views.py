@@ -38,8 +38,6 @@ open({out!r}, "w").write("<!doctype html><meta charset=utf-8><body>" + page)
 CODE = {
     "bertviz head": "from bertviz import head_view as show; page = show(t, tokens, html_action='return').data",
     "bertviz model": "from bertviz import model_view as show; page = show(t, tokens, html_action='return').data",
-    "circuitsvis": """from circuitsvis.attention import attention_heads
-page = str(attention_heads(torch.from_numpy(a).reshape(-1, n, n), tokens))""",
     "attnview": "import attnview; page = attnview.render_html(a.reshape(-1, n, n), tokens=tokens)",
     "inspectus": """import IPython.display
 parts = []
@@ -48,13 +46,22 @@ import inspectus
 inspectus.attention(t, tokens)
 page = "".join(parts)""",
 }
-# Seconds until the last element came, once nothing has come for two seconds: kind to those who draw on canvases.
-SETTLED = """() => new Promise((resolve) => {
+# What must be there for a picture to be drawn: an element, and how many of it at n tokens.
+DRAWN = {
+    "bertviz head": ("line", lambda n: 12 * n * n),
+    "bertviz model": ("line", lambda n: 144 * n * n),
+    "inspectus": ("svg", lambda n: 1),
+    "attnview": ("td", lambda n: 1),
+}
+# Seconds until that is there and nothing has come for two seconds: kind to those who draw on canvases.
+SETTLED = """([element, count]) => new Promise((resolve) => {
     let last = performance.now();
     new MutationObserver(() => { last = performance.now(); })
         .observe(document, { subtree: true, childList: true, attributes: true });
-    const look = () => (performance.now() - last > 2000 && document.readyState === 'complete')
-        ? resolve(last / 1000) : setTimeout(look, 50);
+    const look = () => {
+        const here = document.getElementsByTagName(element).length >= count;
+        if (here && performance.now() - last > 2000 && document.readyState === 'complete') resolve(last / 1000);
+        else setTimeout(look, 50); };
     setTimeout(look, 50); })"""
 OURS = """import numpy as np, attn_widget as aw
 n = {n}
@@ -93,7 +100,7 @@ def peer_page(name: str, n: int) -> Path:
     return out
 
 
-PEER_RUNS = [("bertviz head", 128), ("bertviz model", 128), ("inspectus", 128), ("attnview", 128), ("circuitsvis", 32)]
+PEER_RUNS = [("bertviz head", 128), ("bertviz model", 128), ("inspectus", 128), ("attnview", 128)]
 
 
 @pytest.mark.parametrize(("name", "n"), PEER_RUNS)
@@ -107,9 +114,10 @@ def test_peer(chromium, name, n):  # noqa: F811
         wanted = route.request.url.rsplit("/", 1)[1]
         route.fulfill(path=packages / CDN[wanted]) if wanted in CDN else route.abort()
 
-    page.route("https://**", from_npm)
+    page.route("https://**/*", from_npm)
     page.goto(page_file.as_uri(), wait_until="commit")
-    seconds = page.evaluate(SETTLED)
+    element, count = DRAWN[name]
+    seconds = page.evaluate(SETTLED, [element, count(n)])
     ROWS.append((name, n, f"{page_file.stat().st_size / 1e6:.1f} MB", seconds))
     context.close()
 
