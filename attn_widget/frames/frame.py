@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from attn_widget.frames.axes import Axis, merge, merge_flags
-from attn_widget.frames.protocol import MAX_MESSAGE_BYTES, Frame, Spec, plain, sqrt8
+from attn_widget.frames.protocol import MAX_MESSAGE_BYTES, Frame, Spec, common, plain, sqrt8
 
 # What `saturated` means, in the words of the caption: "flow = … for 143 of 225 pairs".
 BOUND_TEXT = "what its query or its key alone allows"
@@ -161,16 +161,9 @@ def _trust(numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
 
 
 def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
-    return {
-        "view": spec.view,
-        "capture_id": spec.capture_id,
-        "spec": asdict(spec),
-        "queries": queries.header(),
-        "keys": keys.header(),
+    fields = common(spec, queries, keys, unit=numbers.unit, causal=numbers.causal, layer_label=numbers.layer_label)
+    return fields | {
         "lanes": _lanes(spec, numbers),
-        "unit": numbers.unit,
-        "causal": numbers.causal,
-        "layer_label": numbers.layer_label,
         "saturation": numbers.saturation,
         "bound_text": BOUND_TEXT,
         "divided_by": numbers.divided_by,

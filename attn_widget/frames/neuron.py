@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from attn_widget.frames.axes import Axis
-from attn_widget.frames.protocol import Frame, Spec, plain
+from attn_widget.frames.protocol import Frame, Spec, common, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +39,8 @@ def neuron_frame(spec: Spec, stages: Stages, queries: Axis, keys: Axis, query: i
     """Return the frame of the neuron view, with the difference between what it recomputes and what was measured."""
     difference = float(np.abs(stages.softmax - stages.measured).max())
     shown = [(name, label, about) for name, label, about in _STAGES if getattr(stages, name) is not None]
-    fields: dict[str, Any] = {
-        "view": spec.view,
-        "capture_id": spec.capture_id,
-        "spec": asdict(spec),
-        "queries": queries.header(),
-        "keys": keys.header(),
-        "unit": "share",
-        "causal": False,
-        "layer_label": f"layer {spec.layer}",
+    label = f"layer {spec.layer}"
+    fields = common(spec, queries, keys, unit="share", causal=False, layer_label=label) | {
         "query": query,
         "channels": len(stages.q),
         "stages": [{"name": name, "label": label, "about": about} for name, label, about in shown],

@@ -7,13 +7,14 @@ weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float3
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from attn_widget.errors import InputError
+from attn_widget.frames.axes import Axis
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo cope badly with more in one message
@@ -71,6 +72,20 @@ class Frame:
             header["arrays"].append(entry)
             buffers.append(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
         return header, buffers
+
+
+def common(spec: Spec, queries: Axis, keys: Axis, *, unit: str, causal: bool, layer_label: str) -> dict[str, Any]:
+    """Return the fields that every view's frame has."""
+    return {
+        "view": spec.view,
+        "capture_id": spec.capture_id,
+        "spec": asdict(spec),
+        "queries": queries.header(),
+        "keys": keys.header(),
+        "unit": unit,
+        "causal": causal,
+        "layer_label": layer_label,
+    }
 
 
 def plain(array: np.ndarray) -> tuple[np.ndarray, str, float]:

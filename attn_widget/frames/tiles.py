@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from attn_widget.frames.axes import Axis, merge
 from attn_widget.frames.frame import max_pool
-from attn_widget.frames.protocol import Frame, Spec, sqrt8
+from attn_widget.frames.protocol import Frame, Spec, common, sqrt8
 
 TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells than this cannot be seen
 SMALL_TILE_CELLS = 24
@@ -47,15 +46,7 @@ def model_frame(
     spec: Spec, tiles: Sequence[Tile], queries: Axis, keys: Axis, pool: tuple[int, int], *, unit: str, causal: bool
 ) -> Frame:
     """Return the frame of the model view: all thumbnails in one array, layer by layer."""
-    fields: dict[str, Any] = {
-        "view": spec.view,
-        "capture_id": spec.capture_id,
-        "spec": asdict(spec),
-        "queries": queries.header(),
-        "keys": keys.header(),
-        "unit": unit,
-        "causal": causal,
-        "layer_label": "all layers",
+    fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
         "pool": list(pool),
         "n_layers": len({t.layer for t in tiles}),
         "n_heads": max(sum(t.layer == layer for t in tiles) for layer in {t.layer for t in tiles}),
