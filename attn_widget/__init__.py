@@ -23,6 +23,7 @@ _HOME = {
     "Attribution": "records",
     "Cancelled": "errors",
     "Capture": "records",
+    "HeadScores": "records",
     "InputError": "errors",
     "LayerAttention": "records",
     "MethodError": "errors",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.recording.runner import ModelRunner as ModelRunner
     from attn_widget.records import Attribution as Attribution
     from attn_widget.records import Capture as Capture
+    from attn_widget.records import HeadScores as HeadScores
     from attn_widget.records import LayerAttention as LayerAttention
     from attn_widget.records import Progress as Progress
     from attn_widget.records import Runner as Runner

@@ -1,4 +1,4 @@
-"""The nouns that travel through the house: Tokens, LayerAttention, Capture, Attribution, Progress, Runner.
+"""The nouns that travel through the house: Tokens, LayerAttention, Capture, Attribution, Progress, HeadScores, Runner.
 
 Frozen values without behaviour beyond looking at themselves. Arrays are NumPy or torch; this module
 imports neither torch nor a user interface. Axis order is always ``(layer, head, query, key)``;
@@ -236,6 +236,20 @@ class Attribution:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return the values as NumPy."""
         return np.array(to_numpy(self.values), dtype=dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class HeadScores:
+    """One number per layer and head: what a head metric or a relation search measured."""
+
+    name: str  # "entropy", "previous token" …: what stands in menus and above columns
+    values: np.ndarray  # (layer, head); NaN where a layer has no such head or nothing could be measured
+    attention: str = "self"  # which group of the capture
+    unit: str = "share"  # "share", "tokens", "bits" …
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the values as NumPy."""
+        return np.array(self.values, dtype=dtype)
 
 
 @runtime_checkable
