@@ -20,7 +20,7 @@ def text_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, tokens: 
     frame = head_frame(spec, numbers, queries, keys)
     fields = {
         "source": list(tokens.source),
-        "spans": [_span(tokens, group) for group in keys.positions],
+        "spans": [span_of(tokens, group) for group in keys.positions],
         "grid": None if tokens.grid is None else list(tokens.grid),
         "seconds": tokens.seconds,
     }
@@ -41,7 +41,7 @@ def small(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _span(tokens: Tokens, group: tuple[int, ...]) -> list[int] | None:
+def span_of(tokens: Tokens, group: tuple[int, ...]) -> list[int] | None:
     """Return ``[segment, start, stop]`` of a displayed key in the source; None where it is not known."""
     spans = [tokens.spans[i] for i in group] if tokens.spans else [None]
     if any(span is None for span in spans):
