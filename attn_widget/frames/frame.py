@@ -85,9 +85,21 @@ def row_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: 
         "index": index,
         "unit": numbers.unit,
         "lanes": _lanes(spec, numbers),
-        "sum": [float(t) for t in total],
+        "sum": [float(t) if np.isfinite(t) else None for t in total],  # JSON has no NaN
     }
     return Frame(fields, arrays)
+
+
+def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
+    """Return a frame of these numbers with its weights as they are, for pictures that print them.
+
+    A frame that holds only the strongest keys, or pooled cells, stays as it is.
+    """
+    if "weights" not in frame.arrays or frame.fields.get("pool", 1) > 1:
+        return frame
+    shown = merge(numbers.values[: len(frame.fields["lanes"])], queries, keys).astype(np.float32)
+    weights = shown if frame.arrays["weights"][0].ndim == 3 else shown[0]
+    return replace(frame, arrays=dict(frame.arrays) | {"weights": plain(weights)})
 
 
 def cut(numbers: Numbers, side: str, members: Sequence[int]) -> Numbers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import numpy as np
@@ -18,6 +18,9 @@ from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.requests import describe
 from attn_widget.widget.traits import Indices, Whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LONG_TEXT = 512  # from here on lines say less than a heat map
 
@@ -135,6 +138,15 @@ class AttentionWidget(anywidget.AnyWidget):
         if len(numbers.lanes) > 1:
             return numbers.values[self.heads]
         return numbers.values[0]
+
+    def to_figure(self, *, theme: str = "light") -> Figure:
+        """Return what is shown as a matplotlib figure with legend and caption; ``savefig`` writes SVG, PDF or PNG.
+
+        ``theme`` is ``light`` or ``dark``. Text stays text. matplotlib comes with ``attn-widget[figures]``.
+        """
+        from attn_widget.widget.figures import figure_of
+
+        return figure_of(self, theme)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
         """Return the live view, and beside it a still picture for viewers that run no scripts."""

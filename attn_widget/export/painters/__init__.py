@@ -1,0 +1,1 @@
+"""One painter per view: a frame in, marks on a sheet out."""
