@@ -1,4 +1,4 @@
-"""The nouns that travel through the house: Tokens, LayerAttention, Capture, Attribution, Progress, HeadScores, Runner.
+"""The nouns that travel through the house: Tokens, Capture, Attribution, HeadScores, Prediction, Runner and so on.
 
 Frozen values without behaviour beyond looking at themselves. Arrays are NumPy or torch; this module
 imports neither torch nor a user interface. Axis order is always ``(layer, head, query, key)``;
@@ -250,6 +250,33 @@ class HeadScores:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return the values as NumPy."""
         return np.array(self.values, dtype=dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model answers at one place: the token that comes next, a class, or one number of its output."""
+
+    kind: str  # "token", "class" or "score"
+    logits: Any = None  # (class,) NumPy float32; None for a score
+    label_of: Callable[[int], str] = field(default=str, repr=False)  # what a class or token is called
+    position: int | None = None  # the position whose logits these are; None for a class or a score
+    loss: float | None = None  # mean of −ln p over the text's own tokens, each from those before it; None: not asked
+    score: float | None = None  # the value of the function that was asked for
+    asked: int | None = None  # the token or class that was asked for
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Return the distribution over tokens or classes, ``(class,)``, which sums to 1."""
+        if self.logits is None:
+            raise InputError("probabilities must be of tokens or classes, got a score. Ask without a function.")
+        powers = np.exp(self.logits.astype(np.float64) - self.logits.max())
+        return powers / powers.sum()
+
+    def top(self, n: int = 5) -> tuple[tuple[str, float], ...]:
+        """Return the n most likely tokens or classes, each with its probability, most likely first."""
+        shares = self.probabilities
+        first = np.argsort(-shares, kind="stable")[:n]
+        return tuple((self.label_of(int(i)), float(shares[i])) for i in first)
 
 
 @runtime_checkable

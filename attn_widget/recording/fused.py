@@ -51,6 +51,9 @@ def dot_product(recorder: Recorder, batch: int | None, func: Any, args: Any, kwa
         mixed = _weigh(recorder, record)
         if mixed is not None:
             output = mixed.reshape(output.shape)
+        if recorder.replaces(record):
+            four = output.reshape(*record.shape[:3], -1)
+            output = recorder.replaced(record, four, record.v).reshape(output.shape)
     recorder.add(record)
     return put(output, Mixed(record))
 
@@ -63,6 +66,8 @@ def multi_head(recorder: Recorder, batch: int | None, func: Any, args: Any, kwar
         record.name, record.cross = recorder.name_of(), recorder.is_cross()
         output, averaged = func(*args, **kwargs)
         mixed = _weigh(recorder, record)
+        if recorder.replaces(record):
+            mixed = recorder.replaced(record, plain_weights(record) @ record.v, record.v)
         if mixed is not None:
             merged = mixed.transpose(1, 2).flatten(2)
             merged = functional.linear(merged, given["out_proj_weight"], given["out_proj_bias"])

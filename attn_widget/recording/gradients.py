@@ -142,7 +142,7 @@ class Explains:
         """Return the index of the score that is asked for; a function stays one."""
         if callable(of):
             return of
-        logits = _logits(output)
+        logits = logits_of(output)
         if of is None:
             return int(logits.argmax())
         if isinstance(of, str):
@@ -158,7 +158,7 @@ class Explains:
     def _score(self, output: Any, of: Of) -> torch.Tensor:
         """Return the score asked for, as one number with a graph."""
         named = self._named(output, of)
-        score = named(output) if callable(named) else _logits(output)[named]
+        score = named(output) if callable(named) else logits_of(output)[named]
         if not isinstance(score, torch.Tensor) or score.numel() != 1:
             raise InputError(f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it.")
         return score.reshape(())
@@ -167,10 +167,10 @@ class Explains:
         """Return the probability of a class or token, or the value of a function."""
         if callable(of):
             return float(of(output))
-        return float(_logits(output).float().softmax(-1)[of])
+        return float(logits_of(output).float().softmax(-1)[of])
 
 
-def _logits(output: Any) -> torch.Tensor:
+def logits_of(output: Any) -> torch.Tensor:
     """Return the logits of the class, or of the token that comes next."""
     logits = getattr(output, "logits", None)
     if logits is None or logits.ndim not in (2, 3):

@@ -75,12 +75,26 @@ class Interceptor(TorchFunctionMode):
         shares = next((t for t in tags if isinstance(t, Shares)), None)
         mixed = next((t for t in tags if isinstance(t, Mixed)), None)
         if shares is not None:
+            if self.recorder.replaces(shares.record):
+                output = func(*self._replaced(args), **{name: self._replaced([t])[0] for name, t in kwargs.items()})
             self._values(name, args, shares, output)
         elif mixed is not None:
             self._mixed(name, args, kwargs, output, mixed)
         elif isinstance(output, torch.Tensor) and not self._weighs(args, kwargs):
             put(output, trails.product(name, args, kwargs, output))
         return output
+
+    def _replaced(self, operands: Any) -> list[Any]:
+        """Return the operands of a product, shares among them replaced as the recorder says."""
+        out = list(operands)
+        for i, operand in enumerate(out):
+            tag = tag_of(operand)
+            if isinstance(operand, list | tuple):
+                out[i] = self._replaced(operand)
+            elif isinstance(tag, Shares):
+                four = operand.reshape(tag.record.shape)
+                out[i] = self.recorder.replaced(tag.record, four).reshape(operand.shape)
+        return out
 
     def _weighs(self, args: Any, kwargs: Any) -> bool:
         """Return whether a product's operand is a parameter: that is a layer, not an attention."""

@@ -71,7 +71,15 @@ def _stand_in(original: str) -> Callable[..., Any]:
             named = inspect.signature(eager).bind_partial(module, query, key, value, attention_mask, *args).arguments
             kwargs.update(dict(list(named.items())[5:]))
         with recorder.inside():
-            return _record(recorder, module, original, eager, configured, (query, key, value), attention_mask, kwargs)
+            qkv = (query, key, value)
+            record, output, weights = _record(
+                recorder, module, original, eager, configured, qkv, attention_mask, kwargs
+            )
+            if recorder.replaces(record):
+                heads_first = recorder.replaced(record, output.transpose(1, 2), value)
+                output = heads_first.transpose(1, 2).contiguous()
+            recorder.add(record, output)
+            return output, weights
 
     return attention
 
@@ -85,8 +93,8 @@ def _record(
     qkv: tuple[Any, Any, Any],
     mask: Any,
     kwargs: dict[str, Any],
-) -> tuple[Any, Any]:
-    """Note one call, compute it as the family does, and return what the module expects."""
+) -> tuple[Record, Any, Any]:
+    """Compute one call as the family does, and return it with its record, its output and its weights."""
     query, key, value = qkv
     n_queries, n_keys = query.shape[2], key.shape[2]
     causal = False
@@ -127,9 +135,7 @@ def _record(
             record.kept, output = recorder.graph(record, weights, value, output)
         else:
             record.weights = weights
-        weights = nothing
-        recorder.add(record, output)
-        return output, weights
+        return record, output, nothing
     if recorder.once(type(module), lambda: _family_differs(record, module, eager, qkv, own_mask, kwargs)):
         record.rows_of = _family_rows(module, eager, qkv, own_mask, kwargs)
     if keeps:
@@ -144,8 +150,7 @@ def _record(
         output, weights = _in_rows(module, eager, qkv, own_mask, kwargs), None
     else:
         output, weights = configured(module, query, key, value, mask, **kwargs)
-    recorder.add(record, output)
-    return output, weights
+    return record, output, weights
 
 
 def _paths_agree(

@@ -48,6 +48,7 @@ class Record:
     confirmed: bool = False  # the weights were seen to mix values
     altered: bool = False  # the weights were changed after their softmax, so that q and k cannot give them again
     rows_of: Callable[..., Any] | None = None  # the family's own mathematics, where the plain formula does not hold
+    place: int | None = None  # which attention of the pass this is, where heads are switched off
 
 
 class Recorder:
@@ -148,6 +149,14 @@ class Recorder:
                 "Record this model without keep_graph."
             )
         return kept, renewed.contiguous()
+
+    def replaces(self, record: Record) -> bool:
+        """Return whether something of this attention's output is to be replaced: never by a capture."""
+        return False
+
+    def replaced(self, record: Record, whole: torch.Tensor, values: Any = None) -> torch.Tensor:
+        """Return weights, or what they mixed where values are given, with that replaced; see switches.py."""
+        return whole
 
     def add(self, record: Record, output: Any = None) -> None:
         """Note one record, and mark its output so that the projection after it is found."""

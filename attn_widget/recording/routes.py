@@ -14,7 +14,7 @@ from attn_widget.recording import interface
 from attn_widget.recording.assemble import assemble
 from attn_widget.recording.banded import laid_out
 from attn_widget.recording.efficient import implied as implying
-from attn_widget.recording.inputs import describe
+from attn_widget.recording.inputs import Call, describe
 from attn_widget.recording.intercept import Interceptor
 from attn_widget.recording.record import Recorder
 from attn_widget.records import Capture, Tokens
@@ -115,16 +115,7 @@ def capture(
         raise InputError(f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone.")
     expected = sum(interface.routes(module) for module in model.modules())
     recorder = Recorder(model, weights, keep_graph=keep_graph, expected=expected)
-    grad = torch.enable_grad() if keep_graph else torch.no_grad()
-    # no_grad, not inference mode: tables that a model builds on its first run would stay inference tensors
-    # and break its training later.
-    with contextlib.ExitStack() as stack:
-        for part in (ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder)):
-            stack.enter_context(part)
-        stack.enter_context(laid_out(model, recorder, call.n_tokens))
-        stack.enter_context(implying(model, recorder, implied))
-        seen = stack.enter_context(Interceptor(model, recorder, call.likely_batch)).seen
-        stack.enter_context(grad)
+    with recording(model, recorder, call, implied) as seen:
         output = call.run()
     if not recorder.records:
         raise NoAttentionError(_why_none(model, recorder, seen))
@@ -138,6 +129,27 @@ def capture(
         image=image,
         missing=[path for path in recorder.unreadable if path not in read],
     )
+
+
+@contextlib.contextmanager
+def recording(
+    model: torch.nn.Module, recorder: Recorder, call: Call, implied: Sequence[str] = ()
+) -> Iterator[set[str]]:
+    """Show a recorder every attention that runs inside, by all routes; afterwards all is as it was.
+
+    Yields the names of the torch functions that were called.
+    """
+    # no_grad, not inference mode: tables that a model builds on its first run would stay inference tensors
+    # and break its training later.
+    grad = torch.enable_grad() if recorder.keep_graph else torch.no_grad()
+    with contextlib.ExitStack() as stack:
+        for part in (ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder)):
+            stack.enter_context(part)
+        stack.enter_context(laid_out(model, recorder, call.n_tokens))
+        stack.enter_context(implying(model, recorder, implied))
+        seen = stack.enter_context(Interceptor(model, recorder, call.likely_batch)).seen
+        stack.enter_context(grad)
+        yield seen
 
 
 def _why_none(model: torch.nn.Module, recorder: Recorder, seen: set[str]) -> str:

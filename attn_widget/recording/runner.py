@@ -14,6 +14,7 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording import sources
+from attn_widget.recording.ablation import Ablates
 from attn_widget.recording.gradients import Explains
 from attn_widget.recording.inputs import is_encoder_decoder
 from attn_widget.recording.prepare import check_ids, check_length, prepare
@@ -24,7 +25,7 @@ from attn_widget.records import Capture
 GIBIBYTE = 2**30
 
 
-class ModelRunner(Explains):
+class ModelRunner(Explains, Ablates):
     """Runs one model on one text after another and returns captures.
 
     Parameters
@@ -131,15 +132,11 @@ class ModelRunner(Explains):
             if key is not None and key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
-            ready = prepare(
-                self.model, self.tokenizer, text, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
-            )
-            inputs = self._placed(ready.inputs)
-            if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
-                inputs["decoder_input_ids"] = self._decoder_ids(inputs, target, max_new_tokens)
-            defaults = {"tokenizer": getattr(self.tokenizer, "tokenizer", self.tokenizer)}
-            defaults |= {"weights": self.weights, "name": self.name}
-            seen = capture(self.model, inputs, **{**defaults, **ready.options, **options})
+            inputs, known = self._ready(
+                text, pair, target=target, truncate=truncate, images=images, sampling_rate=sampling_rate,
+                max_new_tokens=max_new_tokens,
+            )  # fmt: skip
+            seen = capture(self.model, inputs, **{**known, **options})
             if key is not None:
                 self._remember(key, seen)
             return seen
@@ -177,6 +174,28 @@ class ModelRunner(Explains):
             return capture(self.model, {"input_ids": ids}, **{**defaults, **options})
 
     # -- preparing ------------------------------------------------------------------------------------------
+
+    def _ready(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: Any = None,
+        truncate: bool = False,
+        images: Any = None,
+        sampling_rate: int | None = None,
+        max_new_tokens: int = 32,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return what the model is called with, and what `capture` should know of it; arguments as in run."""
+        ready = prepare(
+            self.model, self.tokenizer, text, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
+        )
+        inputs = self._placed(ready.inputs)
+        if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
+            inputs["decoder_input_ids"] = self._decoder_ids(inputs, target, max_new_tokens)
+        defaults = {"tokenizer": getattr(self.tokenizer, "tokenizer", self.tokenizer)}
+        defaults |= {"weights": self.weights, "name": self.name}
+        return inputs, defaults | ready.options
 
     def _decoder_ids(self, inputs: Any, target: Any, max_new_tokens: int) -> torch.Tensor:
         """Return what the decoder reads: the target after the start token, or what the model writes."""

@@ -1,0 +1,1 @@
+"""Which heads matter, and is it so?"""
