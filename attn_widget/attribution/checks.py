@@ -64,11 +64,17 @@ def tolerance_of(attention: Any) -> float:
     return HALF_TOLERANCE if "float16" in str(getattr(first, "dtype", "")) else TOLERANCE
 
 
-def check_weights(weights: Any, tolerance: float, where: str) -> None:
-    """Refuse NaN, infinite or negative weights and rows above 1, in two passes over one layer."""
+def check_weights(weights: Any, tolerance: float, where: str, missing: bool = False) -> None:
+    """Refuse NaN, infinite or negative weights and rows above 1, in two passes over one layer.
+
+    With ``missing``, NaN passes: one head's own weights are shown as they are, whatever made them.
+    """
     xp = namespace(weights)
     # A NaN fails every comparison, and an infinity cannot hide from a row's sum.
     if bool(xp.min(weights) >= 0) and bool(xp.max(xp.sum(weights, axis=-1)) <= 1 + tolerance):
+        return
+    if missing and bool(xp.any(xp.isnan(weights))):
+        check_weights(xp.where(xp.isnan(weights), xp.zeros_like(weights), weights), tolerance, where)
         return
     _explain(weights, tolerance, where)
 

@@ -85,7 +85,7 @@ def reduce_heads(
 
 
 def layer_rows(
-    layer: LayerAttention, reduce: str, head: int | None, rows: Sequence[int] | None = None
+    layer: LayerAttention, reduce: str, head: int | None, rows: Sequence[int] | None = None, missing: bool = False
 ) -> Float[Any, "query key"]:
     """Return head-reduced attention of one recorded layer, read in blocks of rows so that memory stays small."""
     wanted = range(layer.n_queries) if rows is None else rows
@@ -98,7 +98,7 @@ def layer_rows(
         chosen = list(wanted[start : start + block])
         weights = layer.weights_for(heads, None if len(chosen) == layer.n_queries and rows is None else chosen)
         where = f"{layer.name} (layer {layer.layer})"
-        check_weights(weights, layer.row_tolerance, where)
+        check_weights(weights, layer.row_tolerance, where, missing)
         parts.append(reduce_heads(weights, reduce, None if head is None else 0))
     return parts[0] if len(parts) == 1 else namespace(parts[0]).concat(parts, axis=0)
 
@@ -254,15 +254,20 @@ def layers_between(
 
 
 def reduced_rows(
-    capture: Capture, layer: LayerAttention, reduce: str, head: int | None, rows: Sequence[int] | None = None
+    capture: Capture,
+    layer: LayerAttention,
+    reduce: str,
+    head: int | None,
+    rows: Sequence[int] | None = None,
+    missing: bool = False,
 ) -> Float[Any, "query key"]:
     """Return head-reduced rows of a layer, remembered with its capture while all layers are small enough."""
     whole = remembered(
         capture,
-        ("reduced", capture.layers.index(layer), reduce, head),
-        lambda: layer_rows(layer, reduce, head),
+        ("reduced", capture.layers.index(layer), reduce, head, missing),
+        lambda: layer_rows(layer, reduce, head, missing=missing),
         bytes_ahead=4 * layer.n_queries * layer.n_keys * len(capture.layers),
     )
     if whole is None:
-        return layer_rows(layer, reduce, head, rows)
+        return layer_rows(layer, reduce, head, rows, missing)
     return whole if rows is None else whole[list(rows)]

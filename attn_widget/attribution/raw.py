@@ -16,4 +16,5 @@ def raw_rows(
 ) -> Float[Any, "query key"]:
     """Return one layer's attention at the chosen rows: of one head, or with its heads reduced; no residual."""
     everything = tuple(rows) == tuple(range(layer.n_queries))
-    return reduced_rows(capture, layer, reduce, head, None if everything else rows)
+    # One head is shown as it is, with what a broken kernel made of it; nothing joined could be trusted.
+    return reduced_rows(capture, layer, reduce, head, None if everything else rows, missing=head is not None)

@@ -77,10 +77,10 @@ def _head(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     kept = np.isin(lane, on) & (weight >= max(picked.threshold, 1e-9)) & (query < n) & (key < n)
     asked = np.isin(lane, on) & (np.isin(query, pinned) if pinned else True)
     kept &= asked
-    total = weight[asked].sum()
+    total = np.nansum(weight[asked])
     order = np.flatnonzero(kept)
     order = order[np.argsort(weight[order], kind="stable")][-MAX_LINES:]
-    top = float(weight.max(initial=1e-9)) if frame.fields["unit"] == "flow" else 1.0
+    top = float(np.nanmax(weight, initial=1e-9)) if frame.fields["unit"] == "flow" else 1.0
     spread = min(2.2, 17 / max(1, len(on)))
     place = {lane_index: (i - (len(on) - 1) / 2) * spread for i, lane_index in enumerate(on)}
     for i in order:
@@ -104,12 +104,16 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     cell = min(ROW_PX, (WIDTH_PX - _LABEL_PX) / max(1, weights.shape[1]), 640 / max(1, weights.shape[0]))
     width, height = max(1, round(weights.shape[1] * cell)), max(1, round(weights.shape[0] * cell))
+    missing = np.isnan(weights)
+    weights = np.where(missing, 0, weights)
     top = float(weights.max(initial=0.0))
     scale = top if top > 1 else 1.0
     table = palettes.sequential_table()
     colours = table[np.round(np.clip(weights / scale, 0, 1) * 255).astype(int)]
     if frame.fields["causal"]:
         colours[np.triu(np.ones(weights.shape, bool), 1)] = palettes.rgb(palettes.PAPER)
+    striped = np.add.outer(*map(np.arange, weights.shape)) % 2 == 0  # as the page hatches what is not a number
+    colours[missing] = np.where(striped[missing, None], palettes.rgb(palettes.INK_3), palettes.rgb(palettes.PAPER))
     labelled = cell >= 12
     above = 90 if labelled else 8
     sheet = _sheet(above + height + 8)
@@ -126,7 +130,8 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
         for j, text in enumerate(keys["text"]):
             _tilted(sheet, _clipped(text, 12), (_LABEL_PX + (j + 0.5) * cell) * FINE, (above - 6) * FINE, _ink(keys, j))
     pooled = "" if frame.fields.get("pool", 1) == 1 else f" · a cell is the largest of {frame.fields['pool']}²"
-    return _fine(sheet), f"rows ask, columns answer · darkest = {scale:.2f}{pooled}"
+    unknown = f" · striped: {missing.sum()} not a number" if missing.any() else ""
+    return _fine(sheet), f"rows ask, columns answer · darkest = {scale:.2f}{pooled}{unknown}"
 
 
 _PAINTERS = {"head": _head, "matrix": _matrix}

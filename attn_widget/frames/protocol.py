@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from attn_widget.errors import InputError
 from attn_widget.frames.axes import Axis
@@ -67,8 +67,10 @@ class Frame:
         buffers = []
         for name, (array, encoding, scale) in self.arrays.items():
             entry = {"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "encoding": encoding}
-            if encoding == "sqrt8":
+            if encoding != "plain":
                 entry["scale"] = scale
+            if encoding == "missing":
+                header["missing"] = header.get("missing", 0) + int(np.isnan(array).sum())
             header["arrays"].append(entry)
             buffers.append(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
         return header, buffers
@@ -93,18 +95,27 @@ def plain(array: np.ndarray) -> tuple[np.ndarray, str, float]:
     return array, "plain", 1.0
 
 
-def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[UInt8[np.ndarray, "..."], str, float]:
+def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], str, float]:
     """Return an array entry in one byte per value; the scale is 1, or the largest value where that is above 1.
+
+    A byte cannot say "not a number": where there is a NaN, from a broken kernel, all values go as float32
+    under the encoding "missing", and the picture hatches what is missing.
 
     Raises
     ------
     InputError
-        If a value is not a finite number of at least 0: a picture of it would be invented.
+        If a value is infinite or below 0: a picture of it would be invented.
     """
-    largest = float(values.max(initial=0.0))
-    if not np.isfinite(largest) or float(values.min(initial=0.0)) < -1e-6:
-        raise InputError("values must be finite and at least 0, got NaN, infinity or a negative. Check the attention.")
+    largest, least = float(values.max(initial=0.0)), float(values.min(initial=0.0))
+    missing = np.isnan(largest)
+    if missing:  # only now look at each: that costs more than the two extremes
+        known = values[~np.isnan(values)]
+        largest, least = float(known.max(initial=0.0)), float(known.min(initial=0.0))
+    if not np.isfinite(largest) or least < -1e-6:
+        raise InputError("values must be finite and at least 0, got infinity or a negative. Check the attention.")
     scale = largest if largest > 1.0 else 1.0
+    if missing:
+        return values.astype(np.float32), "missing", scale
     return np.round(np.sqrt(np.clip(values, 0, None) / scale) * 255).astype(np.uint8), "sqrt8", scale
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attn_widget.errors import Cancelled, InputError
-from attn_widget.frames.frame import row_frame
+from attn_widget.frames.frame import cut, row_frame
 from attn_widget.frames.protocol import VERSION, Frame, Spec
+from attn_widget.frames.region import Region, members, region_frame
 from attn_widget.records import Progress
 from attn_widget.widget import checks
 from attn_widget.widget.drawings import VIEWS, Drawing
@@ -24,6 +25,7 @@ class FrontEnd:
         self._answers = Answers(widget.send)
         # "detail" is a second picture beside the first: under its own name neither replaces the other.
         self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
+        self._table["region"] = self._region
         widget.on_msg(self._on_message)
 
     def close(self) -> None:
@@ -68,6 +70,14 @@ class FrontEnd:
             raise InputError(f"index must be 0 to {len(axis) - 1}, got {index!r}. Ask for a row that is shown.")
         numbers = self._widget._numbers.line(spec, side, axis.positions[index])
         return row_frame(spec, numbers, queries, keys, side=side, index=index)
+
+    def _region(self, data: dict[str, Any], report: Report) -> Frame:
+        """Answer with a part of a matrix that came pooled; only its rows are computed where they are not there."""
+        spec = self._checked(data)
+        queries, keys = Drawing(self._widget._numbers, spec, data, report).axes()
+        region = Region.parse(data, len(queries), len(keys))
+        numbers = self._widget._numbers.line(spec, "query", members(queries, region.queries))
+        return region_frame(spec, cut(numbers, "key", members(keys, region.keys)), queries, keys, region)
 
     def _checked(self, data: dict[str, Any]) -> Spec:
         """Return the request's spec; one of a page that still shows another capture is refused, not drawn."""

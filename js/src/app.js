@@ -210,6 +210,7 @@ export function mount(model, el, signal) {
       litHead: local.litHead,
       detail: beside?.shown ?? null,
       exact: (side, index) => exact(beside?.shown ?? frame, side, index),
+      finer: (wanted, wider) => store.finer(frame, wanted, wider),
     });
     mark(view, frame, said);
     const needs = said.reading?.needs ?? [];

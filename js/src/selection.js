@@ -86,7 +86,7 @@ const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
  * @property {Side} side
  * @property {number[]} rows displayed rows of that side
  * @property {boolean} pinned
- * @property {{ query: number, key: number, lane?: number } | null} pair
+ * @property {{ query: number, key: number, lane?: number, span?: number, value?: number } | null} pair
  */
 
 /**

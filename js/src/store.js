@@ -1,5 +1,6 @@
 // Frames and exact rows: what has come, what is asked for, what failed. The kernel is asked only for what is missing.
 import { decodeFrame, decodeRow } from "./protocol.js";
+import { covers } from "./draw/parts.js";
 import { frameKey } from "./spec.js";
 
 /** @typedef {import("./types.js").Frame} Frame */
@@ -9,6 +10,7 @@ import { frameKey } from "./spec.js";
 
 const KEPT_BYTES = 48 * 2 ** 20;
 const KEPT_ROWS = 256;
+const KEPT_PARTS = 8;
 
 /**
  * @typedef {Object} Pending
@@ -26,6 +28,10 @@ export class Store {
   #rowsRefused = new Set();
   /** @type {string | null} */
   #rowAsked = null;
+
+  /** Newest first. @type {(import("./types.js").Part & { of: string })[]} */
+  #parts = [];
+  #partAsked = "";
 
   /** @type {Pending | null} */
   pending = null;
@@ -136,8 +142,38 @@ export class Store {
     );
   }
 
+  /**
+   * A finer part of a matrix that came pooled: all that is wanted, else the last that is as fine; the rest is asked
+   * for, once. A part that cannot be had leaves the coarse cells standing.
+   * @param {Frame} frame
+   * @param {import("./types.js").Wanted} wanted
+   * @param {import("./types.js").Wanted} [wider] what is asked for, so that the next move needs nothing
+   */
+  finer(frame, wanted, wider = wanted) {
+    const of = frameKey(frame.spec);
+    const fine = this.#parts.filter((part) => part.of === of && part.pool === wanted.pool);
+    const whole = fine.find((part) => covers(part, wanted));
+    const asked = of + JSON.stringify(wider);
+    if (!whole && this.complete && asked !== this.#partAsked) {
+      this.#partAsked = asked;
+      const reply = (/** @type {any} */ data, /** @type {any[]} */ buffers) => {
+        this.#parts = [/** @type {any} */ ({ ...decodeFrame(data, buffers), of }), ...this.#parts].slice(
+          0,
+          KEPT_PARTS,
+        );
+        this.#partAsked = "";
+        this.onChange();
+      };
+      this.requester.ask("region", { ...frame.spec, ...wider }, { reply });
+    }
+    return whole ?? fine[0] ?? null;
+  }
+
   /** A new capture: nothing old is of use. */
   forget() {
+    this.#parts = [];
+    this.#partAsked = "";
+    this.requester.cancel("region");
     this.#frames.clear();
     this.#rows.clear();
     this.#rowsRefused.clear();

@@ -147,6 +147,13 @@
  */
 
 /**
+ * Cells that a matrix view wants finer than they came: displayed rows and columns, first and one past the last.
+ * @typedef {{ pool: number, rows: [number, number], columns: [number, number] }} Wanted
+ */
+
+/** @typedef {Wanted & { arrays: Record<string, FrameArray> }} Part finer cells of a matrix that came pooled */
+
+/**
  * How far a request has come. `total` is 0 where nobody knows.
  * @typedef {Object} Progress
  * @property {string} what
@@ -158,8 +165,9 @@
 /** @typedef {"query" | "key"} Side */
 
 /**
- * What the pointer is on: a token of one side, one pair (in the neuron view with a channel), or a thumbnail.
- * @typedef {{ side: Side, index: number } | { query: number, key: number, lane?: number, channel?: number }
+ * What the pointer is on: a token of one side, one pair (in the neuron view with a channel; with a `span` a block of
+ * pairs and the largest `value` in it), or a thumbnail.
+ * @typedef {{ side: Side, index: number } | { query: number, key: number, lane?: number, channel?: number, span?: number, value?: number }
  *   | { layer: number, head: number | null }} Target
  */
 
@@ -192,6 +200,8 @@
  * @property {number | null} litHead the head whose square is hovered
  * @property {Frame | null} detail the matrix beside the model view
  * @property {(side: Side, index: number) => Row | null} exact the exact row, where it has come
+ * @property {(wanted: Wanted, wider?: Wanted) => Part | null} finer the finer part, or what there is of it; what is missing is
+ *   asked for
  */
 
 /**

@@ -130,3 +130,14 @@ def test_flow_refuses_what_would_not_fit_in_memory_and_says_what_would(monkeypat
     monkeypatch.setattr(flow, "MEMORY_BYTES", 900)
     with pytest.raises(aw.InputError, match=r"5 positions × 3 layers .* Use at most \d positions .*rollout"):
         aw.flow(attention)
+
+
+def test_one_heads_own_weights_are_shown_with_their_nan_and_nothing_is_joined_over_it(attention, tokens):
+    capture = capture_of(spoiled(attention, np.nan), tokens)
+    raw = np.asarray(aw.attribute(capture, "raw", layer=1, head=0))
+    assert np.argwhere(np.isnan(raw)).tolist() == [[2, 3]]
+    for options in ({"method": "raw"}, {"method": "rollout"}, {"method": "rollout", "reduce": "isolated", "head": 0}):
+        with pytest.raises(aw.InputError, match="attention must be finite, got nan"):
+            aw.attribute(capture, layer=1, **options)
+    with pytest.raises(aw.InputError, match="attention must be finite, got inf"):
+        aw.attribute(capture_of(spoiled(attention, np.inf), tokens), "raw", layer=1, head=0)

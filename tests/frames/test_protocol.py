@@ -20,10 +20,19 @@ def test_values_above_one_carry_their_scale():
     np.testing.assert_allclose(from_sqrt8(encoded, scale), values, atol=0.02)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -0.5])
+@pytest.mark.parametrize("bad", [[np.inf], [-0.5], [np.nan, -0.5], [np.nan, np.inf]])
 def test_numbers_that_cannot_be_drawn_are_refused(bad):
-    with pytest.raises(InputError, match="values must be finite and at least 0, got NaN, infinity or a negative"):
-        sqrt8(np.array([0.1, bad]))
+    with pytest.raises(InputError, match="values must be finite and at least 0, got infinity or a negative"):
+        sqrt8(np.array([0.1, *bad]))
+
+
+def test_what_is_not_a_number_is_sent_as_such_and_counted():
+    header, (buffer,) = Frame({}, {"weights": sqrt8(np.array([0.1, np.nan, 2.5, np.nan]))}).encode()
+    assert header["missing"] == 2
+    assert header["arrays"][0] | {"name": "weights"} == {
+        "name": "weights", "dtype": "float32", "shape": [4], "encoding": "missing", "scale": 2.5
+    }  # fmt: skip
+    np.testing.assert_array_equal(np.frombuffer(buffer, "<f4"), np.float32([0.1, np.nan, 2.5, np.nan]))
 
 
 def test_a_header_names_its_buffers_in_order():

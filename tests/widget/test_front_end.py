@@ -92,7 +92,7 @@ def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, wor
 
 def test_an_unknown_request_is_answered(widget, wire):
     reply = wire.answer(widget, "frames")
-    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row."
+    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row, region."
 
 
 @pytest.mark.parametrize(("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)])
@@ -223,3 +223,31 @@ def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
     ((reply, _),) = wire.messages("reply", request_id)
     assert reply["error"]["name"] == "Cancelled"
     assert len(wire.messages("progress", request_id)) < 60
+
+
+def test_a_matrix_that_came_pooled_is_answered_finer_where_the_page_looks(widget, wire, attention):
+    asked = spec(widget, view="matrix", layer=1, head=1) | {"pool": 1, "rows": [2, 5], "columns": [0, 4]}
+    reply, arrays = wire.reply(widget, "region", **asked)  # nothing was drawn before: only these rows are computed
+    np.testing.assert_allclose(arrays["weights"], attention[1][1][2:5, :4], atol=0.004)
+    wire.reply(widget, "frame", **spec(widget, view="matrix", layer=1, head=1))
+    again, known = wire.reply(widget, "region", **asked)
+    np.testing.assert_array_equal(known["weights"], arrays["weights"])
+    assert again["data"] == reply["data"]
+    wrong = wire.answer(widget, "region", **asked | {"rows": [2, 6]})
+    assert wrong["error"]["message"].startswith("rows must be [start, stop] within 0 to 5")
+
+
+def test_a_broken_kernels_weights_are_drawn_as_missing_and_never_break_the_message(wire, attention, tokens):
+    broken = attention.copy()
+    broken[0, 1, 2, 0] = np.nan
+    capture = capture_of(broken, tokens)
+    widget = AttentionWidget(capture)
+    reply, arrays = wire.reply(widget, "frame", **spec(widget, view="head"))
+    assert reply["data"]["missing"] == 1
+    assert np.argwhere(np.isnan(arrays["weights"])).tolist() == [[1, 2, 0]]
+    row, numbers = wire.reply(widget, "row", **spec(widget, view="head"), side="query", index=2)
+    assert np.isnan(numbers["values"][1, 0])
+    assert row["data"]["sum"][1] is None
+    for view in ("model", "matrix", "text"):
+        wire.reply(widget, "frame", **spec(widget, view=view, head=1))
+    assert "image/png" in widget._repr_mimebundle_()[0]

@@ -1,4 +1,5 @@
 // Which lines are drawn, and what that leaves out. Pure.
+import { poolOf } from "../masking.js";
 import { valueAt } from "../protocol.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
@@ -85,13 +86,13 @@ export function rowValues(frame, side, index, exact) {
   if (exact) return { n, at: (lane, other) => exact.values[lane * exact.n + other], exact: true };
   const whole = frame.arrays.weights;
   if (whole) {
-    const flat =
-      side === "query"
-        ? (/** @type {number} */ lane, /** @type {number} */ other) =>
-            (lane * nQueries + index) * nKeys + other
-        : (/** @type {number} */ lane, /** @type {number} */ other) =>
-            (lane * nQueries + other) * nKeys + index;
-    return { n, at: (lane, other) => valueAt(whole, flat(lane, other)), exact: false };
+    const [poolQueries, poolKeys] = poolOf(frame);
+    const [rows, columns] = [Math.ceil(nQueries / poolQueries), Math.ceil(nKeys / poolKeys)];
+    const flat = (/** @type {number} */ lane, /** @type {number} */ query, /** @type {number} */ key) =>
+      (lane * rows + Math.floor(query / poolQueries)) * columns + Math.floor(key / poolKeys);
+    const at = (/** @type {number} */ lane, /** @type {number} */ other) =>
+      valueAt(whole, side === "query" ? flat(lane, index, other) : flat(lane, other, index));
+    return { n, at, exact: false };
   }
   const sparse = sparseRow(frame, side, index, n);
   return { n, at: (lane, other) => sparse[lane * n + other], exact: false };

@@ -5,6 +5,8 @@ import { scaleTable } from "./palettes.js";
 /** @typedef {import("../types.js").FrameArray} FrameArray */
 /** @typedef {CanvasRenderingContext2D} Context */
 
+const HATCH = [0xff777777, 0xffbbbbbb]; // stripes of what is not a number, where cells are too small for lines
+
 /**
  * A grid of drawn cells. `value` is NaN where there is none to show, and `masked` where there cannot be one.
  * @typedef {Object} Grid
@@ -57,10 +59,10 @@ export function level(value, scale, root) {
  * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the paper.
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
- * @param {{ scale: number, root: boolean, dark: boolean, missing: number }} look `missing`: the pixel of a NaN
+ * @param {{ scale: number, root: boolean, dark: boolean }} look
  * @returns {Uint32Array}
  */
-export function pixels(grid, part, { scale, root, dark, missing }) {
+export function pixels(grid, part, { scale, root, dark }) {
   const table = scaleTable("sequential", dark).pixels;
   const out = new Uint32Array(part.rows * part.columns);
   for (let r = 0; r < part.rows; r++) {
@@ -68,7 +70,9 @@ export function pixels(grid, part, { scale, root, dark, missing }) {
       const i = (part.row + r) * grid.columns + part.column + c;
       if (grid.masked?.[i]) continue;
       const value = grid.values[i];
-      out[r * part.columns + c] = Number.isNaN(value) ? missing : table[level(value, scale, root)];
+      out[r * part.columns + c] = Number.isNaN(value)
+        ? HATCH[((r + c) >> 1) & 1]
+        : table[level(value, scale, root)];
     }
   }
   return out;

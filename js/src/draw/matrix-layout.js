@@ -14,7 +14,7 @@ const SIDE = 330; // the gap and the legend beside the picture
  * @property {number} x0 left edge of the first visible column
  * @property {number} y0
  * @property {number} cell CSS pixels of one drawn cell
- * @property {number} pool matrix cells per drawn cell side
+ * @property {number} pool displayed tokens per drawn cell side
  * @property {number} rows drawn cells there are
  * @property {number} columns
  * @property {number} visibleRows drawn cells that fit
@@ -34,15 +34,16 @@ const SIDE = 330; // the gap and the legend beside the picture
  * @param {number} widestRow
  * @param {number} widestColumn
  * @param {number} ratio device pixels per CSS pixel
- * @param {number} zoom device pixels per matrix cell; below 1 several share one; 0 = all fit
+ * @param {number} zoom device pixels per displayed token; below 1 several share one; 0 = all fit
+ * @param {number} [sent] tokens per cell as it was sent: what is coarser must be whole multiples of it
  * @returns {MatrixLayout}
  */
-export function matrixLayout(width, nRows, nColumns, widestRow, widestColumn, ratio, zoom) {
+export function matrixLayout(width, nRows, nColumns, widestRow, widestColumn, ratio, zoom, sent = 1) {
   const side = width >= 600;
-  const fit = fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side);
+  const fit = fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side, sent);
   if (!zoom || zoom <= scaleOf(fit, ratio)) return fit;
   const cell = Math.max(1, Math.floor(zoom)) / ratio;
-  const pool = zoom < 1 ? Math.round(1 / zoom) : 1;
+  const pool = zoom < 1 ? snapped(Math.round(1 / zoom), sent) : 1;
   const margins = margin(cell, widestRow, widestColumn);
   const box = Math.max(fit.height, 240);
   const rows = Math.ceil(nRows / pool);
@@ -69,8 +70,11 @@ export function matrixLayout(width, nRows, nColumns, widestRow, widestColumn, ra
   };
 }
 
-/** Device pixels per matrix cell. @param {MatrixLayout} layout @param {number} ratio */
-export const scaleOf = (layout, ratio) => (layout.pool > 1 ? 1 / layout.pool : layout.cell * ratio);
+/** Device pixels per displayed token. @param {MatrixLayout} layout @param {number} ratio */
+export const scaleOf = (layout, ratio) => (layout.cell * ratio) / layout.pool;
+
+/** @param {number} pool @param {number} sent */
+const snapped = (pool, sent) => (pool > sent ? Math.ceil(pool / sent) * sent : pool);
 
 /**
  * The next zoom in or out; 0 = all fit.
@@ -79,19 +83,19 @@ export const scaleOf = (layout, ratio) => (layout.pool > 1 ? 1 / layout.pool : l
 export function zoomed(layout, ratio, direction) {
   const scale = scaleOf(layout, ratio);
   if (direction > 0) {
-    if (layout.pool > 1) return 1 / Math.max(1, Math.floor(layout.pool / 2));
-    return Math.min(32 * ratio, Math.max(scale + 1, Math.round(scale * 1.5)));
+    for (let pool = layout.pool >> 1; pool; pool >>= 1) if (pool * scale < 1) return 1 / pool;
+    return Math.min(32 * ratio, Math.max(Math.floor(scale) + 1, Math.round(scale * 1.5)));
   }
-  if (scale <= 1) return 0.5 / Math.max(1, layout.pool);
+  if (scale <= 1) return scale / 2;
   return Math.max(1, Math.floor(scale / 1.5));
 }
 
 /**
  * @param {number} width @param {number} nRows @param {number} nColumns
- * @param {number} widestRow @param {number} widestColumn @param {number} ratio @param {boolean} side
+ * @param {number} widestRow @param {number} widestColumn @param {number} ratio @param {boolean} side @param {number} sent
  * @returns {MatrixLayout}
  */
-function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side) {
+function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side, sent) {
   const room = side ? Math.max(280, width - SIDE) : width;
   const largest = width >= 1180 ? 32 : 24;
   const named = margin(LABEL_FROM, widestRow, widestColumn);
@@ -103,7 +107,7 @@ function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side) {
   const margins = isNamed ? margin(withNames, widestRow, widestColumn) : bare;
   const cells = isNamed ? withNames : most(room - 4, Math.min(TALLEST, Math.max(360, room)));
   const device = cells * ratio;
-  const pool = device >= 1 ? 1 : Math.ceil(1 / device);
+  const pool = snapped(Math.max(sent, Math.ceil(1 / device)), sent);
   const rows = Math.ceil(nRows / pool);
   const columns = Math.ceil(nColumns / pool);
   const cell = Math.max(1, Math.floor(device * pool)) / ratio;

@@ -51,10 +51,7 @@ export function atlas(tiles, factor, dark, root, isMasked) {
   for (let tile = 0; tile < count; tile++) {
     const grid = pooled(tiles, tile * r * c, r, c, factor, isMasked);
     const whole = { row: 0, column: 0, rows, columns };
-    data.set(
-      pixels(grid, whole, { scale: tiles.scale, root, dark, missing: 0xff8888ff }),
-      tile * rows * columns,
-    );
+    data.set(pixels(grid, whole, { scale: tiles.scale, root, dark }), tile * rows * columns);
   }
   return { data, rows, columns };
 }

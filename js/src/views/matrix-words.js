@@ -13,28 +13,25 @@ import { poolOf } from "../masking.js";
  * @param {Scene} scene
  * @param {Object} given
  * @param {import("../draw/matrix-layout.js").MatrixLayout} given.layout
+ * @param {boolean} given.waits finer cells are on their way
  * @param {Focus | null} given.focus
  * @param {boolean} given.root
  * @param {number} given.scale
  * @param {number} given.listed how many of the strongest there is room for
  * @returns {Said}
  */
-export function describeMatrix(scene, { layout, focus, root, scale, listed }) {
+export function describeMatrix(scene, { layout, waits, focus, root, scale, listed }) {
   const { frame, traits, look } = scene;
   const joint = frame.lanes[0]?.head === null;
-  const sent = poolOf(frame)[0];
+  const block = focus?.pair?.span;
+  const finest = layout.pool < poolOf(frame)[0] && !waits ? 1 : poolOf(frame)[0];
   return {
-    reading:
-      focus && sent === 1
-        ? readingOf(scene, focus, joint)
-        : focus?.pair
-          ? pooledReading(scene, focus.pair)
-          : null,
-    caption: sentences(scene, layout),
+    reading: !focus ? null : block ? blockReading(scene, focus) : readingOf(scene, focus, joint),
+    caption: sentences(scene, layout, finest),
     mass: null,
     legendBeside: true,
     legend: legendOf(frame.unit, scale, root, look.dark),
-    strongest: focus && sent === 1 ? strongestOf(scene, focus, listed) : null,
+    strongest: focus && !block ? strongestOf(scene, focus, listed) : null,
     note: noteOf(scene),
     label:
       `${traits.method} of ${frame.layer_label}${joint ? "" : `, ${frame.lanes[0].name}`}, every query by every key: ` +
@@ -72,26 +69,23 @@ function readingOf(scene, focus, joint) {
 }
 
 /**
- * A cell that stands for several pairs even as it was sent: its strongest, never called exact.
- * @param {Scene} scene @param {{ query: number, key: number }} pair
+ * A block of pairs that are not known one by one: the largest, never called exact.
+ * @param {Scene} scene @param {Focus} focus
  * @returns {import("../types.js").Reading}
  */
-function pooledReading({ frame, traits }, { query, key }) {
-  const sent = poolOf(frame)[0];
-  const columns = frame.arrays.weights.shape.slice(-1)[0];
-  const i = Math.floor(query / sent) * columns + Math.floor(key / sent);
-  const { data, table } = frame.arrays.weights;
-  const span = (/** @type {string[]} */ text, /** @type {number} */ at) =>
-    [text[at], text[Math.min(text.length, at + sent) - 1]].join(" … ");
+function blockReading({ frame, traits }, { pair }) {
+  const { query = 0, key = 0, span = 1, value = 0 } = pair ?? {};
+  const ends = (/** @type {string[]} */ text, /** @type {number} */ at) =>
+    [text[at], text[Math.min(text.length, at + span) - 1]].join(" … ");
   return {
-    queries: [span(frame.queries.text, query)],
-    keys: [span(frame.keys.text, key)],
+    queries: [ends(frame.queries.text, query)],
+    keys: [ends(frame.keys.text, key)],
     where: `${traits.method}, ${frame.layer_label}`,
     head: frame.lanes[0]?.head === null ? null : { name: frame.lanes[0].name, colour: "" },
-    value: table ? table[data[i]] : data[i],
+    value,
     exact: false,
     unit: frame.unit,
-    notes: [`largest of ${sent} × ${sent} pairs`],
+    notes: [`largest of ${span} × ${span} pairs`],
   };
 }
 
@@ -140,9 +134,9 @@ export function legendOf(unit, scale, root, dark, canRoot = true) {
   };
 }
 
-/** @param {Scene} scene @param {import("../draw/matrix-layout.js").MatrixLayout} layout */
-function sentences({ frame, traits, width }, layout) {
-  const pool = layout.pool * poolOf(frame)[0];
+/** @param {Scene} scene @param {import("../draw/matrix-layout.js").MatrixLayout} layout @param {number} finest tokens per cell as fine as they came */
+function sentences({ frame, traits, width }, layout, finest) {
+  const pool = Math.max(layout.pool, finest);
   const [rows, columns] = [frame.queries.text.length, frame.keys.text.length];
   const caption = [];
   const size = `${count(rows)} × ${count(columns)}`;

@@ -1,10 +1,10 @@
 // The matrix view: every query by every key as a heat map, with zoom, pan and a cross-hair.
 import { prepared } from "../draw/canvas.js";
 import { paintCells, pixels, pooled } from "../draw/heatmap.js";
+import { covers, strongestIn, visibleGrid, wanted } from "../draw/parts.js";
 import { matrixHit, matrixLayout } from "../draw/matrix-layout.js";
 import { paintAxisNames, paintLabels, paintMarks, paintOpen } from "../draw/matrix-marks.js";
 import { widest } from "../draw/tokens.js";
-import { valueAt } from "../protocol.js";
 import { found } from "../find.js";
 import { maskOf, poolOf } from "../masking.js";
 import { memo } from "../memo.js";
@@ -16,10 +16,10 @@ import { createZoom } from "./zoom.js";
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../types.js").Target} Target */
+/** @typedef {import("../types.js").Part} Part */
 /** @typedef {import("../draw/matrix-layout.js").MatrixLayout} MatrixLayout */
 
 const ROOT_FROM = 64; // shares spread over more tokens than this are seen better on a √ scale
-const MISSING = 0xff8888ff; // the pixel of a value that is not a number, where cells are too small to hatch
 
 /**
  * @param {import("../types.js").Callbacks} callbacks
@@ -34,16 +34,18 @@ export function matrixView(callbacks, signal) {
   element.append(canvas);
 
   const layoutOf = memo(matrixLayout);
-  const gridOf = memo((/** @type {Frame} */ frame, /** @type {number} */ pool) =>
-    pooled(frame.arrays.weights, 0, ...size(frame), pool, maskOf(frame)),
-  );
+  const gridOf = memo((/** @type {Frame} */ frame, /** @type {number} */ pool) => {
+    const [rows, columns] = frame.arrays.weights.shape.slice(-2);
+    return pooled(frame.arrays.weights, 0, rows, columns, pool, maskOf(frame));
+  });
+  const visibleOf = memo(visibleGrid);
   const measure = (/** @type {string[]} */ text, /** @type {string} */ font) =>
     widest(/** @type {CanvasRenderingContext2D} */ (image.getContext("2d")), font, text, 13);
   const [queryWidth, keyWidth] = [memo(measure), memo(measure)];
 
   /** @type {boolean | null} what the user chose; null = what suits the size */
   let root = null;
-  /** @type {{ layout: MatrixLayout, scene: Scene } | null} */
+  /** @type {{ layout: MatrixLayout, scene: Scene, part: Part | null, waits: boolean } | null} */
   let now = null;
 
   listen(canvas, hit, callbacks, signal);
@@ -54,39 +56,59 @@ export function matrixView(callbacks, signal) {
   /** @param {Scene} scene @param {number} zoom */
   function layoutFor({ frame, look, width }, zoom) {
     const [queries, keys] = [queryWidth(frame.queries.text, look.font), keyWidth(frame.keys.text, look.font)];
-    return layoutOf(width, ...size(frame), queries, keys, look.ratio, zoom);
+    return layoutOf(width, ...size(frame), queries, keys, look.ratio, zoom, poolOf(frame)[0]);
   }
 
   /** @param {number} x @param {number} y @returns {Target | null} */
   function hit(x, y) {
     if (!now) return null;
-    const { layout, scene } = now;
+    const { layout, scene, part } = now;
     const on = matrixHit(layout, x, y, view.offset);
     if (!on) return null;
-    if (!("side" in on)) return strongestIn(scene.frame, layout.pool, on.row, on.column);
+    if (!("side" in on)) return pairIn(scene, strongestIn(scene.frame, part, layout.pool, on.row, on.column));
     const axis = on.side === "query" ? scene.frame.queries : scene.frame.keys;
-    const index = on.index * layout.pool * poolOf(scene.frame)[0];
+    const index = on.index * layout.pool;
     return index < axis.text.length ? { side: on.side, index } : null;
+  }
+
+  /**
+   * The strongest pair of a hovered block, once the pairs in it are known; until then the block.
+   * @param {Scene} scene @param {Target | null} target @returns {Target | null}
+   */
+  function pairIn({ frame, finer }, target) {
+    if (!target || !("query" in target) || !target.span || now?.waits) return target;
+    const { query: row, key: column, span } = target;
+    const block = { row, column, rows: span, columns: span };
+    const part = finer(wanted(frame, 1, block), wanted(frame, 1, block, 64));
+    const pair = part && strongestIn(frame, part, span, row / span, column / span);
+    return pair && !pair.span ? pair : target;
   }
 
   /** @param {Scene} scene */
   function draw(scene) {
-    const { frame, traits, look, hover } = scene;
+    const { frame, traits, look } = scene;
     const layout = layoutFor(scene, view.zoom);
-    now = { layout, scene };
     view.clamp(layout);
     const { x0, y0, cell, pool, visibleRows, visibleColumns } = layout;
     const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
-    const grid = gridOf(frame, pool);
-    const part = { ...view.offset, rows: visibleRows, columns: visibleColumns };
+    const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
+    const isFine = pool < poolOf(frame)[0]; // finer than the cells that came
+    const want = wanted(frame, pool, shown);
+    const part = isFine ? scene.finer(want, wanted(frame, pool, shown, visibleRows >> 2)) : null;
+    now = { layout, scene, part, waits: isFine && !covers(part, want) };
+    const hover = pairIn(scene, scene.hover);
+    const grid = isFine
+      ? visibleOf(frame, part, pool, shown.row, shown.column, visibleRows, visibleColumns)
+      : gridOf(frame, pool / poolOf(frame)[0]);
+    const cells = isFine ? { ...shown, row: 0, column: 0 } : shown;
     const style = { x0, y0, cell, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
-    const placing = { look, layout, offset: view.offset, step: pool * poolOf(frame)[0] };
+    const placing = { look, layout, offset: view.offset, step: pool };
     const pins = { query: rowsOf(frame.queries, traits.query), key: rowsOf(frame.keys, traits.key) };
 
     const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
-    if (layout.gaps) paintCells(ctx, grid, part, { ...style, dotted: pool === 1 ? dotsOf(frame) : null });
-    else paintImage(ctx, grid, part, style);
+    if (layout.gaps) paintCells(ctx, grid, cells, { ...style, dotted: pool === 1 ? dotsOf(frame) : null });
+    else paintImage(ctx, grid, cells, style);
     paintOpen(ctx, placing, frame.arrays.exact);
     paintMarks(ctx, placing, pins, hover);
     if (layout.label) {
@@ -99,7 +121,14 @@ export function matrixView(callbacks, signal) {
       paintAxisNames(ctx, placing);
     }
     const focus = focusOf(frame.queries, frame.keys, traits, hover);
-    return describeMatrix(scene, { layout, focus, root: isRoot, scale, listed: listLength(layout) });
+    return describeMatrix(scene, {
+      layout,
+      waits: now.waits,
+      focus,
+      root: isRoot,
+      scale,
+      listed: listLength(layout),
+    });
   }
 
   /**
@@ -115,7 +144,7 @@ export function matrixView(callbacks, signal) {
     image.height = part.rows;
     const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
     const data = to.createImageData(part.columns, part.rows);
-    new Uint32Array(data.data.buffer).set(pixels(grid, part, { ...style, missing: MISSING }));
+    new Uint32Array(data.data.buffer).set(pixels(grid, part, style));
     to.putImageData(data, 0, 0);
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(image, style.x0, style.y0, part.columns * style.cell, part.rows * style.cell);
@@ -137,8 +166,8 @@ export function matrixView(callbacks, signal) {
   return { element, surface: canvas, draw, press, toggleScale };
 }
 
-/** Rows and columns of the matrix as it came. @param {Frame} frame @returns {[number, number]} */
-const size = (frame) => /** @type {[number, number]} */ (frame.arrays.weights.shape.slice(-2));
+/** Displayed rows and columns. @param {Frame} frame @returns {[number, number]} */
+const size = ({ queries, keys }) => [queries.text.length, keys.text.length];
 
 /** @param {Frame} frame */
 const suitsRoot = (frame) => frame.unit !== "flow" && Math.max(...size(frame)) > ROOT_FROM;
@@ -154,27 +183,4 @@ function dotsOf(frame) {
   const columns = saturated.shape[1];
   return (/** @type {number} */ row, /** @type {number} */ column) =>
     !!saturated.data[row * columns + column];
-}
-
-/**
- * The pair that a drawn cell stands for: its strongest. None where the model cannot look.
- * @param {Frame} frame @param {number} pool @param {number} row @param {number} column
- * @returns {Target | null}
- */
-function strongestIn(frame, pool, row, column) {
-  const [nRows, nColumns] = size(frame);
-  const isMasked = maskOf(frame);
-  const sent = poolOf(frame)[0];
-  /** @type {{ query: number, key: number } | null} */
-  let best = null;
-  let most = -Infinity;
-  for (let r = row * pool; r < Math.min(nRows, (row + 1) * pool); r++) {
-    for (let c = column * pool; c < Math.min(nColumns, (column + 1) * pool); c++) {
-      const value = valueAt(frame.arrays.weights, r * nColumns + c);
-      if (isMasked?.(r, c) || value <= most) continue;
-      most = value;
-      best = { query: r * sent, key: c * sent };
-    }
-  }
-  return best;
 }

@@ -114,7 +114,7 @@ export function modelView(callbacks, signal) {
       const factor = Math.max(1, Math.ceil(Math.max(r, c) / (side * look.ratio)));
       const grid = pooled(detail.arrays.weights, 0, r, c, factor, maskOf(detail));
       const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
-      const style = { scale: detail.arrays.weights.scale, root: true, dark: look.dark, missing: 0xff8888ff };
+      const style = { scale: detail.arrays.weights.scale, root: true, dark: look.dark };
       put(small, pixels(grid, part, style), grid.columns, grid.rows);
       ctx.drawImage(small, place.x, place.y, side, side);
       write(ctx, "query ↓  key →", place.x, place.y - 12, "left", look.ink3);
