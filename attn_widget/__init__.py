@@ -39,6 +39,7 @@ _HOME = {
     "flow": "attribution.flow",
     "from_arrays": "recording.arrays",
     "implied_weights": "recording.efficient",
+    "plot_heads": "api",
     "rollout": "attribution.rollout",
     "to_networkx": "attribution.graph",
 }
@@ -47,6 +48,7 @@ __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.api import explore as explore
+    from attn_widget.api import plot_heads as plot_heads
     from attn_widget.attribution.faithfulness import faithfulness as faithfulness
     from attn_widget.attribution.flow import flow as flow
     from attn_widget.attribution.graph import to_networkx as to_networkx

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 from attn_widget.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from attn_widget.records import Capture
     from attn_widget.widget.widget import AttentionWidget
 
 
@@ -58,3 +63,94 @@ def explore(
         raise InputError(f'text must be given, got None{given}. Say what the model shall read: text="…".')
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
     return AttentionWidget(runner.run(text, pair, truncate=truncate), runner, truncate=truncate, **traits)
+
+
+def plot_heads(
+    capture: Capture,
+    method: str = "raw",
+    *,
+    attention: str | None = None,
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    residual: float = 0.5,
+    reduce: str = "mean",
+    normalise: bool = False,
+    hide_special: bool = False,
+    words: bool = False,
+    theme: str = "light",
+) -> Figure:
+    """Return a figure of all heads of all layers as small maps, rows ask and columns answer.
+
+    Methods that join heads have one map per layer. Square and rectangular attention alike.
+
+    Parameters
+    ----------
+    capture
+        From ``runner.run``, `capture` or `from_arrays`.
+    method
+        ``raw``, ``rollout``, ``flow`` …, as in `attribute`.
+    attention
+        Which attention: a name of ``capture.groups``; the first when left out.
+    layers, heads
+        Which of them, from 0; all when left out. A layer without such a head leaves its place empty.
+    residual, reduce, normalise
+        How joint matrices are made, as in `attribute`.
+    hide_special, words
+        Leave special tokens out; merge tokens to words.
+    theme
+        ``light`` or ``dark``.
+
+    Returns
+    -------
+    Figure
+        Of matplotlib, no window and no state of pyplot. ``savefig`` writes SVG, PDF or PNG.
+
+    Raises
+    ------
+    InputError
+        If a layer or head does not exist, or matplotlib is not installed (``attn-widget[figures]``).
+    MethodError
+        If the method cannot be applied to this attention.
+
+    Notes
+    -----
+    One layer is held at a time; long axes are pooled by their largest values, and the caption says so.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attn_widget as aw
+    >>> capture = aw.from_arrays(np.full((2, 3, 4, 4), 0.25), list("abcd"))
+    >>> figure = aw.plot_heads(capture, layers=[1])
+    >>> len(figure.axes[0].images) - 1  # maps, and the legend
+    3
+    """
+    from attn_widget.attribution.methods import PER_HEAD
+    from attn_widget.frames.protocol import Spec
+    from attn_widget.widget import checks
+    from attn_widget.widget.figures import heads_figure
+
+    name = next(iter(capture.groups)) if attention is None else attention
+    group = capture.group(name)
+    spec = Spec(
+        view="model", method=method, attention=name, residual=residual, reduce=reduce, normalise=normalise,
+        hide_special=hide_special, words=words,
+    )  # fmt: skip
+    for option in ("method", "residual", "reduce"):
+        checks.check(option, getattr(spec, option), capture, name, ())
+    if heads is not None and method not in PER_HEAD:
+        raise InputError(f"heads must be left out for {method}, got {heads!r}. It joins the heads of a layer.")
+    chosen = range(len(group)) if layers is None else _chosen("layers", layers, len(group))
+    n_heads = max(layer.n_heads for layer in group)
+    return heads_figure(capture, spec, chosen, None if heads is None else _chosen("heads", heads, n_heads), theme)
+
+
+def _chosen(name: str, wanted: Sequence[int], n: int) -> list[int]:
+    """Return indices that exist, at least one, negatives counted from the end."""
+    chosen = [wanted] if isinstance(wanted, int) else list(wanted)
+    if not chosen:
+        raise InputError(f"{name} must name at least one, got []. Leave it out for all.")
+    for i in chosen:
+        if not -n <= i < n:
+            raise InputError(f"{name} must be 0 to {n - 1}, got {i}. Choose one that exists.")
+    return [i % n for i in chosen]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MARGIN = 16
 NARROWEST = 360
+MOST_LINES = 2  # of one line of the caption, once it is wrapped
 _PAINTERS: dict[str, Callable[[Sheet, Frame, Picked], Painted]] = {
     "head": head.paint,
     "model": grid.paint,
@@ -76,7 +77,7 @@ def _caption(sheet: Sheet, painted: Painted, caption: Sequence[str], width: floa
     if sheet.boxes:
         paragraphs.append(("□ stands for a character that no installed typeface has", 11, theme.ink_2, False))
     for text, size, colour, bold in paragraphs:
-        for line in sheet.wrapped(text, width, size, bold=bold, most=4):
+        for line in sheet.wrapped(text, width, size, bold=bold, most=MOST_LINES):
             sheet.text(0, y, line, size=size, colour=colour, bold=bold)
             y += size + 5
     return y

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PT = 72 / 96  # points in a px
-SMALLEST = 10
 BEND = 0.4
+DOTS = 3  # of an image in a px: 288 an inch
 # While a file is written: text stays text, and nothing is cropped.
 FILES = {"svg.fonttype": "none", "svg.hashsalt": "attn-widget", "pdf.fonttype": 42, "savefig.bbox": None}
 
@@ -110,8 +110,8 @@ class Sheet:
 
     def image(self, x: float, y: float, width: float, height: float, rgb: np.ndarray) -> None:
         """Draw ``(row, column, rgb)`` bytes, each cell a sharp rectangle."""
-        # Viewers of vector files smooth small images however they are marked; large cells stay sharp.
-        times = max(1, 1000 // max(rgb.shape[:2]))
+        # Viewers of vector files smooth small images however they are marked; cells of several dots stay sharp.
+        times = max(1, round(DOTS * max(width, height) / max(rgb.shape[:2])))
         large = rgb.repeat(times, axis=0).repeat(times, axis=1)
         self._axes.imshow(large, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto")
 

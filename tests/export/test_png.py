@@ -86,12 +86,14 @@ def test_hostile_tokens_are_letters_in_a_picture():
     assert picture(head_frame(Spec(), one_link(0, 0), axis, axis), Picked([0, 1])).shape[1] == png.WIDTH_PX
 
 
-def test_the_colours_are_those_of_the_page():
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_colours_are_those_of_the_page(theme):
     script = (Path(__file__).parents[2] / "js" / "src" / "draw" / "palettes.js").read_text()
-    for name, ours in (("HEADS", palettes.HEADS), ("SEQUENTIAL", palettes.SEQUENTIAL)):
-        block = re.search(rf"{name} = \{{(.*?)\}};", script, re.DOTALL)[1]
-        light = re.search(r"light: list\(\s*\"([0-9a-f ]+)\"", block)[1]
-        assert light.split() == list(ours)
+    ours = palettes.THEMES[theme]
+    for name in ("heads", "sequential", "diverging"):
+        block = re.search(rf"{name.upper()} = \{{(.*?)\}};", script, re.DOTALL)[1]
+        theirs = re.search(rf"{theme}: list\(\s*\"([0-9a-f ]+)\"", block)[1]
+        assert theirs.split() == list(getattr(ours, name))
 
 
 def test_the_scale_runs_through_its_stops():

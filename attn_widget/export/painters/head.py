@@ -24,7 +24,8 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     """Draw tokens and lines, strong ones last; of pinned tokens only theirs."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     pinned = {"query": marks.chosen_rows(queries, picked.query), "key": marks.chosen_rows(keys, picked.key)}
-    first = {"query": _window(queries, pinned["query"]), "key": _window(keys, pinned["key"])}
+    both = sorted(pinned["query"] + pinned["key"]) if queries["text"] == keys["text"] else []  # rows stay side by side
+    first = {"query": _window(queries, both or pinned["query"]), "key": _window(keys, both or pinned["key"])}
     n_rows = min(MAX_ROWS, max(len(queries["text"]), len(keys["text"])))
     row = 21 if n_rows <= 32 else max(12.5, 672 / n_rows)
     size = min(13, row - 2.5)

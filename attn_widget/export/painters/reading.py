@@ -47,7 +47,8 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
         width, height = _text(sheet, frame, shade)
     if shade is None:
         return Painted(width, height, ["no token is pinned, so nothing is shaded"])
-    end, below = _strongest(sheet, frame, shade, width + 36)
+    listed = min(LISTED, max(5, int(height / 20) - 1))
+    end, below = _strongest(sheet, frame, shade, width + 36, listed)
     legend = _legend(sheet, shade, frame.fields["unit"], max(height, below) + 12)
     return Painted(max(end, legend), max(height, below) + 34, _said(frame, shade))
 
@@ -73,21 +74,22 @@ def _text(sheet: Sheet, frame: Frame, shade: Shade | None) -> tuple[float, float
     """Set the text in lines of a readable length; return the size."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     if queries["text"] == keys["text"]:
-        return MEASURE, _flow(sheet, _pieces(frame), 0.0, shade, both=True, side="key")
-    y = 10.0
+        return _flow(sheet, _pieces(frame), 0.0, shade, both=True, side="key")
+    y, width = 10.0, 0.0
     for side, pieces in (("query", _tokens(queries)), ("key", _pieces(frame))):
         sheet.text(0, y, side, size=11, colour=sheet.theme.ink_3)
-        y = _flow(sheet, pieces, y + 12, shade, both=False, side=side) + 16
-    return MEASURE, y - 10
+        wide, y = _flow(sheet, pieces, y + 12, shade, both=False, side=side)
+        width, y = max(width, wide), y + 16
+    return width, y - 10
 
 
 def _flow(sheet: Sheet, pieces: list[tuple[str, int | None]], top: float, shade: Shade | None, *, both: bool,
-          side: str) -> float:  # fmt: skip
-    """Set pieces of text one after the other, and return where they end."""
+          side: str) -> tuple[float, float]:  # fmt: skip
+    """Set pieces of text one after the other, and return how wide they are and where they end."""
     theme = sheet.theme
     table = palettes.table(theme.sequential)
     colour = "{:02x}{:02x}{:02x}".format(*table[theme.shade])
-    x, y = 0.0, top + LINE / 2
+    x, y, widest = 0.0, top + LINE / 2, 0.0
     pinned = set(shade.rows) if shade and (both or shade.side == side) else set()
     shaded = shade is not None and (both or shade.side != side)
     for word in _words(pieces):
@@ -99,7 +101,7 @@ def _flow(sheet: Sheet, pieces: list[tuple[str, int | None]], top: float, shade:
             x, y = 0.0, y + LINE
         if y > top + MAX_LINES * LINE:
             sheet.text(x, y, "…", size=SIZE, serif=True)
-            return y + LINE / 2
+            return widest, y + LINE / 2
         for text, row in word:
             shown = sheet.fitted(text, MEASURE, SIZE, serif=True) if text.strip() else text
             wide = sheet.width(shown, SIZE, serif=True)
@@ -115,8 +117,9 @@ def _flow(sheet: Sheet, pieces: list[tuple[str, int | None]], top: float, shade:
             if shown.strip():
                 sheet.text(x, y, shown, size=SIZE, colour=ink, serif=True)
             x += wide
+        widest = max(widest, x)
         x += sheet.width(" ", SIZE, serif=True)
-    return y + LINE / 2
+    return widest, y + LINE / 2
 
 
 def _pieces(frame: Frame) -> list[tuple[str, int | None]]:
@@ -225,7 +228,7 @@ def _sound(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     return Painted(max(x + width + 14, end), height + 66, [said])
 
 
-def _strongest(sheet: Sheet, frame: Frame, shade: Shade, x: float) -> tuple[float, float]:
+def _strongest(sheet: Sheet, frame: Frame, shade: Shade, x: float, most: int) -> tuple[float, float]:
     """List the tokens with the largest shares, specials apart; return where the list ends."""
     theme, axis = sheet.theme, shade.axis
     own = frame.fields["queries" if shade.side == "query" else "keys"]
@@ -238,7 +241,7 @@ def _strongest(sheet: Sheet, frame: Frame, shade: Shade, x: float) -> tuple[floa
     colour = "{:02x}{:02x}{:02x}".format(*table[158 if theme is palettes.THEMES["dark"] else 128])
     about = "" if marks.is_exact(frame) else "≈"
     y = 10.0
-    for i in order[:LISTED]:
+    for i in order[:most]:
         y += 20
         text = sheet.fitted(axis["text"][i], 80, 12)
         sheet.text(x, y, text, size=12)
