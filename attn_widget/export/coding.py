@@ -1,0 +1,81 @@
+"""Numbers -> few bytes, for pages that carry them along: √-coded to some bits, then deflated piece by piece.
+
+``js/src/static-numbers.js`` reads what is written here. Pieces are deflated on their own, each to a byte
+boundary, so that they can be made once, weighed, left out, and joined to one stream in any order.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from attn_widget.errors import InputError
+
+MISSING = 255
+END = b"\x03\x00"  # an empty last block: what was joined is a whole stream
+
+
+def code(values: Float[np.ndarray, "query key"], bits: int, *, causal: bool = False) -> tuple[bytes, float]:
+    """Return a matrix as one code per byte, ``round(top·√(value / scale))`` with ``top = 2^bits − 1``, and its scale.
+
+    Key by key: what all queries take from one key is alike, and deflates better than a query's row. Of a
+    causal matrix only the triangle is kept. The scale is 1, or the largest value where that is above 1.
+    `MISSING` stands for NaN; it is no other code while ``bits`` is at most 7.
+
+    Raises
+    ------
+    InputError
+        If a value is infinite or below 0.
+    """
+    known = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    largest = float(known.max(initial=0.0))
+    if not np.isfinite(largest) or float(known.min(initial=0.0)) < -1e-6:
+        raise InputError("values must be finite and at least 0, got infinity or a negative. Check the attention.")
+    scale = largest if largest > 1.0 else 1.0
+    codes = np.round(np.sqrt(np.clip(known, 0, None) / scale) * _top(bits)).astype(np.uint8)
+    codes[np.isnan(values)] = MISSING
+    return (codes.T[_triangle(*values.shape)] if causal else codes.T).tobytes(), scale
+
+
+def decode(
+    data: bytes, shape: tuple[int, int], bits: int, scale: float, *, causal: bool = False
+) -> Float[np.ndarray, "query key"]:
+    """Return the values that a page shows: the twin of `code`, to within `error_of`."""
+    codes = np.frombuffer(data, np.uint8)
+    by_key = np.zeros(shape[::-1], np.uint8)
+    if causal:
+        by_key[_triangle(*shape)] = codes
+    else:
+        by_key[:] = codes.reshape(shape[::-1])
+    values = (by_key.T / _top(bits)) ** 2 * scale
+    values[by_key.T > _top(bits)] = np.nan
+    return values
+
+
+def error_of(value: float, bits: int) -> float:
+    """Return how far a share may be from what is shown of it: half a step on the square-root scale."""
+    half = 0.5 / _top(bits)
+    return 2 * half * value**0.5 + half**2
+
+
+def sums(values: Float[np.ndarray, "query key"]) -> bytes:
+    """Return each row's sum as float32 to one part in 4096: what is equal then deflates to nothing."""
+    bits = values.sum(axis=1).astype("<f4").view("<u4")
+    return ((bits + 0x800) & 0xFFFFF000).astype("<u4").tobytes()
+
+
+def deflated(data: bytes) -> bytes:
+    """Return a piece of a raw deflate stream that can stand before and after any other piece."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
+    return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
+
+
+def _top(bits: int) -> int:
+    return 2**bits - 1
+
+
+def _triangle(n_queries: int, n_keys: int) -> Bool[np.ndarray, "key query"]:
+    """Return which pairs, by key and query, a causal matrix holds."""
+    return np.tri(n_queries, n_keys, dtype=bool).T
