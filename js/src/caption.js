@@ -1,6 +1,6 @@
 // What is left out and how much it weighs; how far the numbers can be trusted. And what stands beside the matrix.
 import { html, nothing } from "./html.js";
-import { count, fixed, percent, tokenText } from "./format.js";
+import { count, fixed, many, percent, tokenText } from "./format.js";
 
 /** @typedef {import("./types.js").Said} Said */
 /** @typedef {import("./types.js").Frame} Frame */
@@ -29,6 +29,7 @@ export function caption(said, frame, narrow, actions) {
       }${said.caption[0]}</span
     >
     ${said.caption.slice(1).map((sentence) => html`<span>${sentence}</span>`)}
+    ${frame.missing ? html`<span data-missing><i class="nan"></i>${many(frame.missing, "weight")} not a number</span>` : nothing}
   </div>`;
 }
 

@@ -17,7 +17,7 @@ export function pairOf(scene, frame, focus) {
   const { special } = side === "query" ? frame.keys : frame.queries;
   let other = focus.pair ? focus.pair.key : -1;
   for (let i = 0; !focus.pair && i < values.n; i++) {
-    if (!special[i] && (other < 0 || values.at(0, i) > values.at(0, other))) other = i;
+    if (!special[i] && values.at(0, i) > (other < 0 ? -1 : values.at(0, other))) other = i; // never a NaN
   }
   if (!values.n) return null;
   if (other < 0) other = 0;

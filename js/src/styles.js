@@ -107,7 +107,11 @@ border-bottom:1px solid transparent;color:var(--aw-ink);white-space:pre;text-ove
 .text span.pin{background:var(--aw-ink)!important;color:var(--aw-paper);padding:2px;margin:0 -2px}
 .text span.found{text-decoration:underline 2px var(--aw-accent);text-underline-offset:4px}
 .narrow .text p{font-size:17px;line-height:28px}
-.patches{margin-bottom:12px}
+.text p.apart{font:13px/20px var(--aw-ui);color:var(--aw-ink-3)}
+.apart span{margin-right:8px}
+.text p+canvas{margin-top:8px}
+.nan{background:repeating-linear-gradient(135deg,var(--aw-ink-3) 0 1px,transparent 1px 4px)!important}
+i.nan{display:inline-block;width:14px;height:10px;margin-right:6px}
 .stage[data-text]{grid-template-columns:minmax(0,1fr) 208px;column-gap:40px}
 .stage[data-text] .side h4{margin-top:4px}
 .side{min-width:0;padding-top:8px}

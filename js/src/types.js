@@ -111,6 +111,7 @@
  * @property {string | null} [divided_by] the baseline's name
  * @property {string} [bound_text]
  * @property {number} [top_k]
+ * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
  * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
  * @property {{ name: string } | null} [metric] model view: what heads can be sorted by
@@ -129,7 +130,7 @@
  * @property {string[]} [source] text view: the segments as they were written
  * @property {([number, number, number] | null)[]} [spans] text view: segment, start, stop of each displayed key
  * @property {[number, number] | null} [grid] text view: rows and columns of image patches
- * @property {number | null} [seconds] text view: length of the sound
+ * @property {number | null} [seconds] text view: seconds of sound that a key covers
  * @property {Record<string, FrameArray>} arrays
  */
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { piecesOf, tokensOf } from "../src/pieces.js";
 import { describeText, shades, textFocus } from "../src/views/text-words.js";
-import { patchAt } from "../src/views/patches.js";
+import { patchArea, soundArea } from "../src/draw/area-layout.js";
 import { close, frameOf, look } from "./helpers.js";
 
 test("pieces join to the source as it was written, with each token where it stands", () => {
@@ -80,8 +80,62 @@ test("a pin stays while another token is read", () => {
   assert.deepEqual(textFocus(s), { side: "query", rows: [1], pinned: true, read: 2 });
 });
 
-test("patches are hit in raster order, after what is special", () => {
-  assert.equal(patchAt([2, 3], 1, 300, 200, 250, 150), 6);
-  assert.equal(patchAt([2, 3], 1, 300, 200, 10, 10), 1);
-  assert.equal(patchAt([2, 3], 0, 300, 200, 301, 10), null);
+test("a point of a picture is its patch, and a patch lies where its point is", () => {
+  const area = patchArea([2, 3], 300, 200, 860);
+  assert.deepEqual([area.width, area.height], [420, 280]);
+  for (let i = 0; i < area.count; i++) {
+    const [x, y, w, h] = area.box(i);
+    assert.equal(area.at(x + w / 2, y + h / 2), i);
+  }
+  assert.equal(area.at(421, 10), null);
+  assert.equal(area.at(10, 281), null);
+  assert.deepEqual([area.box(3)[0], area.box(3)[1]], [0, 140]); // row by row
+  assert.equal(patchArea([2, 3], 300, 200, 300).width, 300);
+});
+
+test("a sound stands in lines of round seconds, each frame at its time", () => {
+  const area = soundArea(1500, 0.02, 860); // 30 seconds
+  const [x, y] = area.box(250 + 25);
+  assert.equal(area.count, 1500);
+  assert.ok(area.width <= 860);
+  const second = area.ticks.find(({ text }) => text === "5");
+  assert.equal(second.x, 0); // five seconds to a line
+  assert.ok(second.y > y && second.y < y + 60);
+  for (const i of [0, 249, 250, 1499]) {
+    const [left, top, w, h] = area.box(i);
+    assert.equal(area.at(left + w / 2, top + h / 2), i);
+  }
+  assert.equal(area.at(x, y + 50), null); // between two lines
+  assert.equal(soundArea(10, 0.02, 860).at(500, 5), null); // beyond the end
+});
+
+test("a tick stands at its own second, and ticks are not crowded", () => {
+  for (const room of [480, 860, 1200]) {
+    const { ticks, box } = soundArea(300, 0.02, room);
+    assert.equal(ticks[0].text, "0 s");
+    for (const { text, x, y } of ticks.slice(1)) {
+      const [left, top, w, h] = box(Math.round(Number(text) / 0.02));
+      assert.ok(Math.abs(left - x) <= 1 && top + h === y && w >= 2, text);
+    }
+    const sameLine = ticks.filter(({ y }) => y === ticks[0].y).map(({ x }) => x);
+    for (let i = 1; i < sameLine.length; i++) assert.ok(sameLine[i] - sameLine[i - 1] >= 44);
+  }
+});
+
+test("what is not a number sets no scale and is not listed", () => {
+  const frame = frameOf([
+    [
+      [0.5, NaN, 0.25],
+      [0.2, 0.2, 0.6],
+    ],
+  ]);
+  const s = { ...scene({ query: [0], heads: [0] }), frame };
+  const shade = shades(s, textFocus(s));
+  assert.equal(shade.largest, 0.5);
+  assert.ok(Number.isNaN(shade.at(1)));
+  const { strongest } = describeText(s, textFocus(s), shade, "red");
+  assert.deepEqual(
+    strongest.rows.map(({ index }) => index),
+    [0, 2],
+  );
 });

@@ -1,7 +1,7 @@
 // What the text view shades and says. Pure.
 import { rowValues } from "../draw/edges.js";
 import { scaleTable } from "../draw/palettes.js";
-import { many, percent } from "../format.js";
+import { fixed, many, percent } from "../format.js";
 import { keepsHeads } from "../spec.js";
 import { rowsOf } from "../selection.js";
 
@@ -48,7 +48,7 @@ export function shades(scene, focus) {
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   let largest = 0;
-  for (let i = 0; i < n; i++) if (!axis.special[i]) largest = Math.max(largest, values[i]);
+  for (let i = 0; i < n; i++) if (!axis.special[i] && values[i] > largest) largest = values[i];
   const exact = parts.every((part) => part.exact);
   return {
     n,
@@ -73,7 +73,7 @@ export function describeText(scene, focus, shade, darkest) {
   if (!focus || !shade) {
     return {
       reading: null,
-      caption: [many(frame.keys.text.length, "token")],
+      caption: [extent(frame)],
       mass: null,
       legend: null,
       label,
@@ -81,7 +81,9 @@ export function describeText(scene, focus, shade, darkest) {
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   const own = focus.side === "query" ? frame.queries : frame.keys;
-  const order = Array.from({ length: shade.n }, (_, i) => i).filter((i) => !axis.special[i]);
+  const order = Array.from({ length: shade.n }, (_, i) => i).filter(
+    (i) => !axis.special[i] && shade.value(i) >= 0,
+  );
   order.sort((a, b) => shade.value(b) - shade.value(a));
   const read = focus.read ?? order[0] ?? 0;
   const rows = focus.rows.map((row) => own.text[row]);
@@ -130,6 +132,15 @@ export function describeText(scene, focus, shade, darkest) {
     },
     label: `${label}, for ${rows.join(", ")}`,
   };
+}
+
+/** @param {import("../types.js").Frame} frame */
+function extent({ keys, grid, seconds }) {
+  const n = keys.text.length;
+  if (grid) return `${grid.join(" × ")} patches`;
+  return seconds
+    ? `${many(n, "frame")} of ${fixed(seconds, 2)} s: ${fixed(n * seconds, 1)} s`
+    : many(n, "token");
 }
 
 /** What went to hidden or special tokens, and where shading ends. @param {Scene} scene @param {TextFocus} focus @param {ReturnType<typeof shades>} shade */

@@ -5,7 +5,7 @@ import { rowsOf } from "../selection.js";
 import { describeText, shades, textFocus } from "./text-words.js";
 import { sameTarget } from "./pointer.js";
 import { isSelf, piecesOf, tokensOf } from "../pieces.js";
-import { pictureOf } from "./patches.js";
+import { areaOf } from "./areas.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
@@ -26,8 +26,8 @@ export function textView(callbacks, signal) {
   let written = null;
   /** @type {{ side: Side, spans: { row: number, span: HTMLElement }[] }[]} */
   let columns = [];
-  /** @type {ReturnType<typeof pictureOf> | null} */
-  let picture = null;
+  /** Patches of a picture or frames of a sound. @type {ReturnType<typeof areaOf> | null} */
+  let area = null;
   /** @type {Scene | null} */
   let now = null;
 
@@ -53,17 +53,19 @@ export function textView(callbacks, signal) {
     if (written && sameText(written, frame)) return;
     written = frame;
     element.replaceChildren();
-    picture = frame.grid ? pictureOf(frame, callbacks, signal) : null;
-    if (picture) element.append(picture.element);
+    area = frame.grid || frame.seconds ? areaOf(frame, callbacks, signal) : null;
+    // Patches and frames have no text; what is special among them stands beside.
+    const keys = area
+      ? tokensOf(frame.keys.text).filter(({ row }) => row !== null && frame.keys.special[row])
+      : piecesOf(frame);
     const sides = /** @type {[Side, Piece[]][]} */ (
       isSelf(frame)
-        ? [["query", piecesOf(frame)]]
+        ? [["query", keys]]
         : [
             ["query", tokensOf(frame.queries.text)],
-            ["key", piecesOf(frame)],
+            ["key", keys],
           ]
     );
-    if (picture && isSelf(frame)) sides.length = 0; // patches have no text
     columns = sides.map(([side, pieces]) => {
       const paragraph = document.createElement("p");
       paragraph.dir = "auto";
@@ -79,9 +81,11 @@ export function textView(callbacks, signal) {
         paragraph.append(span);
         return [{ row: piece.row, span }];
       });
+      if (area && pieces === keys) paragraph.className = "apart";
       element.append(paragraph);
       return { side, spans };
     });
+    if (area) element.append(area.element);
   }
 
   /** @param {Scene} scene */
@@ -89,12 +93,12 @@ export function textView(callbacks, signal) {
     const { frame, traits, look } = scene;
     now = scene;
     write(frame);
-    element.dataset.columns = String(columns.length);
+    element.dataset.columns = String(area ? 1 : columns.length);
     const focus = textFocus(scene);
     const shade = focus && shades(scene, focus);
     const { stop, opacity } = SHADE[look.dark ? "dark" : "light"];
     const [r, g, b] = scaleTable("sequential", look.dark).bytes[stop];
-    const both = columns.length === 1; // the same words ask and answer
+    const both = isSelf(frame); // the same words ask and answer
     for (const { side, spans } of columns) {
       const axis = side === "query" ? frame.queries : frame.keys;
       const pins = new Set([...rowsOf(axis, traits[side]), ...(both ? rowsOf(frame.keys, traits.key) : [])]);
@@ -102,13 +106,25 @@ export function textView(callbacks, signal) {
       const shaded = focus && (both || side !== focus.side);
       for (const { row, span } of spans) {
         const t = shaded && shade ? shade.at(row) / (shade.largest || 1) : 0;
+        const lacks = Number.isNaN(t) ? "nan" : "";
         const isHovered = sameTarget(scene.hover, { side, index: row });
-        const names = [pins.has(row) ? "pin" : "", isHovered ? "hover" : "", marked.has(row) ? "found" : ""];
+        const names = [
+          pins.has(row) ? "pin" : "",
+          isHovered ? "hover" : "",
+          marked.has(row) ? "found" : "",
+          lacks,
+        ];
         span.className = names.filter(Boolean).join(" ");
         span.style.background = t >= 0.1 ? `rgba(${r},${g},${b},${(t * opacity).toFixed(3)})` : "";
       }
     }
-    picture?.draw(scene, focus, shade);
+    const isShaded = focus && (both || focus.side === "query");
+    area?.draw(
+      scene,
+      focus,
+      isShaded ? shade : null,
+      `rgba(${r},${g},${b},${area && frame.grid ? 0.8 : opacity})`,
+    );
     return describeText(scene, focus, shade, `rgba(${r},${g},${b},${opacity})`);
   }
 
