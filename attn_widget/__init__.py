@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives. The keys are the public API; `__all__` is made from them.
 _HOME = {
+    "Ablation": "heads.ablation",
     "AttentionWidget": "widget.widget",
     "AttnWidgetError": "errors",
     "Attribution": "records",
@@ -29,9 +30,12 @@ _HOME = {
     "MethodError": "errors",
     "ModelRunner": "recording.runner",
     "NoAttentionError": "errors",
+    "Prediction": "records",
     "Progress": "records",
     "Runner": "records",
     "Tokens": "records",
+    "ablate": "heads.ablation",
+    "ablation_scan": "heads.ablation",
     "attribute": "attribution.methods",
     "capture": "recording.routes",
     "explore": "api",
@@ -59,6 +63,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.errors import InputError as InputError
     from attn_widget.errors import MethodError as MethodError
     from attn_widget.errors import NoAttentionError as NoAttentionError
+    from attn_widget.heads.ablation import Ablation as Ablation
+    from attn_widget.heads.ablation import ablate as ablate
+    from attn_widget.heads.ablation import ablation_scan as ablation_scan
     from attn_widget.recording.arrays import from_arrays as from_arrays
     from attn_widget.recording.efficient import implied_weights as implied_weights
     from attn_widget.recording.routes import capture as capture
@@ -67,6 +74,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.records import Capture as Capture
     from attn_widget.records import HeadScores as HeadScores
     from attn_widget.records import LayerAttention as LayerAttention
+    from attn_widget.records import Prediction as Prediction
     from attn_widget.records import Progress as Progress
     from attn_widget.records import Runner as Runner
     from attn_widget.records import Tokens as Tokens

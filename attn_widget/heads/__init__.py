@@ -1,1 +1,1 @@
-"""Which heads matter, and is it so?"""
+"""Which heads matter: metrics, searches over texts, and tests of what a head does."""

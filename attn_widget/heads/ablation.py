@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class Ablation:
 def ablate(
     runner: Any,
     text: Any,
-    heads: Sequence[tuple[int, int]],
+    heads: Any,
     *,
     how: str = "zero",
     pair: str | None = None,

@@ -1,0 +1,499 @@
+"""Switching heads off: the same numbers as changing the input of the output projection by hand, whatever is shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+import attn_widget as aw
+from attn_widget.recording.question import Question
+from tests import models
+from tests.recording.families import FAMILIES, GPT, GROUPED, T5, TEXT, build, feed
+
+HOW = ("zero", "mean", "uniform")
+IDS = [5, 6, 7, 8, 9, 10, 11]
+# What a family calls the matrix that takes the heads side by side: where the oracle changes them.
+PROJECTIONS = {
+    "bert": ("attention.output.dense",),
+    "albert": ("attention.dense",),
+    "modernbert": ("attn.Wo",),
+    "gpt2": ("attn.c_proj",),
+    "llama": ("self_attn.o_proj",),
+    "gemma2_softcap": ("self_attn.o_proj",),
+    "gpt_oss_sinks": ("self_attn.o_proj",),
+    "deepseek_v3_mla": ("self_attn.o_proj",),
+    "jamba_hybrid": ("self_attn.o_proj",),
+    "t5": ("SelfAttention.o", "EncDecAttention.o"),
+    "marian": ("attn.out_proj",),
+    "gptj": ("attn.out_proj",),
+    "falcon": ("self_attention.dense",),
+    "bloom": ("self_attention.dense",),
+    "deberta": ("attention.output.dense",),
+    "longformer": ("attention.output.dense",),
+}
+
+
+def score(output):
+    """A number that depends on everything a model gives first."""
+    first = output[0][0]
+    return (first * torch.linspace(-1, 1, first.numel()).reshape(first.shape)).mean()
+
+
+def new_output(layer, head: int, how: str) -> torch.Tensor:
+    """What the head mixes instead, from what was recorded with all heads on."""
+    own = layer.head_output(head)
+    if how == "zero":
+        return torch.zeros_like(own)
+    if how == "mean":
+        return own.mean(0, keepdim=True).expand_as(own)
+    seen = (layer.weights_for([head])[0] > 0).float()
+    return (seen / seen.sum(-1, keepdim=True)) @ layer.v[head * len(layer.v) // layer.n_heads]
+
+
+def by_hand(model, inputs, projection, call: int, head: int, new: torch.Tensor):
+    """The output of one whole pass in which one call of one projection is given another head."""
+    seen = [0]
+
+    def change(module, args):
+        seen[0] += 1
+        if seen[0] != call + 1:
+            return None
+        heads = args[0].clone()
+        heads[..., head * new.shape[-1] : (head + 1) * new.shape[-1]] = new
+        return (heads, *args[1:])
+
+    handle = projection.register_forward_pre_hook(change)
+    try:
+        with torch.no_grad():
+            return model(**inputs)
+    finally:
+        handle.remove()
+
+
+def one_item(family) -> dict[str, torch.Tensor]:
+    """The item of the family's input that is not padded."""
+    return {name: value[1:] for name, value in feed(family).items() if name != "attention_mask"}
+
+
+@pytest.mark.parametrize("name", PROJECTIONS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
+    family = next(f for f in FAMILIES if f.name == name)
+    if not family.here:
+        pytest.skip("not in this version of transformers")
+    model, inputs = build(family), one_item(family)
+    runner = aw.ModelRunner(model)
+    capture = runner.run(inputs, weights=True)
+    projections = [m for path, m in model.named_modules() if path.endswith(PROJECTIONS[name])]
+    shared = len(projections) < len(capture.layers)  # ALBERT calls one layer again and again
+    for group, layers in capture.groups.items():
+        for how in HOW:
+            if name == "longformer" and how == "uniform":
+                continue  # its values are not recorded, so the oracle does not know them
+            found = dict(runner.ablate(inputs, how=how, attention=group, of=score))
+            assert len(found) == 1 + sum(layer.n_heads for layer in layers)
+            for layer in layers:
+                place = next(i for i, other in enumerate(capture.layers) if other is layer)
+                projection, call = (projections[0], place) if shared else (projections[place], 0)
+                head = (layer.layer + 1) % layer.n_heads
+                new = (
+                    torch.zeros(1, 24 // layer.n_heads) if layer.v is None and how == "zero"
+                    else _mean_of(model, inputs, projection, head, 24 // layer.n_heads) if layer.v is None
+                    else new_output(layer, head, how)
+                )  # fmt: skip
+                slow = score(by_hand(model, inputs, projection, call, head, new))
+                fast = found[((layer.layer, head),)].score
+                assert fast == pytest.approx(float(slow), abs=1e-5), (group, how, layer.layer)
+                assert abs(float(slow) - found[()].score) > 1e-7, "the head does nothing: the test would say nothing"
+
+
+def _mean_of(model, inputs, projection, head: int, size: int) -> torch.Tensor:
+    """The mean of one head's output, read where it is projected."""
+    kept = []
+    handle = projection.register_forward_pre_hook(lambda m, args: kept.append(args[0]))
+    with torch.no_grad():
+        model(**inputs)
+    handle.remove()
+    real = inputs["input_ids"].shape[1]  # what is padded to whole windows is no part of the text
+    return kept[0][0, :real, head * size : (head + 1) * size].mean(0, keepdim=True)
+
+
+def llama(**more) -> torch.nn.Module:
+    """A small random Llama with a language head: 3 layers, 4 heads on 2 key heads."""
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(**{**GROUPED, "num_hidden_layers": 3, **more})
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+def test_logits_losses_and_distributions_are_those_of_one_pass_each():
+    model = llama()
+    runner = aw.ModelRunner(model)
+    capture = runner.run(IDS)
+    inputs, own = {"input_ids": torch.tensor([IDS])}, torch.tensor(IDS[1:])
+    found = dict(runner.ablate(IDS, how="mean", loss=True))
+    for layer in capture.layers:
+        for head in range(layer.n_heads):
+            projection = model.model.layers[layer.layer].self_attn.o_proj
+            logits = by_hand(model, inputs, projection, 0, head, new_output(layer, head, "mean")).logits[0]
+            fast = found[((layer.layer, head),)]
+            np.testing.assert_allclose(fast.logits, logits[-1], atol=1e-5)
+            loss = torch.nn.functional.cross_entropy(logits[:-1], own)
+            assert fast.loss == pytest.approx(float(loss), abs=1e-5)
+            assert fast.position == len(IDS) - 1
+            np.testing.assert_allclose(fast.probabilities, logits[-1].softmax(-1), atol=1e-6)
+
+
+def test_heads_of_one_set_are_off_together_and_other_sets_are_not_touched_by_them():
+    runner = aw.ModelRunner(llama())
+    sets = [[(0, 1)], [(0, 1), (2, 3), (2, 0)], [(2, 3), (2, 0)]]
+    together = dict(runner.ablate(IDS, sets))
+    for one in sets:
+        alone = dict(runner.ablate(IDS, [one], batch=1))
+        np.testing.assert_allclose(together[tuple(one)].logits, alone[tuple(one)].logits, atol=1e-6)
+    a, b, c = (together[tuple(one)].logits for one in sets)
+    assert np.abs(a - b).max() > 1e-4
+    assert np.abs(b - c).max() > 1e-4
+
+
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_it_does_not_matter_how_many_sets_share_a_pass(batch):
+    runner = aw.ModelRunner(llama())
+    scores = {k: v.logits for k, v in runner.ablate(IDS, batch=batch)}
+    for heads, prediction in runner.ablate(IDS):
+        np.testing.assert_allclose(scores[heads], prediction.logits, atol=1e-6)
+
+
+def test_layers_below_are_not_run_again_and_sets_share_passes():
+    model = llama()
+    runner = aw.ModelRunner(model)
+    calls = [[], [], []]
+    for layer, seen in zip(model.model.layers, calls, strict=True):
+        layer.self_attn.register_forward_pre_hook(
+            lambda m, args, kwargs, seen=seen: seen.append(len(kwargs["hidden_states"])), with_kwargs=True
+        )
+    answers = runner.ablate(IDS, batch=4)
+    next(answers)
+    before = [len(seen) for seen in calls]
+    list(answers)
+    passes = [seen[n:] for seen, n in zip(calls, before, strict=True)]
+    assert passes == [[4], [4, 4], [4, 4, 4]]  # 12 heads in three passes, each from its own layer up
+
+
+class Plain(torch.nn.Module):
+    """A model of another library, whose attentions stand in no list and read (token, item, channel)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.MultiheadAttention(12, 3)
+        self.second = torch.nn.MultiheadAttention(12, 3)
+
+    def forward(self, x):
+        """Two attentions."""
+        x = x + self.first(x, x, x)[0]
+        return x + self.second(x, x, x)[0]
+
+
+def test_a_model_without_a_list_of_layers_that_takes_no_batch_is_asked_one_by_one():
+    model, x = Plain().eval(), torch.randn(5, 1, 12)
+    direction = torch.linspace(-1, 1, 12)
+    runner = aw.ModelRunner(model)
+    found = dict(runner.ablate(x, of=lambda output: (output[:, 0] @ direction).sum()))
+    capture = runner.run(x)
+    assert len(found) == 7
+    layer = capture.layers[1]
+    with torch.no_grad():
+        whole = model(x)[:, 0]
+        matrix = model.second.out_proj.weight[:, 4:8]
+        without = whole - layer.head_output(1) @ matrix.T
+    assert found[((1, 1),)].score == pytest.approx(float((without @ direction).sum()), abs=1e-5)
+
+
+def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
+    model = llama()
+    runner = aw.ModelRunner(model)
+    shared = {k: v.logits for k, v in runner.ablate(IDS)}
+    for refused in [{(True, True)}, {(True, True), (True, False)}, {(True, True), (True, False), (False, True)}]:
+        real = Question._holds
+        monkeypatch.setattr(
+            Question, "_holds", lambda self, *way, real=real, no=refused: way not in no and real(self, *way)
+        )
+        for heads, prediction in runner.ablate(IDS):
+            np.testing.assert_allclose(shared[heads], prediction.logits, atol=1e-6)
+        monkeypatch.undo()
+
+
+class Leaky(torch.nn.Module):
+    """Layers that hand something on behind the back of their outputs."""
+
+    def __init__(self, model) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+        kept = {}
+        first, last = model.model.layers[0].mlp, model.model.layers[2]
+        first.register_forward_hook(lambda m, args, out: kept.update(x=out.mean((-1, -2), keepdim=True)))
+        last.register_forward_pre_hook(lambda m, args: (args[0] + kept.pop("x", 0.0), *args[1:]))
+
+    def forward(self, input_ids):
+        """Run the model."""
+        return self.model(input_ids=input_ids, use_cache=False)
+
+
+def test_layers_that_pass_something_on_in_secret_are_noticed_and_run():
+    runner = aw.ModelRunner(Leaky(llama()))
+    found = dict(runner.ablate(IDS, [[(2, 1)], [(0, 3)]]))
+    for heads in found:
+        if heads:
+            alone = dict(runner.ablate(IDS, [heads], batch=1))
+            np.testing.assert_allclose(found[heads].logits, alone[heads].logits, atol=1e-6)
+    question_resumes = []
+    real = Question.begin
+
+    def begin(self):
+        out = real(self)
+        question_resumes.append(self.resumes)
+        return out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Question, "begin", begin)
+        list(runner.ablate(IDS, [[(2, 1)]]))
+    assert question_resumes == [False]
+
+
+# -- what comes out -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return aw.ModelRunner(*models.minilm())
+
+
+def similarity(output):
+    mean = output.last_hidden_state[0].mean(0)
+    return mean @ torch.linspace(-1, 1, len(mean)) / mean.norm()
+
+
+def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
+    text = "The keys to the cabinet are old."
+    scores = aw.ablation_scan(minilm, text, of=similarity)
+    assert scores.values.shape == (6, 12)
+    assert (scores.name, scores.unit, scores.attention) == ("score without the head", "score", "self")
+    model, tokenizer = models.minilm()
+    inputs = dict(tokenizer(text, return_tensors="pt"))
+    with torch.no_grad():
+        plain = model(**inputs)
+    for layer, head in [(0, 11), (3, 0), (5, 7)]:
+        dense = model.encoder.layer[layer].attention.output.dense
+        new = torch.zeros(1, 32)
+        slow = similarity(by_hand(model, inputs, dense, 0, head, new)) - similarity(plain)
+        assert scores.values[layer, head] == pytest.approx(float(slow), abs=1e-5)
+    one = aw.ablate(minilm, text, [(3, 0)], of=similarity)
+    assert one.score == pytest.approx(scores.values[3, 0], abs=1e-5)
+    assert "score" in str(one)
+    with pytest.raises(aw.InputError, match=r"probabilities must be of tokens or classes, got a score"):
+        one.logits  # noqa: B018
+
+
+def test_a_classifier_answers_with_its_classes():
+    torch.manual_seed(0)
+    config = transformers.BertConfig(**TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={})
+    runner = aw.ModelRunner(transformers.BertForSequenceClassification(config).eval())
+    one = aw.ablate(runner, IDS, [(1, 2)], of=1)
+    assert one.before.kind == "class"
+    assert one.before.position is None
+    assert {name for name, _, _ in one.top()} == {"bad", "good", "so so"}
+    assert one.logits.shape == (3,)
+    change = one.after.probabilities[1] - one.before.probabilities[1]
+    scan = aw.ablation_scan(runner, IDS, of=1)
+    assert scan.values[1, 2] == pytest.approx(change, abs=1e-6)
+    assert "good" in str(one)
+    assert "class" in str(one)
+
+
+def test_a_masked_word_is_read_at_its_mask():
+    _, tokenizer = models.minilm()
+    torch.manual_seed(0)
+    masked = transformers.BertForMaskedLM(transformers.BertConfig(**{**TEXT, "vocab_size": len(tokenizer)})).eval()
+    runner = aw.ModelRunner(masked, tokenizer)
+    one = aw.ablate(runner, "the [MASK] is old", [(0, 0)])
+    assert one.before.position == 2
+    assert one.loss is None
+    assert aw.ablate(runner, "the [MASK] is old", [(0, 0)], position=-1).before.position == 5
+
+
+def test_measures_are_what_they_say():
+    runner = aw.ModelRunner(llama())
+    one = aw.ablate(runner, IDS, [(1, 2)])
+    p, q = one.before.probabilities, one.after.probabilities
+    best = p.argmax()
+    expected = {
+        "divergence": (p * np.log2(p / q)).sum(),
+        "probability": q[best] - p[best],
+        "logit": one.after.logits[best] - one.before.logits[best],
+        "loss": one.after.loss - one.before.loss,
+    }
+    for measure, value in expected.items():
+        scan = aw.ablation_scan(runner, IDS, measure=measure)
+        assert scan.values.shape == (3, 4)
+        assert scan.values[1, 2] == pytest.approx(value, abs=1e-5), measure
+    assert one.divergence == pytest.approx(expected["divergence"])
+    assert one.loss == pytest.approx(expected["loss"])
+    assert aw.ablation_scan(runner, IDS).name.startswith("divergence")
+    rows = list(one.rows())
+    assert rows[0]["id"] == best
+    assert sum(row["before"] for row in rows) == pytest.approx(1)
+
+
+def test_cross_attention_and_the_encoder_can_be_switched_off_by_name():
+    torch.manual_seed(0)
+    runner = aw.ModelRunner(transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)).eval())
+    inputs = {"input_ids": torch.tensor([IDS]), "decoder_input_ids": torch.tensor([[0, 5, 6, 7]])}
+    for attention in ("encoder", "decoder", "cross"):
+        scan = aw.ablation_scan(runner, inputs, attention=attention, measure="loss")
+        assert scan.values.shape == (2, 3)
+        assert scan.attention == attention
+        assert np.abs(scan.values).min() > 0
+
+
+def test_a_printed_ablation_shows_tokens_with_and_without():
+    _, tokenizer = models.minilm()
+    torch.manual_seed(0)
+    small = transformers.GPT2LMHeadModel(transformers.GPT2Config(**{**GPT, "vocab_size": len(tokenizer)})).eval()
+    one = aw.ablate(aw.ModelRunner(small, tokenizer), "the keys", [(0, 1), (1, 2)], how="uniform", of="table")
+    printed = str(one)
+    assert "2 heads off (uniform): 0.1, 1.2 (layer.head)" in printed
+    assert "next token after position 3" in printed
+    assert "'table'" in printed
+    assert "bits; loss" in printed
+    assert one.before.asked == tokenizer.convert_tokens_to_ids("table")
+
+
+# -- nothing stays changed --------------------------------------------------------------------------------------
+
+
+def fingerprint(model):
+    """All that must be as before: parameters, hooks, flags, forwards, configuration and answers."""
+    with torch.no_grad():
+        answer = model(torch.tensor([IDS])).logits.clone()
+    return (
+        {name: value.clone() for name, value in model.state_dict().items()},
+        [
+            (dict(m._forward_hooks), dict(m._forward_pre_hooks), m.training, "forward" in vars(m))
+            for m in model.modules()
+        ],
+        model.config._attn_implementation,
+        answer,
+    )
+
+
+def same(a, b) -> bool:
+    return (
+        all(torch.equal(a[0][name], b[0][name]) for name in a[0])
+        and a[0].keys() == b[0].keys()
+        and a[1:3] == b[1:3]
+        and torch.equal(a[3], b[3])
+    )
+
+
+def test_the_model_is_untouched_between_and_after():
+    model = llama()
+    model.model.layers[1].train()  # flags need not be the same everywhere
+    before = fingerprint(model)
+    runner = aw.ModelRunner(model)
+    for _ in runner.ablate(IDS, how="uniform", batch=5):
+        assert same(before, fingerprint(model))
+    assert same(before, fingerprint(model))
+
+
+def test_the_model_is_untouched_when_a_forward_fails_or_the_work_is_cancelled():
+    model = llama()
+    runner = aw.ModelRunner(model)
+    calls = []
+
+    def fail(module, args):
+        calls.append(1)
+        if len(calls) > 6:
+            raise ZeroDivisionError("in the middle")
+
+    handle = model.model.layers[2].mlp.register_forward_pre_hook(fail)
+    with pytest.raises(ZeroDivisionError):
+        list(runner.ablate(IDS, batch=2))
+    handle.remove()
+    before = fingerprint(llama())
+    assert same(before, fingerprint(model))
+
+    def stop(progress):
+        assert (progress.what, progress.total) == ("switching heads off", 12)
+        if progress.done > 4:
+            raise aw.Cancelled("Enough.")
+
+    with pytest.raises(aw.Cancelled):
+        aw.ablation_scan(runner, IDS, progress=stop)
+    assert same(before, fingerprint(model))
+
+
+def test_a_forward_that_was_put_there_by_hand_is_put_back():
+    model = llama()
+    own = model.model.layers[0].forward
+    model.model.layers[0].forward = own
+    list(aw.ModelRunner(model).ablate(IDS, [[(2, 0)]]))
+    assert vars(model.model.layers[0])["forward"] is own
+
+
+def test_a_model_that_is_trained_on_meanwhile_is_noticed():
+    model = llama()
+    answers = aw.ModelRunner(model).ablate(IDS, batch=2)
+    next(answers)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(2)
+    with pytest.raises(aw.InputError, match=r"model must stay as it is while heads are switched off, got another"):
+        list(answers)
+
+
+# -- what is refused ------------------------------------------------------------------------------------------
+
+
+def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
+    runner = aw.ModelRunner(llama())
+    with pytest.raises(aw.InputError, match=r"heads must name a layer 0 to 2, got layer 3\. This model has 3"):
+        aw.ablate(runner, IDS, [(3, 0)])
+    with pytest.raises(aw.InputError, match=r"heads must name a head 0 to 3, got head 4 at layer 1\. This layer has 4"):
+        aw.ablate(runner, IDS, [(0, 0), (1, 4)])
+    with pytest.raises(aw.InputError, match=r"heads must name a head 0 to 3, got head -1 at layer 0"):
+        aw.ablate(runner, IDS, [(0, -1)])
+
+
+def test_what_cannot_be_asked_is_refused_by_name(minilm):
+    runner = aw.ModelRunner(llama())
+    with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
+        aw.ablate(runner, IDS, [(0, 0)], how="off")
+    with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
+        runner.ablate(IDS, how="off")
+    with pytest.raises(aw.InputError, match=r"heads must be pairs \(layer, head\), got 'all'.*scan"):
+        aw.ablate(runner, IDS, "all")
+    with pytest.raises(aw.InputError, match=r"heads must be pairs \(layer, head\), got \[3\]"):
+        aw.ablate(runner, IDS, [3])
+    with pytest.raises(aw.InputError, match=r"heads must name at least one head, got none"):
+        aw.ablate(runner, IDS, [])
+    with pytest.raises(aw.InputError, match=r"measure must be one of divergence, .* got 'size'"):
+        aw.ablation_scan(runner, IDS, measure="size")
+    with pytest.raises(aw.InputError, match=r"measure must be score exactly where of is a function, got 'score' with"):
+        aw.ablation_scan(runner, IDS, measure="score")
+    with pytest.raises(aw.InputError, match=r"position must be 0 to 6, got 7"):
+        aw.ablate(runner, IDS, [(0, 0)], position=7)
+    with pytest.raises(aw.InputError, match=r"of must be a function of the output for a model without logits"):
+        aw.ablate(minilm, "The keys are old.", [(0, 0)])
+    masked = aw.ModelRunner(transformers.BertForMaskedLM(transformers.BertConfig(**TEXT)).eval())
+    with pytest.raises(aw.InputError, match=r"loss must be asked of a model that predicts its next token"):
+        aw.ablation_scan(masked, IDS, measure="loss")
+    with pytest.raises(aw.InputError, match=r"runner must be able to switch heads off, got Capture"):
+        aw.ablate(runner.run(IDS), IDS, [(0, 0)])
+    with pytest.raises(aw.InputError, match=r"text must be one item to switch heads off, got 2"):
+        aw.ablate(runner, {"input_ids": torch.tensor([IDS, IDS])}, [(0, 0)])
+    padded = {"input_ids": torch.tensor([IDS]), "attention_mask": torch.tensor([[1] * 6 + [0]])}
+    with pytest.raises(aw.InputError, match=r"text must hold no padding to switch heads off"):
+        aw.ablate(runner, padded, [(0, 0)])
+    with pytest.raises(aw.InputError, match=r"of must give one number, got shape \(1, 7, 99\)"):
+        aw.ablate(runner, IDS, [(0, 0)], of=lambda output: output.logits)
