@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
+import { inStrings, SHORTENED } from "./names.mjs";
 
 const watch = process.argv.includes("--watch");
 const entries = { widget: "src/widget.js", static: "src/static-host.js" };
@@ -19,6 +20,17 @@ const unindented = {
   },
 };
 
+/** Said so often that a name of one letter pays: see short.js. */
+const SHORT = {
+  "Math.abs": "mathAbs",
+  "Math.ceil": "mathCeil",
+  "Math.floor": "mathFloor",
+  "Math.max": "mathMax",
+  "Math.min": "mathMin",
+  "Math.round": "mathRound",
+  "document.createElement": "createElement",
+};
+
 const options = {
   entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
   outdir: process.env.OUT ?? "../attn_widget/widget/static",
@@ -29,7 +41,8 @@ const options = {
   sourcemap: watch ? "inline" : false,
   legalComments: "none",
   charset: "utf8",
-  define: { "define.amd": "false" }, // a dependency must not register with a page's require.js
+  define: { "define.amd": "false", ...(watch ? {} : SHORT) }, // a dependency must not register with require.js
+  inject: watch ? [] : ["short.js"],
   logLevel: "warning",
 };
 
@@ -43,6 +56,7 @@ if (watch) {
       module: true,
       ecma: 2020,
       compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false },
+      mangle: { properties: { regex: SHORTENED, reserved: inStrings(text) } },
       format: { comments: false },
     });
     mkdirSync(dirname(path), { recursive: true });
