@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attn_widget.attribution.checks import check_rows, namespace
-from attn_widget.attribution.joint import Graph, Step, graph_of_arrays
+from attn_widget.attribution.joint import BLOCK_BYTES, Graph, Step, graph_of_arrays
 
 
 def rollout(
@@ -141,11 +141,20 @@ def _few(graph: Graph, rows: tuple[int, ...]) -> Float[Any, "query key"]:
     state[:, top.keys] += (1 - graph.residual) * weights
     state[list(range(len(rows))), positions] += graph.residual
     for step in reversed(graph.steps[:-1]):
-        asked = state[:, step.queries]
-        read = (1 - graph.residual) * (asked @ step.weights(None))
-        state[:, step.queries] = graph.residual * asked
+        asked = (1 - graph.residual) * state[:, step.queries]
+        read = sum(asked[:, block] @ step.weights(chosen) for block, chosen in _blocks(step))
+        state[:, step.queries] *= graph.residual
         state[:, step.keys] += read
     return state[:, graph.columns]
+
+
+def _blocks(step: Step) -> list[tuple[slice, range | None]]:
+    """Return which rows of a step are read at a time: all, unless their matrix alone would be large."""
+    n = step.queries.stop - step.queries.start
+    size = max(1, BLOCK_BYTES // (8 * (step.keys.stop - step.keys.start)))
+    if size >= n:
+        return [(slice(0, n), None)]
+    return [(slice(i, min(i + size, n)), range(i, min(i + size, n))) for i in range(0, n, size)]
 
 
 def array_device(array: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ import pytest
 import attn_widget as aw
 from attn_widget.attribution.joint import joint_layer
 from attn_widget.attribution.methods import METHODS, PER_HEAD, applicable
-from attn_widget.records import Capture
+from attn_widget.records import Capture, LayerAttention, Tokens
 from tests import oracles
 from tests.attribution.conftest import DECODER, ENCODER, layer_of
 from tests.conftest import capture_of
@@ -118,11 +119,12 @@ def test_layers_that_are_recomputed_on_demand_give_the_same_numbers(capture):
 
 
 def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, monkeypatch):
-    from attn_widget.attribution import joint, memory
+    from attn_widget.attribution import joint, memory, rollout
 
     expected = {rows: np.asarray(aw.attribute(capture, "rollout", query=rows)) for rows in (None, (1, 3))}
     monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 10)
     monkeypatch.setattr(joint, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(rollout, "BLOCK_BYTES", 100)
     asked = []
 
     def recompute(layer, heads, rows):
@@ -134,6 +136,32 @@ def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, mo
     for rows, values in expected.items():
         assert np.asarray(aw.attribute(light, "rollout", query=rows)) == pytest.approx(values, abs=1e-14)
     assert max(len(rows) for rows in asked if rows is not None) < 5
+
+
+def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(monkeypatch):
+    from attn_widget.attribution import joint, memory, rollout
+
+    n, block = 1500, 2**19
+    monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 0)
+    monkeypatch.setattr(joint, "BLOCK_BYTES", block)
+    monkeypatch.setattr(rollout, "BLOCK_BYTES", block)
+
+    def recompute(layer, heads, rows):
+        seen = np.arange(n) <= np.array(rows)[:, None]
+        return np.repeat((seen / seen.sum(-1, keepdims=True)).astype(np.float32)[None], 2, axis=0)
+
+    layers = tuple(
+        LayerAttention(f"layers.{i}", "self", "", i, 2, n, n, causal=True, recompute=recompute) for i in range(3)
+    )
+    long = Capture(layers, {"": Tokens(("a",) * n)})
+    tracemalloc.start()
+    try:
+        row = np.asarray(aw.attribute(long, "rollout", query=n - 1))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert row.sum() == pytest.approx(1, abs=1e-5)
+    assert peak < 4 * n * n / 2  # half a matrix of float32
 
 
 def test_what_is_remembered_goes_with_its_capture(attention, tokens):

@@ -121,3 +121,10 @@ def test_attention_is_left_as_it_was_given(attention):
     aw.rollout(attention)
     aw.rollout(attention[:, 0], query=1, normalise=True)
     assert np.array_equal(attention, before)
+
+
+def test_gradients_pass_through_one_row_of_rollout(attention):
+    one, whole = (torch.tensor(attention, requires_grad=True) for _ in range(2))
+    aw.rollout(one, query=2)[0, 1].backward()
+    aw.rollout(whole)[2, 1].backward()
+    assert one.grad.numpy() == pytest.approx(whole.grad.numpy(), abs=1e-14)
