@@ -145,6 +145,8 @@ class Capture:
     image: Any = None  # (row, column, rgb) uint8, when the input was a picture
     logits: Any = None  # (query, class) or (class,), as the model returned them; None where it has no head
     missing: tuple[str, ...] = ()  # modules that attended in a layout that holds no one weight per query and key
+    drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(default_factory=lambda: MappingProxyType({}))
+    # group -> layers and heads that pictures of all heads are limited to; all of them in a group that is not named
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:
@@ -184,6 +186,16 @@ class Capture:
         if first.kind == "self":
             return queries, queries
         return queries, self.streams[self.cross_streams[first.stream]]
+
+    def places(self, attention: str) -> list[tuple[int, int]]:
+        """Return the layer and head of every map in a picture of all heads, in the order of the layers."""
+        layers, heads = self.drawn.get(attention, (None, None))
+        return [
+            (i, head)
+            for i, layer in enumerate(self.group(attention))
+            for head in range(layer.n_heads)
+            if (layers is None or i in layers) and (heads is None or head in heads)
+        ]
 
     @property
     def tokens(self) -> Tokens:
@@ -287,6 +299,11 @@ class Runner(Protocol):
 
     def run(self, text: Any, pair: str | None = None, **options: Any) -> Capture:
         """Run the model once on a text (or prepared inputs) and return its capture."""
+
+
+def most_heads(layers: Sequence[LayerAttention]) -> int:
+    """Return the largest number of heads in these layers: pruned models have fewer in some."""
+    return max(layer.n_heads for layer in layers)
 
 
 def to_numpy(array: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Capture
+from attn_widget.records import Capture, most_heads
 
 REDUCTIONS = ("mean", "max", "min")
 THEMES = ("auto", "light", "dark")
@@ -23,7 +23,7 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         If the method exists but cannot be applied to this attention.
     """
     layers = capture.group(attention)
-    n_layers, first = len(layers), layers[0]
+    n_layers, n_heads = len(layers), most_heads(layers)
     queries, keys = capture.axes(attention)
     choices = {
         "view": views,
@@ -43,7 +43,7 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
     elif name in ("head", "heads"):
         for head in [value] if name == "head" else value:
-            _in_range(name, head, first.n_heads, f"Choose heads that exist, 0 to {first.n_heads - 1}.")
+            _in_range(name, head, n_heads, f"Choose heads that exist, 0 to {n_heads - 1}.")
         if name == "heads" and not value:
             raise InputError("heads must name at least one head, got []. Leave one on, or assign all of them.")
     elif name in ("query", "key"):

@@ -63,10 +63,10 @@ def _text(drawing: Drawing) -> Frame:
 def _model(drawing: Drawing) -> Frame:
     """Draw thumbnail after thumbnail, so that they appear as they are made and no layer is held whole."""
     spec, numbers_of = drawing.spec, drawing.numbers
-    layers = numbers_of.capture.group(spec.attention)
     queries, keys = drawing.axes()
     keeps_heads = spec.method in PER_HEAD
-    places = [(i, h) for i, layer in enumerate(layers) for h in (range(layer.n_heads) if keeps_heads else [0])]
+    places = numbers_of.capture.places(spec.attention)
+    places = places if keeps_heads else [(i, 0) for i in dict.fromkeys(i for i, _ in places)]
     pool = factors(queries, keys, len(places))
     tiles: list[Tile] = []
     unit, causal = "share", True

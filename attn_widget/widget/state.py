@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
-from attn_widget.records import Capture
+from attn_widget.records import Capture, most_heads
 
 CHECKED = (
     "attention", "view", "method", "layer", "heads", "head", "query", "key",
@@ -27,7 +27,7 @@ def texts(capture: Capture) -> tuple[str, str]:
 
 def start(capture: Capture, attention: str) -> dict[str, Any]:
     """Return the first values of the traits that depend on the capture: all heads on, the first layer."""
-    n_heads = capture.group(attention)[0].n_heads
+    n_heads = most_heads(capture.group(attention))
     return {"layer": 0, "head": 0, "heads": list(range(n_heads))}
 
 
@@ -38,7 +38,7 @@ def fitted(values: Any, capture: Capture, attention: str) -> dict[str, Any]:
     on when none that was on is left.
     """
     layers = capture.group(attention)
-    n_heads = layers[0].n_heads
+    n_heads = most_heads(layers)
     n_queries, n_keys = (len(tokens) for tokens in capture.axes(attention))
     method = values.method if not applicable(capture, attention)[values.method] else next(iter(METHODS))
     return {
@@ -61,7 +61,7 @@ def info(capture: Capture, *, can_run: bool) -> dict[str, Any]:
             {
                 "name": name,
                 "layers": len(layers),
-                "heads": layers[0].n_heads,
+                "heads": most_heads(layers),
                 "n_queries": len(queries),
                 "n_keys": len(keys),
                 "methods": [m for m in METHODS if not reasons[m]],
