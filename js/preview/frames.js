@@ -75,7 +75,7 @@ function strongest(values, count) {
   return best;
 }
 
-/** State and frames of one length, for `new StaticModel(state, frames)`. */
+/** State and frames of one length, for the gallery's models. */
 export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}) {
   const list = WORDS.split(" ");
   const words = Array.from({ length: n }, (_, i) => (i === 0 ? "[CLS]" : list[(i - 1) % list.length]));

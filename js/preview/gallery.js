@@ -1,7 +1,19 @@
 // Every view at every length, light and dark side by side. `npm run preview` makes one page of it.
+import { frameKey } from "../src/spec.js";
 import { StaticModel } from "../src/static-model.js";
 import widget from "../src/widget.js";
 import { made } from "./frames.js";
+
+/** Answers with the frames there are; a neuron frame also to its own query. */
+function answering(frames) {
+  const keyOf = ({ spec, query }) => frameKey(query === undefined ? spec : { ...spec, query });
+  const stored = new Map(frames.map((frame) => [keyOf(frame.header), frame]));
+  return (spec) => {
+    const frame = stored.get(frameKey(spec));
+    if (!frame) throw `${spec.method} in layer ${spec.layer} is not in the gallery.`;
+    return frame;
+  };
+}
 
 const asked = new URLSearchParams(location.search);
 const lengths = (asked.get("n") ?? "12,64,512,2048").split(",").map(Number);
@@ -20,7 +32,7 @@ for (const n of lengths) {
       const el = pair.appendChild(document.createElement("div"));
       el.style.width = `${width}px`;
       el.dataset.theme = theme;
-      widget().render({ model: new StaticModel({ ...state, view, theme }, frames), el });
+      widget().render({ model: new StaticModel({ ...state, view, theme }, answering(frames)), el });
     }
     document.body.append(section);
   }

@@ -1,33 +1,54 @@
-// Shows stored frames in a page of their own: the same widget, no kernel, no network.
-import { framesOf, StaticModel } from "./static-model.js";
-import widget from "./widget.js";
+// Shows stored numbers in a page of their own: the same widget, no kernel, no network. The page runs widget.js before this,
+// with its default export put where both can see it (attn_widget/export/html.py), so that it is bundled once.
+import { answers } from "./static-frames.js";
+import { StaticModel } from "./static-model.js";
+import { unpacked } from "./static-numbers.js";
 
-/** @typedef {import("./static-model.js").Payload} Payload */
+const TAG = 'script[type="application/vnd.attn-widget"]:not([data-shown])';
 
-const TAG = 'script[type="application/vnd.attn-widget+json"]:not([data-shown])';
-
-/** @param {Payload} payload */
-async function bytesOf({ data, encoding }) {
+/** @param {string} data base64 of a raw deflate stream */
+async function inflated(data) {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  if (encoding !== "gzip") return bytes.buffer;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** The picture that was shown to the model, from a file to its colours. @param {any} image @param {Uint8Array} bytes */
+async function decoded({ at, size }, bytes) {
+  const bitmap = await createImageBitmap(new Blob([bytes.slice(at, at + size)]));
+  const { width, height } = bitmap;
+  const context = /** @type {any} */ (
+    Object.assign(document.createElement("canvas"), { width, height })
+  ).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const data = context
+    .getImageData(0, 0, width, height)
+    .data.filter((/** @type {number} */ _, /** @type {number} */ i) => i % 4 < 3);
+  return { shape: [height, width, 3], data: Uint8Array.from(data) };
 }
 
 /**
  * @param {HTMLElement} el
- * @param {Payload} payload
+ * @param {string} data
  */
-export async function show(el, payload) {
-  const model = new StaticModel(payload.state, framesOf(payload.frames, await bytesOf(payload)));
-  return widget().render(/** @type {any} */ ({ model, el }));
+async function show(el, data) {
+  const bytes = await inflated(data);
+  const stored = unpacked(bytes);
+  if (stored.image) stored.image = await decoded(stored.image, bytes);
+  const { attention, layer, head } = stored.neuron;
+  const model = new StaticModel(stored.state, answers(stored, bytes), { neuron: { attention, layer, head } });
+  const follow = () => (document.documentElement.dataset.theme = model.get("theme"));
+  model.on("change:theme", follow);
+  follow();
+  const widget = /** @type {any} */ (globalThis).attn_widget;
+  widget().render({ model, el });
 }
 
 for (const tag of document.querySelectorAll(TAG)) {
   tag.setAttribute("data-shown", "");
   const el = document.createElement("div");
   tag.before(el);
-  show(el, JSON.parse(tag.textContent ?? "")).catch((error) => {
+  show(el, tag.textContent ?? "").catch((error) => {
     el.textContent = `The picture cannot be shown: ${error}`;
   });
 }

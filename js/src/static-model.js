@@ -1,30 +1,22 @@
-// The model of a page without a kernel: traits live here alone, and requests are answered from stored frames.
-import { frameKey } from "./spec.js";
-
-/**
- * What a static page carries. All buffers of all frames stand one after another in `data`.
- * @typedef {Object} Payload
- * @property {Record<string, any>} state the traits; `info.can_run` is false, `views` and `info.groups[].methods` hold what is stored
- * @property {{ header: any, sizes: number[] }[]} frames headers as they cross the wire, and the bytes of each buffer
- * @property {"gzip" | "raw"} encoding
- * @property {string} data base64
- */
+// The model of a page without a kernel: traits live here alone, and requests are answered from what is stored.
 
 const LATER_MS = 0; // a reply never comes before the request returns
+/** What only a kernel can change. */
+const FIXED = new Set(["text", "pair", "residual", "reduce", "normalise", "baseline"]);
 
 export class StaticModel {
   /** @type {Map<string, Set<Function>>} */
   #listeners = new Map();
-  /** @type {Map<string, { header: any, buffers: DataView[] }>} */
-  #frames = new Map();
 
   /**
-   * @param {Record<string, any>} state
-   * @param {{ header: any, buffers: DataView[] }[]} frames
+   * @param {Record<string, any>} state the traits
+   * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where nothing is stored
+   * @param {Record<string, any>} [enters] traits that come with a view, by its name
    */
-  constructor(state, frames) {
+  constructor(state, frameOf, enters = {}) {
     this.state = { ...state };
-    for (const frame of frames) this.#frames.set(keyOf(frame.header), frame);
+    this.frameOf = frameOf;
+    this.enters = enters;
   }
 
   /** @param {string} name */
@@ -34,8 +26,23 @@ export class StaticModel {
 
   /** @param {string} name @param {any} value */
   set(name, value) {
+    if (FIXED.has(name)) {
+      if (value === this.state[name]) return;
+      const message = `${name} is fixed in this page.`;
+      const id = (this.state.error?.id ?? 0) + 1;
+      this.set("error", {
+        name: "Fixed",
+        message,
+        remedy: "Open the notebook to change it.",
+        where: "request",
+        id,
+      });
+      return;
+    }
     this.state[name] = value;
     this.#emit(`change:${name}`);
+    if (name === "view")
+      for (const [more, its] of Object.entries(this.enters[value] ?? {})) this.set(more, its);
   }
 
   save_changes() {}
@@ -54,16 +61,24 @@ export class StaticModel {
   /** @param {any} message */
   send({ kind, id, name, data }) {
     if (kind !== "request") return;
-    const [reply, buffers] = this.#answer(name, data);
-    setTimeout(() => this.#emit("msg:custom", { kind: "reply", id, ...reply }, buffers), LATER_MS);
+    setTimeout(() => {
+      const [reply, buffers] = this.#answer(name, data);
+      this.#emit("msg:custom", { kind: "reply", id, ...reply }, buffers);
+    }, LATER_MS);
   }
 
-  /** @param {string} name @param {any} data @returns {[Record<string, any>, DataView[]]} */
+  /** @param {string} name @param {any} data @returns {[Record<string, any>, any[]]} */
   #answer(name, data) {
     if (name === "hello") return [{ data: { version: 1, capture_id: this.state.capture_id } }, []];
-    const frame = name === "frame" ? this.#frames.get(frameKey(data)) : null;
-    if (frame) return [{ data: frame.header }, frame.buffers];
-    const message = `${data?.method} in layer ${data?.layer} is not stored in this page.`;
+    let message = "This page holds rounded numbers only.";
+    try {
+      if (name === "frame") {
+        const { header, buffers } = this.frameOf(data);
+        return [{ data: header }, buffers];
+      }
+    } catch (error) {
+      message = String(error);
+    }
     return [{ error: { name: "NotStored", message, remedy: "Open the notebook for it." } }, []];
   }
 
@@ -71,21 +86,4 @@ export class StaticModel {
   #emit(event, ...values) {
     for (const listener of [...(this.#listeners.get(event) ?? [])]) listener(...values);
   }
-}
-
-/** The key under which a stored frame answers; a neuron frame also for its own query. @param {any} header */
-const keyOf = (header) =>
-  frameKey(header.query === undefined ? header.spec : { ...header.spec, query: header.query });
-
-/**
- * Cut the joined buffers into those of each frame.
- * @param {Payload["frames"]} frames
- * @param {ArrayBuffer} bytes
- */
-export function framesOf(frames, bytes) {
-  let at = 0;
-  return frames.map(({ header, sizes }) => ({
-    header,
-    buffers: sizes.map((size) => new DataView(bytes, (at += size) - size, size)),
-  }));
 }

@@ -1,0 +1,135 @@
+"""The payload of a page: pieces of numbers one after another, and the JSON that says what they are."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from attn_widget.errors import AttnWidgetError
+from attn_widget.export.coding import END, deflated
+from attn_widget.frames.axes import displayed
+from attn_widget.frames.frame import BOUND_TEXT, TOP_K
+from attn_widget.frames.protocol import Frame, Spec
+from attn_widget.frames.reading import small, span_of
+from attn_widget.frames.tiles import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
+from attn_widget.records import Capture, Tokens, to_numpy
+from attn_widget.widget.contents import Contents
+from attn_widget.widget.drawings import VIEWS, Drawing
+from attn_widget.widget.numbers import NumbersOf
+
+NEURON_SHARE = 0.2  # of a page: queries and keys are exact, and cost accordingly
+JPEG_QUALITY = 85
+_DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page works out by itself
+
+
+@dataclass(eq=False)
+class Blob:
+    """Binary parts in the order in which they are added, each with the place where it begins."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, data: bytes, size: int) -> int:
+        """Append a deflated piece of ``size`` bytes; return where it begins."""
+        self.pieces.append(data)
+        self.size += size
+        return self.size - size
+
+    def array(self, name: str, array: np.ndarray) -> dict[str, Any]:
+        """Append an array as it is; return the entry that says where and what it is."""
+        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        at = self.add(deflated(data), len(data))
+        return {"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "at": at, "size": len(data)}
+
+    def closed(self, about: dict[str, Any]) -> str:
+        """Return everything as base64: the pieces, the JSON, and the JSON's length in four bytes."""
+        text = json.dumps(about, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        tail = deflated(text + len(text).to_bytes(4, "little"))
+        return base64.b64encode(b"".join([*self.pieces, tail, END])).decode()
+
+
+def payload(
+    state: dict[str, Any], capture: Capture, contents: Contents, neuron: tuple[dict, dict[str, np.ndarray]]
+) -> str:
+    """Return what `static-host.js` reads: the traits, and all that it makes frames of."""
+    blob = Blob()
+    streams = list(dict.fromkeys(id(t) for name in capture.groups for t in capture.axes(name)))
+    tokens = {id(t): t for name in capture.groups for t in capture.axes(name)}
+    fields, arrays = neuron
+    about = {
+        "state": state,
+        "axes": [axes_of(tokens[i]) for i in streams],
+        "groups": {n: [streams.index(id(t)) for t in capture.axes(n)] for n in capture.groups},
+        "places": [piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces],
+        "neuron": fields | {"arrays": [blob.array(name, array) for name, array in arrays.items()]},
+        "image": None if capture.image is None else blob.array("image", jpeg(small(to_numpy(capture.image)))),
+        "bound_text": BOUND_TEXT,
+        "top_k": TOP_K,
+        "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
+    }
+    return blob.closed(about)
+
+
+def axes_of(tokens: Tokens) -> dict[str, Any]:
+    """Return what stands along an axis, for each way to display it, and where that is in the source."""
+    ways = {}
+    for hide_special, words in product((False, True), repeat=2):
+        axis = displayed(tokens, hide_special=hide_special, words=words)
+        spans = [span_of(tokens, group) for group in axis.positions]
+        ways[f"{hide_special:d}{words:d}"] = {"axis": axis.header(), "spans": spans}
+    grid = None if tokens.grid is None else list(tokens.grid)
+    return {"ways": ways, "source": list(tokens.source), "grid": grid, "seconds": tokens.seconds, "n": len(tokens)}
+
+
+def neuron_of(numbers: NumbersOf, spec: Spec, budget: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the fields and arrays of one head's neuron view, for every query; or why it is not there."""
+    place = {name: getattr(spec, name) for name in ("attention", "layer", "head")}
+    layer = numbers.capture.group(spec.attention)[spec.layer]
+    channels = 0 if layer.q is None else layer.q.shape[-1]
+    if 4 * channels * (layer.n_queries + layer.n_keys) > NEURON_SHARE * budget:
+        return place | {"why": "The queries and keys of this text do not fit this page. Open the notebook."}, {}
+    one = replace(spec, view="neuron", method="raw", hide_special=False, words=False)
+    try:
+        frames = [VIEWS["neuron"](Drawing(numbers, one, {"query": i}, lambda *_: None)) for i in range(layer.n_queries)]
+    except AttnWidgetError as error:
+        return place | {"why": str(error)}, {}
+    first = frames[0]
+    arrays = {name: _stacked(name, frames) for name in first.arrays if name not in _DERIVED}
+    same = {k: v for k, v in first.fields.items() if all(f.fields[k] == v for f in frames)}
+    own = [{k: _finite(v) for k, v in f.fields.items() if k not in same} for f in frames]
+    for known in ("queries", "keys", "spec", "capture_id"):
+        same.pop(known)
+    return place | {"why": None, "fields": same, "own": own}, arrays
+
+
+def _stacked(name: str, frames: Sequence[Frame]) -> np.ndarray:
+    """Return an array of all queries, in as few bytes as what is shown of it needs."""
+    if name == "k":
+        return frames[0].arrays[name][0]
+    array = np.stack([frame.arrays[name][0] for frame in frames])
+    if name == "mask":
+        return np.isfinite(array).astype(np.uint8)  # 0 or minus infinity, nothing between
+    if name == "measured":
+        return np.round(np.clip(array, 0, 1) * 65535).astype(np.uint16)
+    return array
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def jpeg(image: np.ndarray) -> np.ndarray:
+    """Return a picture as the bytes of a JPEG file."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "JPEG", quality=JPEG_QUALITY)
+    return np.frombuffer(out.getvalue(), np.uint8)
