@@ -10,6 +10,8 @@ import { listen } from "./pointer.js";
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../draw/area-layout.js").Area} Area */
 
+const LIST = 248; // beside the picture, also while it is not there: nothing may shift on hover
+
 /** @param {Frame} frame */
 function imageOf({ arrays: { image } }) {
   const canvas = document.createElement("canvas");
@@ -63,7 +65,7 @@ export function areaOf(frame, callbacks, signal) {
     draw({ frame: now, look, traits, hover, width: room }, focus, shade, tint) {
       area = grid
         ? patchArea(grid, width, height, room)
-        : soundArea(keys.text.length - first, now.seconds ?? 1, room);
+        : soundArea(keys.text.length - first, now.seconds ?? 1, room < 600 ? room : room - LIST);
       const ctx = prepared(element, area.width, area.height, look.ratio);
       if (grid) ctx.drawImage(image, 0, 0, area.width, area.height);
       setFont(ctx, look, 11);

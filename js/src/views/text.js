@@ -12,7 +12,9 @@ import { areaOf } from "./areas.js";
 /** @typedef {import("../pieces.js").Piece} Piece */
 /** @typedef {import("../types.js").Side} Side */
 
+// Words stay readable on their shade; over pictures and along time there is nothing to read.
 const SHADE = { light: { stop: 128, opacity: 0.62 }, dark: { stop: 158, opacity: 0.52 } };
+const AREA = { stop: 190, opacity: 0.85 };
 
 /**
  * @param {import("../types.js").Callbacks} callbacks
@@ -96,9 +98,10 @@ export function textView(callbacks, signal) {
     element.dataset.columns = String(area ? 1 : columns.length);
     const focus = textFocus(scene);
     const shade = focus && shades(scene, focus);
-    const { stop, opacity } = SHADE[look.dark ? "dark" : "light"];
-    const [r, g, b] = scaleTable("sequential", look.dark).bytes[stop];
     const both = isSelf(frame); // the same words ask and answer
+    const onArea = area && (both || focus?.side === "query");
+    const tint = ({ stop, opacity } = SHADE[look.dark ? "dark" : "light"], t = 1) =>
+      `rgba(${scaleTable("sequential", look.dark).bytes[stop]},${(t * opacity).toFixed(3)})`;
     for (const { side, spans } of columns) {
       const axis = side === "query" ? frame.queries : frame.keys;
       const pins = new Set([...rowsOf(axis, traits[side]), ...(both ? rowsOf(frame.keys, traits.key) : [])]);
@@ -115,17 +118,11 @@ export function textView(callbacks, signal) {
           lacks,
         ];
         span.className = names.filter(Boolean).join(" ");
-        span.style.background = t >= 0.1 ? `rgba(${r},${g},${b},${(t * opacity).toFixed(3)})` : "";
+        span.style.background = t >= 0.1 ? tint(undefined, t) : "";
       }
     }
-    const isShaded = focus && (both || focus.side === "query");
-    area?.draw(
-      scene,
-      focus,
-      isShaded ? shade : null,
-      `rgba(${r},${g},${b},${area && frame.grid ? 0.8 : opacity})`,
-    );
-    return describeText(scene, focus, shade, `rgba(${r},${g},${b},${opacity})`);
+    area?.draw(scene, focus, onArea ? shade : null, tint(AREA));
+    return describeText(scene, focus, shade, onArea ? tint(AREA) : tint());
   }
 
   /** Keys: nothing but the common ones. @param {number} index */
