@@ -98,7 +98,7 @@ def _fitting(
 
 def _state(widget: AttentionWidget, contents: Contents, refused: dict[str, str]) -> dict[str, Any]:
     """Return the synced traits that are ours, with what is stored as what can be chosen."""
-    names = set(widget.traits(sync=True)) - set(AnyWidget.class_traits())
+    names = {n for n in widget.traits(sync=True) if n[0] != "_"} - set(AnyWidget.class_traits())
     state = {name: getattr(widget, name) for name in sorted(names)}
     groups = []
     for group in state["info"]["groups"]:

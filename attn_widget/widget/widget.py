@@ -15,6 +15,7 @@ from attn_widget.records import Capture, Runner
 from attn_widget.widget import checks, snapshot, state
 from attn_widget.widget.answers import FrontEnd
 from attn_widget.widget.drawings import VIEWS
+from attn_widget.widget.exports import Exports
 from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.requests import describe
 from attn_widget.widget.traits import Indices, Whole
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 LONG_TEXT = 512  # from here on lines say less than a heat map
 
 
-class AttentionWidget(anywidget.AnyWidget):
+class AttentionWidget(Exports, anywidget.AnyWidget):
     """What a capture's model attended to, as a picture in a cell that stays in step with Python.
 
     Parameters
