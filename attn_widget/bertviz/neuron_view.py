@@ -1,0 +1,67 @@
+"""`show` with bertviz's arguments: the neuron view of one head, for transformers models of any type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attn_widget.bertviz.output import check_action, check_mode, put_out
+from attn_widget.errors import InputError
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+    from attn_widget.widget.widget import AttentionWidget
+
+
+def show(
+    model: Any,
+    model_type: str | None,
+    tokenizer: Any,
+    sentence_a: str,
+    sentence_b: str | None = None,
+    display_mode: str = "dark",
+    layer: int | None = None,
+    head: int | None = None,
+    html_action: str = "view",
+) -> HTML | AttentionWidget | None:
+    """Display how one head's weights come about: query, key, their products, scores, softmax.
+
+    Parameters
+    ----------
+    model, tokenizer
+        Any PyTorch transformer and its tokenizer. Nothing of the model need be set: queries and keys are recorded
+        from the forward pass that it makes here.
+    model_type
+        Not needed any more: every type works.
+    sentence_a, sentence_b
+        The text, and the second one for models that take pairs.
+    display_mode
+        ``dark`` or ``light``.
+    layer, head
+        Where to begin, from 0; layer 0, head 0 when left out.
+    html_action
+        ``view``, ``return`` or ``widget``, as in `head_view`.
+
+    Raises
+    ------
+    InputError
+        If the text is empty or too long, or a layer or head does not exist.
+
+    Examples
+    --------
+    >>> import attn_widget as aw
+    >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
+    >>> w = show(runner.model, "bert", runner.tokenizer, "The keys.", layer=3, head=1, html_action="widget")
+    >>> w.view, w.layer, w.head
+    ('neuron', 3, 1)
+    """
+    from attn_widget.recording.runner import ModelRunner
+
+    check_action(html_action)
+    check_mode(display_mode)
+    if not sentence_a:
+        raise InputError(f"sentence_a must be a text, got {sentence_a!r}. Say what the model shall read.")
+    runner = ModelRunner(model, tokenizer)
+    capture = runner.run(sentence_a, sentence_b or None)
+    start = {"layer": layer or 0, "head": head or 0}
+    return put_out(capture, html_action, runner, view="neuron", theme=display_mode, **start)

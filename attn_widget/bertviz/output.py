@@ -1,0 +1,51 @@
+"""What becomes of a view: displayed, returned as a page, or handed over as the widget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attn_widget.errors import InputError
+from attn_widget.records import Capture, Runner
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+    from attn_widget.widget.widget import AttentionWidget
+
+ACTIONS = ("view", "return", "widget")
+MODES = ("light", "dark")
+
+
+def put_out(
+    capture: Capture, action: str, runner: Runner | None = None, **traits: Any
+) -> HTML | AttentionWidget | None:
+    """Display the widget and return None (``view``), or return a page (``return``) or the widget (``widget``)."""
+    from attn_widget.widget.widget import AttentionWidget
+
+    widget = AttentionWidget(capture, runner, **traits)
+    if action == "widget":
+        return widget
+    if action == "view":
+        from IPython.display import display
+
+        # Returned, it would be drawn a second time where the call is the last line of a cell.
+        display(widget)
+        return None
+    from IPython.display import HTML
+
+    from attn_widget.widget.page import static_html
+
+    # Inside a div: IPython warns of HTML that is an iframe and nothing else, and takes it for a page elsewhere.
+    return HTML(f"<div>{static_html(widget)}</div>")
+
+
+def check_action(html_action: Any) -> None:
+    """Refuse what is no html_action, before any work."""
+    if html_action not in ACTIONS:
+        raise InputError(f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. Choose one of these.")
+
+
+def check_mode(display_mode: Any) -> None:
+    """Refuse what is no display_mode, before any work."""
+    if display_mode not in MODES:
+        raise InputError(f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. Choose one of these.")

@@ -1,0 +1,176 @@
+"""Attention as bertviz takes it -> a Capture: any stack of layers, named and numbered as it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from attn_widget.errors import InputError
+from attn_widget.recording.arrays import from_arrays
+from attn_widget.records import Capture, LayerAttention, Tokens
+
+EAGER = 'model = AutoModel.from_pretrained(name, attn_implementation="eager")'
+TAKE = "attention = model(**inputs, output_attentions=True).attentions"
+# Only names that tokenizers give: "[O-]" is an atom, and "<b>" may be a word.
+SPECIAL = {f"[{name}]" for name in ("CLS", "SEP", "PAD", "MASK", "BOS", "EOS")}
+SPECIAL |= {f"<{name}>" for name in ("s", "/s", "pad", "mask", "cls", "sep", "bos", "eos", "|endoftext|")}
+SPACES = ("Ġ", "▁")  # what byte-level and SentencePiece vocabularies write for the space before a word
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """One argument: attention layer by layer, and the tokens along both of its axes."""
+
+    argument: str  # "attention", "encoder_attention" …
+    layers: Sequence[Any]  # (head, query, key) each; None where a layer has no attention
+    queries: Tokens
+    keys: Tokens | None  # None: the queries again
+    stream: str = ""
+    key_stream: str = ""
+
+
+def stack(
+    argument: str, given: Any, queries: Tokens, keys: Tokens | None = None, stream: str = "", key_stream: str = ""
+) -> Stack:
+    """Return what was given for one argument, each layer without its batch axis.
+
+    Raises
+    ------
+    InputError
+        If there is no layer in it, more than one text, or another number of tokens than of positions.
+    """
+    layers = _layers(argument, given)
+    first = next(layer for layer in layers if layer is not None)
+    sides = [("query", queries, first.shape[-2]), ("key", queries if keys is None else keys, first.shape[-1])]
+    for side, tokens, n in sides:
+        if len(tokens) != n:
+            raise InputError(
+                f"tokens must be as many as the positions of {argument}, got {len(tokens)} for {n} along its {side} "
+                "axis. Take both from the same input."
+            )
+    return Stack(argument, layers, queries, keys, stream, key_stream)
+
+
+def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
+    """Return one capture of all stacks; layers keep the numbers they were given under."""
+    layers: list[LayerAttention] = []
+    streams: dict[str, Tokens] = {}
+    crossed: dict[str, str] = {}
+    for one in stacks:
+        streams.setdefault(one.stream, one.queries)
+        if one.keys is not None:
+            streams.setdefault(one.key_stream, one.keys)
+            crossed[one.stream] = one.key_stream
+        layers += _attentions(one, "self" if one.keys is None else "cross")
+    dtype = next(str(layer.weights.dtype) for layer in layers if layer.weights is not None)
+    return Capture(tuple(layers), streams, crossed, model_name=name, dtype=dtype.removeprefix("torch."))
+
+
+def tokens_of(argument: str, given: Any, *, prettify: bool, sentence_b_start: int | None = None) -> Tokens:
+    """Return the tokens of one axis; white-space marks become space, and pieces of a word are known as such."""
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise InputError(
+            f"{argument} must be a list of tokens, got {given!r}. Use tokenizer.convert_ids_to_tokens(ids)."
+        )
+    pieces = [str(token) for token in given]
+    special = tuple(piece in SPECIAL for piece in pieces)
+    start = len(pieces) if sentence_b_start is None else sentence_b_start
+    return Tokens(
+        text=tuple(_pretty(piece) for piece in pieces) if prettify else tuple(pieces),
+        special=special,
+        words=_words(pieces, special),
+        segments=tuple(int(i >= start) for i in range(len(pieces))),
+    )
+
+
+def _layers(argument: str, given: Any) -> list[Any]:
+    """Return one ``(head, query, key)`` array per layer."""
+    if hasattr(given, "shape"):
+        given = list(given[:, 0] if len(given.shape) == 5 and given.shape[1] == 1 else given)
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise InputError(
+            f"{argument} must be a list with an array per layer, got {type(given).__name__}. Pass outputs.attentions.",
+            code=TAKE,
+        )
+    if not any(layer is not None for layer in given):
+        got = "an empty tuple" if len(given) == 0 else "None in every layer"
+        raise InputError(
+            f"{argument} must hold an array per layer, got {got}. Under transformers' default attention no weights are "
+            "returned, and outputs[-1] may be the empty cross-attentions. Load the model with "
+            'attn_implementation="eager", and take attentions by name.',
+            code=f"{EAGER}; {TAKE}",
+        )
+    return [None if layer is None else _layer(argument, layer, i) for i, layer in enumerate(given)]
+
+
+def _layer(argument: str, layer: Any, i: int) -> Any:
+    """Return one layer without its batch axis."""
+    if isinstance(layer, tuple):
+        raise InputError(
+            f"{argument} must hold an array per layer, got a tuple at layer {i}, as model.generate returns one per "
+            "step. Run the finished text through the model once.",
+            code=f"inputs = {{'input_ids': generated.sequences}}; {TAKE}",
+        )
+    if not hasattr(layer, "shape"):
+        import numpy as np
+
+        layer = np.asarray(layer, dtype=np.float64)
+    if len(layer.shape) not in (3, 4):
+        raise InputError(
+            f"{argument} must have the axes (batch, head, query, key) or (head, query, key) in every layer, got shape "
+            f"{tuple(layer.shape)} at layer {i}. Pass outputs.attentions, from a run with output_attentions=True.",
+            code=TAKE,
+        )
+    if len(layer.shape) == 4 and layer.shape[0] != 1:
+        raise InputError(
+            f"{argument} must be of one text, got a batch of {layer.shape[0]} at layer {i}. Choose one of them.",
+            code=f"{argument} = [layer[:1] for layer in {argument}]",
+        )
+    return layer[0] if len(layer.shape) == 4 else layer
+
+
+def _attentions(one: Stack, kind: str) -> list[LayerAttention]:
+    """Return the layers of one stack; a layer that has none stays in its place and holds nothing."""
+    there = [layer for layer in one.layers if layer is not None]
+    try:
+        made = iter(from_arrays(there, one.queries, key_tokens=one.keys).layers)
+    except InputError as error:
+        raise InputError(error.message.replace("attention", one.argument, 1), code=error.code) from None
+    first = there[0]
+    found = []
+    for i, layer in enumerate(one.layers):
+        place = {"name": f"{one.argument}[{i}]", "kind": kind, "stream": one.stream, "layer": i}
+        if layer is None:
+            sizes = dict(zip(("n_heads", "n_queries", "n_keys"), first.shape, strict=True))
+            found.append(LayerAttention(**(place | {"name": f"{one.argument}[{i}], which is None"}), **sizes))
+        else:
+            found.append(replace(next(made), **place))
+    return found
+
+
+def _pretty(piece: str) -> str:
+    """Return a piece without the marks of its vocabulary."""
+    if piece.startswith("##") and len(piece) > 2:
+        return piece[2:]
+    for mark in SPACES:
+        piece = piece.replace(mark, " ")
+    return piece.replace("</w>", "").strip() or "␣"
+
+
+def _words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int | None, ...]:
+    """Return which word each piece belongs to, where the vocabulary marks it; empty where it marks nothing."""
+    continues = [piece.startswith("##") and len(piece) > 2 for piece in pieces]
+    if not any(continues):
+        if not any(piece.startswith(SPACES) for piece in pieces):
+            return ()
+        continues = [not piece.startswith(SPACES) for piece in pieces]
+    words: list[int | None] = []
+    word = -1
+    for i, goes_on in enumerate(continues):
+        if special[i]:
+            words.append(None)
+            continue
+        word += not (goes_on and words and words[-1] is not None)
+        words.append(word)
+    return tuple(words)
