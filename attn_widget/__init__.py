@@ -33,6 +33,7 @@ _HOME = {
     "Prediction": "records",
     "Progress": "records",
     "Runner": "records",
+    "Step": "records",
     "Tokens": "records",
     "ablate": "heads.ablation",
     "ablation_scan": "heads.ablation",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.records import Prediction as Prediction
     from attn_widget.records import Progress as Progress
     from attn_widget.records import Runner as Runner
+    from attn_widget.records import Step as Step
     from attn_widget.records import Tokens as Tokens
     from attn_widget.widget.widget import AttentionWidget as AttentionWidget
 

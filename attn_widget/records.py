@@ -132,6 +132,17 @@ class LayerAttention:
         return self.weights_for([head])[0] @ self.v[head * len(self.v) // self.n_heads]
 
 
+@dataclass(frozen=True)
+class Step:
+    """One token that a model wrote: the query that asked for it, what was chosen, and what else was likely."""
+
+    position: int  # of the query whose row this step measured; the token itself stands one further
+    token: str
+    id: int
+    probability: float
+    top: tuple[tuple[str, float], ...]  # the likeliest tokens, each with its probability, likeliest first
+
+
 @dataclass(frozen=True, eq=False)
 class Capture:
     """One forward pass, recorded: the layers in the order they ran, and what stands along their axes."""
@@ -145,6 +156,7 @@ class Capture:
     image: Any = None  # (row, column, rgb) uint8, when the input was a picture
     logits: Any = None  # (query, class) or (class,), as the model returned them; None where it has no head
     missing: tuple[str, ...] = ()  # modules that attended in a layout that holds no one weight per query and key
+    steps: tuple[Step, ...] = ()  # of a text that the model wrote; the last one's token ended it and is no row
     drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(default_factory=lambda: MappingProxyType({}))
     # group -> layers and heads that pictures of all heads are limited to; all of them in a group that is not named
 

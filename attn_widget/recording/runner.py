@@ -6,7 +6,6 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,17 @@ import torch
 from attn_widget.errors import InputError
 from attn_widget.recording import sources
 from attn_widget.recording.ablation import Ablates
+from attn_widget.recording.generation import Generates
 from attn_widget.recording.gradients import Explains
 from attn_widget.recording.inputs import is_encoder_decoder
-from attn_widget.recording.prepare import check_ids, check_length, prepare
+from attn_widget.recording.prepare import check_ids, prepare
 from attn_widget.recording.routes import capture
-from attn_widget.recording.tokens import from_encoding
 from attn_widget.records import Capture
 
 GIBIBYTE = 2**30
 
 
-class ModelRunner(Explains, Ablates):
+class ModelRunner(Explains, Ablates, Generates):
     """Runs one model on one text after another and returns captures.
 
     Parameters
@@ -140,38 +139,6 @@ class ModelRunner(Explains, Ablates):
             if key is not None:
                 self._remember(key, seen)
             return seen
-
-    def generate(self, prompt: str, *, max_new_tokens: int = 20, **options: Any) -> Capture:
-        """Return the capture of a prompt and what the model wrote after it, greedily.
-
-        Parameters
-        ----------
-        prompt
-            A text. The tokens that the model added have ``segments`` 1.
-        max_new_tokens
-            How many tokens the model may write.
-        options
-            Further arguments of `capture`.
-
-        Returns
-        -------
-        Capture
-            One forward pass over all tokens: row by row the same attention as while writing, since no row of a
-            causal model sees what comes after it.
-        """
-        with self.lock:
-            if is_encoder_decoder(self.model):
-                return self.run(prompt, max_new_tokens=max_new_tokens, **options)
-            ready = prepare(self.model, self.tokenizer, prompt)
-            inputs = self._placed(ready.inputs)
-            n = inputs["input_ids"].shape[1]
-            ids = self._write(inputs, max_new_tokens)
-            check_length(self.model, ids.shape[1], "prompt")
-            tokens = from_encoding(ready.options["tokenizer"], {"input_ids": ids})
-            text = ready.options["tokenizer"].decode(ids[0], clean_up_tokenization_spaces=False)
-            tokens = replace(tokens, segments=(0,) * n + (1,) * (len(tokens) - n), spans=(), source=(text,))
-            defaults = {"weights": self.weights, "name": self.name, "tokens": tokens}
-            return capture(self.model, {"input_ids": ids}, **{**defaults, **options})
 
     # -- preparing ------------------------------------------------------------------------------------------
 

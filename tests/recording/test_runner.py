@@ -224,8 +224,8 @@ def test_a_decoder_that_wrote_is_shown_over_all_it_read_and_wrote():
     assert seen.tokens.segments == (0,) * 4 + (1,) * 5
     assert seen.tokens.text[:3] == ("[CLS]", "the", "keys")
     assert seen.layers[0].n_queries == 9
-    # Each written token is the likeliest after the row before it.
-    assert seen.logits.argmax(-1)[3:-1].tolist() == list(seen.tokens.ids[4:])
+    # Each written token is the one that was chosen at the step of the row before it.
+    assert [step.id for step in seen.steps[:-1]] == list(seen.tokens.ids[4:])
 
 
 def test_a_picture_is_cut_into_patches_and_shown_as_the_model_saw_it():
