@@ -43,12 +43,16 @@ def shrink(
 
 
 def model_frame(
-    spec: Spec, tiles: Sequence[Tile], queries: Axis, keys: Axis, pool: tuple[int, int], *, unit: str, causal: bool
-) -> Frame:
-    """Return the frame of the model view: all thumbnails in one array, layer by layer."""
+    spec: Spec, tiles: Sequence[Tile], queries: Axis, keys: Axis, pool: tuple[int, int], *, unit: str, causal: bool,
+    n_layers: int | None = None,
+) -> Frame:  # fmt: skip
+    """Return the frame of the model view: all thumbnails in one array, layer by layer.
+
+    ``n_layers`` is how many there will be, where these are the first of them.
+    """
     fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
         "pool": list(pool),
-        "n_layers": len({t.layer for t in tiles}),
+        "n_layers": n_layers or len({t.layer for t in tiles}),
         "n_heads": max(sum(t.layer == layer for t in tiles) for layer in {t.layer for t in tiles}),
         "tiles": [{"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": int(t.exact)} for t in tiles],
     }

@@ -67,12 +67,13 @@ def _model(drawing: Drawing) -> Frame:
     keeps_heads = spec.method in PER_HEAD
     places = numbers_of.capture.places(spec.attention)
     places = places if keeps_heads else [(i, 0) for i in dict.fromkeys(i for i, _ in places)]
+    n_layers = len({i for i, _ in places})
     pool = factors(queries, keys, len(places))
     tiles: list[Tile] = []
     unit, causal = "share", True
 
     def frame() -> Frame:
-        return model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal)
+        return model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal, n_layers=n_layers)
 
     for done, (i, h) in enumerate(places):
 

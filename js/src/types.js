@@ -114,6 +114,7 @@
  * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
  * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
+ * @property {number} [n_layers] how many layers the thumbnails will be of, once all are there
  * @property {{ name: string } | null} [metric] model view: what heads can be sorted by
  * @property {number} [query] neuron view: the query taken apart
  * @property {number} [channels] neuron view

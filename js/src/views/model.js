@@ -67,10 +67,9 @@ export function modelView(callbacks, signal) {
     const { frame, traits, look, width, hover } = scene;
     const [, rows, columns] = frame.arrays.tiles.shape;
     const tiles = tilesFor(frame, sorted);
-    const group = groupOf(traits);
     const nLanes = tiles.heads.length;
     const text = frame.queries.text;
-    const nLayers = Math.max(group.layers, tiles.layers.length);
+    const nLayers = frame.n_layers ?? 0;
     const wide = widestOf(text, look.font);
     const chosen = Math.max(0, tiles.layers.indexOf(traits.layer));
     const nColumns = tiles.heads[0] === null ? 0 : nLanes;
