@@ -16,7 +16,14 @@ import torch
 from jaxtyping import Float
 
 from attn_widget.errors import InputError
+from attn_widget.recording.inputs import is_encoder_decoder
+from attn_widget.recording.resume import repeated
 from attn_widget.records import Capture
+
+# Tokens of all texts in one pass: enough for matrix products at full speed, few enough to stay near the processor.
+ROWS = 640
+LOGITS_BYTES = 256 * 2**20
+ANSWER_TOKENS = 32  # that an encoder-decoder may write
 
 Of = int | str | Callable[[Any], Any] | None
 
@@ -118,7 +125,8 @@ class Explains:
 
         Notes
         -----
-        One forward pass for each token and one more.
+        As many tokens blanked in one forward pass as fit, each in a copy of the text of its own; one at a time for a
+        function. An encoder-decoder's answer to the whole text is held fixed.
         """
         tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
         names = ("mask_token_id", "unk_token_id", "eos_token_id")
@@ -127,15 +135,19 @@ class Explains:
             raise InputError("blank must be given, got None from a tokenizer without one. Say which id stands in.")
         with self.lock, torch.no_grad(), _output_of(self.model) as seen:
             inputs = self._placed(_prepared(self, text, pair))
+            if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
+                inputs["decoder_input_ids"] = self._decoder_ids(inputs, None, ANSWER_TOKENS)
             self.run(inputs, weights=False)
             of = self._named(seen[-1], of)
-            before = self._probability(seen[-1], of)
-            changes = []
-            for i in range(inputs["input_ids"].shape[1]):
-                ids = inputs["input_ids"].clone()
-                ids[0, i] = blank
-                self.run({**inputs, "input_ids": ids}, weights=False)
-                changes.append(abs(self._probability(seen[-1], of) - before))
+            (before,) = self._values(seen[-1], of)
+            n, changes = inputs["input_ids"].shape[1], []
+            size = _at_once(seen[-1], of, n)
+            for start in range(0, n, size):
+                blanked = torch.arange(start, min(start + size, n))
+                several = repeated(inputs, len(blanked))
+                several["input_ids"][torch.arange(len(blanked)), blanked] = blank
+                self.run(several, weights=False)
+                changes += [abs(value - before) for value in self._values(seen[-1], of)]
         return np.array(changes)
 
     def _named(self, output: Any, of: Of) -> Of:
@@ -163,11 +175,13 @@ class Explains:
             raise InputError(f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it.")
         return score.reshape(())
 
-    def _probability(self, output: Any, of: Of) -> float:
-        """Return the probability of a class or token, or the value of a function."""
+    def _values(self, output: Any, of: Of) -> list[float]:
+        """Return the probability of a class or token, for every item of a batch; or the value of a function."""
         if callable(of):
-            return float(of(output))
-        return float(logits_of(output).float().softmax(-1)[of])
+            return [float(of(output))]
+        logits_of(output)  # refuses a model without logits
+        logits = output.logits if output.logits.ndim == 2 else output.logits[:, -1]
+        return logits.float().softmax(-1)[:, of].tolist()
 
 
 def logits_of(output: Any) -> torch.Tensor:
@@ -180,6 +194,14 @@ def logits_of(output: Any) -> torch.Tensor:
             code="runner.gradients(text, of=lambda output: output.last_hidden_state.mean())",
         )
     return logits[0] if logits.ndim == 2 else logits[0, -1]
+
+
+def _at_once(output: Any, of: Of, n_tokens: int) -> int:
+    """Return how many texts are tried in one pass; a function is asked of one at a time."""
+    if callable(of):
+        return 1
+    logits = output.logits
+    return max(1, min(ROWS // n_tokens, LOGITS_BYTES // (logits.numel() * logits.element_size())))
 
 
 def _plain(layer: Any, gradient: torch.Tensor) -> Any:

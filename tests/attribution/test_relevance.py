@@ -257,3 +257,40 @@ def test_input_gradients_are_the_change_when_an_embedding_moves():
     for token in range(5):
         change = (moved(token, step) - moved(token, -step)) / (2 * step)
         assert found[token] == pytest.approx(abs(change), rel=0.05, abs=1e-2)
+
+
+def test_blanking_many_tokens_in_one_pass_gives_what_one_at_a_time_gives(monkeypatch):
+    from attn_widget.recording import gradients
+
+    for make, inputs in ((small_bert, IDS), (small_llama, IDS), (small_marian, PAIR)):
+        runner = make()
+        passes = []
+        handle = runner.model.register_forward_hook(lambda *args, seen=passes: seen.append(1))
+        together = runner.blank_out(inputs, blank=1)
+        assert len(passes) == 2
+        monkeypatch.setattr(gradients, "ROWS", 1)
+        assert runner.blank_out(inputs, blank=1) == pytest.approx(together, abs=1e-6)
+        assert len(passes) == 4 + len(together) - 1
+        monkeypatch.undo()
+        handle.remove()
+        assert together.max() > 1e-3
+
+
+def test_the_value_of_a_function_is_followed_one_text_at_a_time():
+    runner = small_bert()
+    changes = runner.blank_out(IDS, blank=1, of=lambda out: out.logits[0, 2])
+    ids = IDS["input_ids"].clone()
+    ids[0, 3] = 1
+    with torch.no_grad():
+        plain, blanked = (float(runner.model(input_ids=i).logits[0, 2]) for i in (IDS["input_ids"], ids))
+    assert changes[3] == pytest.approx(abs(blanked - plain), abs=1e-6)
+
+
+def test_a_translators_answer_is_held_while_its_text_is_blanked(monkeypatch):
+    from attn_widget.recording import gradients
+
+    monkeypatch.setattr(gradients, "ANSWER_TOKENS", 8)
+    runner = small_marian()
+    changes = runner.blank_out({"input_ids": PAIR["input_ids"]}, blank=1)
+    assert changes.shape == (4,)
+    assert changes.max() > 0
