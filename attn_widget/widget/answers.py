@@ -12,6 +12,7 @@ from attn_widget.records import Progress
 from attn_widget.widget import checks
 from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.requests import Answers, Report, Request
+from attn_widget.widget.saving import File, file_of
 
 if TYPE_CHECKING:
     from attn_widget.widget.widget import AttentionWidget
@@ -25,7 +26,7 @@ class FrontEnd:
         self._answers = Answers(widget.send)
         # "detail" is a second picture beside the first: under its own name neither replaces the other.
         self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
-        self._table["region"] = self._region
+        self._table |= {"region": self._region, "export": self._export}
         widget.on_msg(self._on_message)
 
     def close(self) -> None:
@@ -78,6 +79,9 @@ class FrontEnd:
         region = Region.parse(data, len(queries), len(keys))
         numbers = self._widget._numbers.line(spec, "query", members(queries, region.queries))
         return region_frame(spec, cut(numbers, "key", members(keys, region.keys)), queries, keys, region)
+
+    def _export(self, data: dict[str, Any], report: Report) -> File:
+        return file_of(self._widget, data.get("format"), data.get("theme"), lambda step: report(step, None))
 
     def _checked(self, data: dict[str, Any]) -> Spec:
         """Return the request's spec; one of a page that still shows another capture is refused, not drawn."""

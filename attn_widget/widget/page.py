@@ -88,7 +88,7 @@ def _fitting(
     made: list[str] = []
 
     def fits(contents: Contents) -> bool:
-        data = payload(_state(widget, contents, stock.refused), widget.capture, contents, neuron)
+        data = payload(_state(widget, contents, stock.refused), widget._numbers, spec, contents, neuron)
         made[:] = [whole(data, _notes(widget, contents, stock.refused, neuron[0]))]
         return len(made[0].encode()) <= max_bytes
 
@@ -99,7 +99,7 @@ def _fitting(
 def _state(widget: AttentionWidget, contents: Contents, refused: dict[str, str]) -> dict[str, Any]:
     """Return the synced traits that are ours, with what is stored as what can be chosen."""
     names = {n for n in widget.traits(sync=True) if n[0] != "_"} - set(AnyWidget.class_traits())
-    state = {name: getattr(widget, name) for name in sorted(names)}
+    state = widget.get_state(sorted(names))
     groups = []
     for group in state["info"]["groups"]:
         there = {p.header["method"] for p in contents.pieces if p.header["attention"] == group["name"]}

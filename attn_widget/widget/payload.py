@@ -15,18 +15,20 @@ import numpy as np
 
 from attn_widget.errors import AttnWidgetError
 from attn_widget.export.coding import END, deflated
-from attn_widget.frames.axes import displayed
+from attn_widget.frames.axes import Axis
 from attn_widget.frames.frame import BOUND_TEXT, TOP_K
 from attn_widget.frames.protocol import Frame, Spec
 from attn_widget.frames.reading import small, span_of
 from attn_widget.frames.tiles import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
-from attn_widget.records import Capture, Tokens, to_numpy
+from attn_widget.records import Tokens, to_numpy
 from attn_widget.widget.contents import Contents
 from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.numbers import NumbersOf
 
 NEURON_SHARE = 0.2  # of a page: queries and keys are exact, and cost accordingly
 JPEG_QUALITY = 85
+# What changes the axes alone, and every value it takes: the page makes no axis itself.
+CHOICES = {"hide_special": (False, True), "words": (False, True)}
 _DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page works out by itself
 
 
@@ -57,17 +59,21 @@ class Blob:
 
 
 def payload(
-    state: dict[str, Any], capture: Capture, contents: Contents, neuron: tuple[dict, dict[str, np.ndarray]]
+    state: dict[str, Any],
+    numbers: NumbersOf,
+    spec: Spec,
+    contents: Contents,
+    neuron: tuple[dict, dict[str, np.ndarray]],
 ) -> str:
     """Return what `static-host.js` reads: the traits, and all that it makes frames of."""
-    blob = Blob()
-    streams = list(dict.fromkeys(id(t) for name in capture.groups for t in capture.axes(name)))
-    tokens = {id(t): t for name in capture.groups for t in capture.axes(name)}
+    blob, capture = Blob(), numbers.capture
+    axes = Axes(numbers, spec)
     fields, arrays = neuron
     about = {
         "state": state,
-        "axes": [axes_of(tokens[i]) for i in streams],
-        "groups": {n: [streams.index(id(t)) for t in capture.axes(n)] for n in capture.groups},
+        "groups": {name: axes.of(name) for name in capture.groups},
+        "axes": axes.known,
+        "choices": list(CHOICES),
         "places": [piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces],
         "neuron": fields | {"arrays": [blob.array(name, array) for name, array in arrays.items()]},
         "image": None if capture.image is None else blob.array("image", jpeg(small(to_numpy(capture.image)))),
@@ -78,15 +84,34 @@ def payload(
     return blob.closed(about)
 
 
-def axes_of(tokens: Tokens) -> dict[str, Any]:
-    """Return what stands along an axis, for each way to display it, and where that is in the source."""
-    ways = {}
-    for hide_special, words in product((False, True), repeat=2):
-        axis = displayed(tokens, hide_special=hide_special, words=words)
-        spans = [span_of(tokens, group) for group in axis.positions]
-        ways[f"{hide_special:d}{words:d}"] = {"axis": axis.header(), "spans": spans}
-    grid = None if tokens.grid is None else list(tokens.grid)
-    return {"ways": ways, "source": list(tokens.source), "grid": grid, "seconds": tokens.seconds, "n": len(tokens)}
+@dataclass(eq=False)
+class Axes:
+    """What stands along the axes in each way to display it, every axis once."""
+
+    numbers: NumbersOf
+    spec: Spec
+    known: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, attention: str) -> dict[str, Any]:
+        """Return the axes of a group by what was chosen, and what the text view needs besides."""
+        tokens = self.numbers.capture.axes(attention)
+        ways = {}
+        for values in product(*CHOICES.values()):
+            chosen = dict(zip(CHOICES, values, strict=True))
+            one = replace(self.spec, attention=attention, **chosen)
+            axes = Drawing(self.numbers, one, {}, lambda *_: None).axes()
+            name = ",".join(str(v).lower() for v in values)  # as JavaScript joins them
+            ways[name] = [self._number(axis, t) for axis, t in zip(axes, tokens, strict=True)]
+        keys = tokens[1]
+        grid = None if keys.grid is None else list(keys.grid)
+        read = {"source": list(keys.source), "grid": grid, "seconds": keys.seconds}
+        return {"ways": ways, "size": [len(t) for t in tokens], "read": read}
+
+    def _number(self, axis: Axis, tokens: Tokens) -> int:
+        entry = axis.header() | {"spans": [span_of(tokens, group) for group in axis.positions]}
+        if entry not in self.known:
+            self.known.append(entry)
+        return self.known.index(entry)
 
 
 def neuron_of(numbers: NumbersOf, spec: Spec, budget: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from attn_widget.errors import AttnWidgetError, Cancelled
 from attn_widget.frames.protocol import Frame
@@ -21,7 +21,16 @@ PROGRESS_EVERY_S = 0.2
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
 Report = Callable[[Progress, Frame | None], None]
-Answer = Callable[[dict[str, Any], Report], Frame | dict[str, Any]]
+
+
+class Encoded(Protocol):
+    """A frame, or a file: what crosses the wire as JSON and bytes."""
+
+    def encode(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the JSON and the buffers."""
+
+
+Answer = Callable[[dict[str, Any], Report], Encoded | dict[str, Any]]
 
 
 @dataclass(eq=False)
@@ -115,7 +124,7 @@ class Answers:
         except Exception as error:  # a traceback in a handler is seen by nobody: everything is answered
             self._fail(request, error)
             return
-        data, buffers = result.encode() if isinstance(result, Frame) else (result, [])
+        data, buffers = (result, []) if isinstance(result, dict) else result.encode()
         if request.id:
             self._send({"kind": "reply", "id": request.id, "data": data}, buffers)
 

@@ -8,6 +8,7 @@ import { Requester } from "./requester.js";
 import { found } from "./find.js";
 import { pinned, rowsOf } from "./selection.js";
 import { keepsHeads, requestOf } from "./spec.js";
+import { Saving } from "./saving.js";
 import { createShell } from "./shell.js";
 import { createState } from "./state.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "./status.js";
@@ -34,6 +35,7 @@ export function mount(model, el, signal) {
   const [requester, besides] = [new Requester(state.send), new Requester(state.send)];
   const store = new Store(requester, schedule);
   const detail = new Store(besides, schedule); // the head beside the model view
+  const saving = new Saving(requester, schedule);
   const shell = createShell(el, signal);
   /** @type {Map<string, View>} */
   const views = new Map();
@@ -60,6 +62,7 @@ export function mount(model, el, signal) {
   const actions = {
     set(/** @type {Partial<Traits>} */ values) {
       local.dismissed = state.traits().error.id ?? 0;
+      saving.failed = null;
       state.set(values);
       schedule();
     },
@@ -74,7 +77,11 @@ export function mount(model, el, signal) {
       actions.set({ text: local.draft.text ?? text, pair: local.draft.pair ?? pair });
       local.draft = { text: null, pair: null };
     },
-    cancel: () => store.cancel(),
+    cancel: () => (saving.pending ? saving : store).cancel(),
+    save(/** @type {string} */ format) {
+      const { view, method, layer } = state.traits();
+      if (look) saving.save(format, local.shown?.surface, look, `${view}-${method}-layer-${layer}`);
+    },
     retry: () => store.retry(),
     setBaseline: (/** @type {boolean} */ baseline) => actions.set({ baseline }),
     toggleScale: () => local.shown?.toggleScale?.(),
@@ -152,7 +159,7 @@ export function mount(model, el, signal) {
     const frame = said ? store.shown : null;
     const now = performance.now();
     local.runningSince = traits.running ? local.runningSince || now : 0;
-    const { work, again } = workOf(store, traits, local.runningSince, now);
+    const { work, again } = workOf(saving.pending ? saving : store, traits, local.runningSince, now);
     clearTimeout(ticking);
     if (again !== null) ticking = setTimeout(schedule, again);
     const noMatch = !!frame && !!traits.find.trim() && !hasMatch(frame, traits.find);
@@ -170,7 +177,8 @@ export function mount(model, el, signal) {
     const hasSide = !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));
     shell.stage.toggleAttribute("data-side", hasSide && !narrow);
     render(said && hasSide ? side(said, actions) : nothing, shell.side);
-    const failure = local.hover || dead ? null : failureOf(store, traits, local.dismissed);
+    const failure =
+      local.hover || dead ? null : failureOf(saving.failed ? saving : store, traits, local.dismissed);
     const tooNarrow = !said && !!store.shown && width < NARROWEST;
     const notice = noticeOf({ traits, noMatch, hasPicture: !!frame, tooNarrow, kernel: local.kernel });
     const reading = said?.reading ?? null;

@@ -132,6 +132,23 @@ export function themeButton(traits, actions) {
   </button>`;
 }
 
+const FORMATS = ["PNG", "SVG", "HTML"];
+
+/** An icon with the browser's own menu over it. @param {ControlActions} actions */
+export function saveMenu(actions) {
+  const choose = (/** @type {Event} */ event) => {
+    const menu = /** @type {HTMLSelectElement} */ (event.target);
+    actions.save(menu.value.toLowerCase());
+    menu.value = "";
+  };
+  return html`<span title="save the picture"
+    >${icons.save}<select aria-label="save the picture as" data-save .value=${""} @change=${choose}>
+      <option value="" hidden></option>
+      ${FORMATS.map((format) => html`<option value=${format}>${format}</option>`)}
+    </select></span
+  >`;
+}
+
 /**
  * Left and right move within a group of which one is chosen; Tab passes it by.
  * @param {KeyboardEvent} event

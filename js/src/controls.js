@@ -1,6 +1,6 @@
 // The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
 import { html, nothing } from "./html.js";
-import { methods, steppers, tabs, themeButton } from "./bar.js";
+import { methods, saveMenu, steppers, tabs, themeButton } from "./bar.js";
 import { icons } from "./icons.js";
 import { squares } from "./squares.js";
 import { groupOf, keepsHeads } from "./spec.js";
@@ -25,6 +25,7 @@ import { groupOf, keepsHeads } from "./spec.js";
  * @property {(values: Partial<Traits>) => void} set
  * @property {(head: number | null) => void} light the head whose square is hovered
  * @property {() => void} fold
+ * @property {(format: string) => void} save png, svg or html
  * @property {(name: string, value: string) => void} choose
  */
 
@@ -65,7 +66,7 @@ export function controls(state, actions) {
               </button>`
             : nothing
         }
-        ${themeButton(traits, actions)}
+        ${state.dead ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
       </div>
       ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
     </div>

@@ -16,11 +16,9 @@ export function answers(stored, bytes) {
   return (spec) => {
     const { view, method, attention, layer, head } = spec;
     if (!(attention in stored.groups)) throw `Attention ${attention} is not stored in this page.`;
-    const how = `${Number(spec.hide_special)}${Number(spec.words)}`;
-    const sides = stored.groups[attention].map((i) => stored.axes[i]);
-    const [queries, keys] = sides.map(({ ways }) => ways[how].axis);
-    /** @type {[number, number]} */
-    const size = [sides[0].n, sides[1].n];
+    const { ways, size, read } = stored.groups[attention];
+    const how = stored.choices.map((name) => spec[/** @type {keyof Spec} */ (name)]).join();
+    const [queries, keys] = ways[how].map((i) => stored.axes[i]);
     const common = { view, capture_id: spec.capture_id, spec, queries, keys, unit: "share", causal: false };
     if (view === "neuron") return neuron(stored, bytes, spec, common);
 
@@ -65,9 +63,8 @@ export function answers(stored, bytes) {
     if (first.saturated) arrays.push(plain("saturated", [rows, columns], one.bound));
     if (isMatrix) return message({ ...header, pool: 1 }, arrays);
     if (view !== "text") return message(header, arrays);
-    const { source, grid, seconds, ways } = sides[1];
     if (stored.image?.shape) arrays.push(plain("image", stored.image.shape, stored.image.data));
-    return message({ ...header, source, grid, seconds, spans: ways[how].spans }, arrays);
+    return message({ ...header, ...read, spans: keys.spans }, arrays);
   };
 }
 

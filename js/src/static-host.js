@@ -30,13 +30,19 @@ async function decoded({ at, size }, bytes) {
 /**
  * @param {HTMLElement} el
  * @param {string} data
+ * @param {string} page
  */
-async function show(el, data) {
+async function show(el, data, page) {
   const bytes = await inflated(data);
   const stored = unpacked(bytes);
   if (stored.image) stored.image = await decoded(stored.image, bytes);
   const { attention, layer, head } = stored.neuron;
-  const model = new StaticModel(stored.state, answers(stored, bytes), { neuron: { attention, layer, head } });
+  const model = new StaticModel(
+    stored.state,
+    answers(stored, bytes),
+    { neuron: { attention, layer, head } },
+    page,
+  );
   const follow = () => (document.documentElement.dataset.theme = model.get("theme"));
   model.on("change:theme", follow);
   follow();
@@ -44,11 +50,12 @@ async function show(el, data) {
   widget().render({ model, el });
 }
 
+const page = `<!doctype html>${document.documentElement.outerHTML}`; // before anything is added to it
 for (const tag of document.querySelectorAll(TAG)) {
   tag.setAttribute("data-shown", "");
   const el = document.createElement("div");
   tag.before(el);
-  show(el, tag.textContent ?? "").catch((error) => {
+  show(el, tag.textContent ?? "", page).catch((error) => {
     el.textContent = `The picture cannot be shown: ${error}`;
   });
 }

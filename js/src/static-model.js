@@ -12,11 +12,13 @@ export class StaticModel {
    * @param {Record<string, any>} state the traits
    * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where nothing is stored
    * @param {Record<string, any>} [enters] traits that come with a view, by its name
+   * @param {string} [page] the page's own HTML, for saving it
    */
-  constructor(state, frameOf, enters = {}) {
+  constructor(state, frameOf, enters = {}, page = "") {
     this.state = { ...state };
     this.frameOf = frameOf;
     this.enters = enters;
+    this.page = page;
   }
 
   /** @param {string} name */
@@ -70,8 +72,12 @@ export class StaticModel {
   /** @param {string} name @param {any} data @returns {[Record<string, any>, any[]]} */
   #answer(name, data) {
     if (name === "hello") return [{ data: { version: 1, capture_id: this.state.capture_id } }, []];
-    let message = "This page holds rounded numbers only.";
+    let message = "No model runs in this page.";
     try {
+      if (name === "export") {
+        if (data.format === "html") return [{ data: { mime: "text/html" } }, [this.page]];
+        message = `${data.format.toUpperCase()} of this view is drawn in the notebook only.`;
+      }
       if (name === "frame") {
         const { header, buffers } = this.frameOf(data);
         return [{ data: header }, buffers];

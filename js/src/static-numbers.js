@@ -26,8 +26,10 @@ import { decodeArray } from "./protocol.js";
 /**
  * @typedef {Object} Stored
  * @property {Record<string, any>} state
- * @property {{ ways: Record<string, { axis: Axis, spans: any[] }>, source: string[], grid: [number, number] | null, seconds: number | null, n: number }[]} axes
- * @property {Record<string, [number, number]>} groups the axes of queries and keys
+ * @property {(Axis & { spans: any[] })[]} axes
+ * @property {string[]} choices what of a spec changes the axes
+ * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read: any }>} groups the axes of
+ *   queries and keys in each way to display them, how many tokens they have, and what the text view needs
  * @property {Place[]} places
  * @property {any} neuron
  * @property {any} image

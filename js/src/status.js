@@ -2,7 +2,7 @@
 
 /** @typedef {import("./types.js").Traits} Traits */
 /** @typedef {import("./types.js").Failure} Failure */
-/** @typedef {import("./store.js").Store} Store */
+/** @typedef {Pick<import("./store.js").Store, "pending" | "failed">} Store what asks for something: frames, or a file */
 
 export const WORKING_AFTER_MS = 150; // shorter work is not worth a word
 const TICK_MS = 200;

@@ -51,8 +51,9 @@ color:var(--aw-ink-2);font-size:13px;text-align:center}
 .step button{width:18px;height:22px;color:var(--aw-ink-2);border-radius:3px}
 .step button:disabled{color:var(--aw-rule-2)}
 .icons{gap:4px}
-.icons button{width:24px;height:24px;display:grid;place-items:center;color:var(--aw-ink-2);border-radius:3px}
-.icons button:hover,.icons button[aria-expanded=true]{background:var(--aw-fill);color:var(--aw-ink)}
+.icons>*{position:relative;width:24px;height:24px;display:grid;place-items:center;color:var(--aw-ink-2);border-radius:3px}
+.icons>:hover,.icons>:has(:focus-visible),.icons [aria-expanded=true]{background:var(--aw-fill);color:var(--aw-ink)}
+.icons select{position:absolute;inset:0;opacity:0;cursor:pointer}
 svg{width:16px;height:16px;fill:none;stroke:currentColor;stroke-width:1.4;stroke-linecap:round;stroke-linejoin:round;display:block;flex:none}
 .progress{position:absolute;left:0;bottom:-1px;height:2px!important;background:var(--aw-accent)}
 @media (prefers-reduced-motion:no-preference){.progress{transition:width .2s linear}}

@@ -28,6 +28,14 @@ function derived({ spec, query }) {
   return decodeFrame(header, buffers);
 }
 
+/** An axis of a page also says where it is in the source, for the text view. */
+function plain(field) {
+  if (!field?.positions) return field;
+  const axis = { ...field };
+  delete axis.spans;
+  return axis;
+}
+
 function near(actual, wanted, within, what) {
   assert.equal(actual.length, wanted.length, what);
   for (let i = 0; i < wanted.length; i++) {
@@ -59,7 +67,7 @@ for (const view of ["head", "matrix", "model", "text", "neuron"]) {
       }
       for (const [name, value] of Object.entries(frame.header)) {
         if (["arrays", "spec", "capture_id", "n_layers", "n_heads"].includes(name)) continue;
-        assert.deepEqual(actual[name] ?? null, value, what + name);
+        assert.deepEqual(plain(actual[name]) ?? null, value, what + name);
       }
     }
   });

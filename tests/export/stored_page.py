@@ -92,7 +92,7 @@ def made() -> dict:
     numbers, rounded = NumbersOf(shown), Rounded(shown)
     stock = Stock(numbers, SPEC, None, lambda step: None)
     contents = stock.fitting(stock.places(), lambda contents: True, 10**6)
-    data = payload({"capture_id": 0}, shown, contents, neuron_of(numbers, SPEC, 10**6))
+    data = payload({"capture_id": 0}, numbers, SPEC, contents, neuron_of(numbers, SPEC, 10**6))
     frames = []
     for spec in specs():
         one, other = (VIEWS[spec.view](Drawing(n, spec, {}, lambda *_: None)) for n in (rounded, numbers))
