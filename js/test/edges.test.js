@@ -94,3 +94,8 @@ test("a window shows the lines of its own queries", () => {
   assert.equal(dropped, 0);
   assert.ok([...indices].every((i) => edges.query[i] === 2 || edges.query[i] === 3));
 });
+
+test("what is not a number is no line, and drawing lines always ends", () => {
+  const edges = edgesOfRow(frameOf([[[0.5, NaN, 0.25]]]), [0], 0, "query", 0, null);
+  assert.deepEqual([...edges.key], [2, 0]);
+});

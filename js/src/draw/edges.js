@@ -64,7 +64,7 @@ export function edgesOfRow(frame, lanes, threshold, side, index, exact) {
   for (const lane of lanes) {
     for (let other = 0; other < values.n; other++) {
       const weight = values.at(lane, other);
-      if (weight < threshold || weight <= 0) continue;
+      if (!(weight >= threshold && weight > 0)) continue; // nor what is not a number
       found.push(side === "query" ? [weight, lane, index, other] : [weight, lane, other, index]);
     }
   }

@@ -81,7 +81,7 @@ export function paintLines(ctx, edges, style, indices) {
 }
 
 /** @param {number} weight */
-const levelOf = (weight) => Math.round(Math.min(1, weight) ** 0.65 * LEVELS);
+const levelOf = (weight) => Math.round(Math.min(1, weight) ** 0.65 * LEVELS) || 0;
 
 /** @param {number} level */
 const weightOf = (level) => (level / LEVELS) ** (1 / 0.65);

@@ -72,15 +72,17 @@ export function textView(callbacks, signal) {
       const paragraph = document.createElement("p");
       paragraph.dir = "auto";
       const spans = pieces.flatMap((piece) => {
-        if (piece.row === null) {
+        const turns = /[\u202a-\u202e\u2066-\u2069]/.test(piece.text); // a mark must not turn what stands around it
+        if (piece.row === null && !turns) {
           paragraph.append(piece.text);
           return [];
         }
-        const span = document.createElement("span");
+        const span = paragraph.appendChild(document.createElement("span"));
         span.textContent = piece.text;
+        if (turns) span.style.unicodeBidi = "isolate";
+        if (piece.row === null) return [];
         span.dataset.row = String(piece.row);
         span.dataset.side = side;
-        paragraph.append(span);
         return [{ row: piece.row, span }];
       });
       if (area && pieces === keys) paragraph.className = "apart";
