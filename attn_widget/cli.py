@@ -1,4 +1,4 @@
-"""``attn-widget demo``: execute a notebook on a real model, keep what it shows, and open it."""
+"""``attn-widget demo``: execute a notebook on a real model and open it. ``attn-widget html``: write a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from attn_widget.errors import AttnWidgetError
 
 QUICKSTART = Path("notebooks/01_quickstart.ipynb")
 
@@ -19,12 +21,32 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("notebook", nargs="?", type=Path, default=QUICKSTART)
     demo.add_argument("--out", type=Path, default=Path("build"), help="folder for the executed notebook")
     demo.add_argument("--no-open", action="store_true", help="stop after writing")
+    page = commands.add_parser("html", help="run a model on a text and write a page that shows it without Python")
+    page.add_argument("model", help="a folder, a model that an installed package carries, or one on the hub")
+    page.add_argument("text")
+    page.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
+    page.add_argument("--pair", help="the second sentence, for models that take two")
+    for name, kind in (("view", str), ("method", str), ("layer", int), ("head", int)):
+        page.add_argument(f"--{name}", type=kind, help=f"the {name} that the page opens with")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "html":
+            return _html(options)
         return _demo(options.notebook, options.out, open_lab=not options.no_open and sys.stdout.isatty())
-    except (FileNotFoundError, ImportError) as error:
+    except (AttnWidgetError, OSError, ImportError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _html(options: argparse.Namespace) -> int:
+    from attn_widget import explore
+
+    given = {name: getattr(options, name) for name in ("view", "method", "layer", "head")}
+    start = {name: value for name, value in given.items() if value is not None}
+    widget = explore(options.model, text=options.text, pair=options.pair, **start)
+    written = widget.to_html(options.out)
+    print(f"written   {written} ({written.stat().st_size / 1e6:.2f} MB)")
+    return 0
 
 
 def _demo(notebook: Path, out: Path, *, open_lab: bool) -> int:
@@ -60,7 +82,9 @@ def execute(notebook: Path, out: Path) -> Path:
     kernel = document.metadata.get("kernelspec", {}).get("name", "python3")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else frozen modules warn on every start
     quiet = ["--IPKernelApp.log_level=ERROR"]  # new kernels warn of their own transport at every start
-    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=quiet).execute()
+    # In the notebook's own folder, as Jupyter would: what it imports and reads lies there.
+    place = {"metadata": {"path": str(notebook.parent)}}
+    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=quiet, resources=place).execute()
     out.mkdir(parents=True, exist_ok=True)
     written = out / notebook.name
     nbformat.write(document, written)
