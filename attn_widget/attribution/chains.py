@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import typing
 
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 # Functions that only other compiled functions call: without wrappers for Python they compile much faster.
 INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INDEX = 0xFFFFF  # indices go through this mask: the compiler then knows that none is negative, and vectorises
 VECTOR = {"reassoc", "nsz"}  # sums may be taken in any order, so that they vectorise; nothing else is loosened
 DETOURS = 6  # up to so many middle layers, paths that leave the source's chain and join the sink's are tried
 
 
-@njit(inline="always")
+@intrinsic
 @typing.no_type_check
-def lesser(a, b):
-    """Return the lesser of two numbers, as one vector instruction."""
-    return a if a < b else b
+def lesser(typing_context, a, b):
+    """Lesser of two numbers, as one vector instruction."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", *args), *args)
+
+    return types.float64(types.float64, types.float64), codegen
 
 
 @njit(fastmath=VECTOR, **INNER)
@@ -44,6 +50,7 @@ def fill_chains(
     last,
 ):
     """Load a pair's arrays, send what chains can carry, and return how much that is."""
+    first, last = first & INDEX, last & INDEX
     depth = diagonal.shape[0]
     for j in range(first, last):
         source[j] = top[u, j]
@@ -69,6 +76,7 @@ def fill_chains(
 @typing.no_type_check
 def _straight(source, sink, straight, least, depth, first, last):
     """Send through a source arc, one chain all the way, sink arc."""
+    first, last = first & INDEX, last & INDEX
     for j in range(first, last):
         least[j] = lesser(source[j], sink[j])
     for k in range(depth):
@@ -89,6 +97,7 @@ def _straight(source, sink, straight, least, depth, first, last):
 @typing.no_type_check
 def _capped(amounts, limit, first, last):
     """Cut amounts, in order, so that they sum to no more than a limit; return their sum."""
+    first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
         total += amounts[j]
@@ -106,6 +115,7 @@ def _capped(amounts, limit, first, last):
 @typing.no_type_check
 def _leave_source_chain(source, sink, straight, from_source, pushed, least, depth, u, first, last):
     """Send down the source's chain to level k, across to chain j, down to its sink arc; lowest crossing first."""
+    first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
         least[j] = sink[j]
@@ -150,6 +160,7 @@ def _leave_source_chain(source, sink, straight, from_source, pushed, least, dept
 @typing.no_type_check
 def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, first, last):
     """Send through a source arc, chain j down to level k, across to the sink's chain; highest crossing first."""
+    first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
         least[j] = source[j]
@@ -192,6 +203,7 @@ def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, f
 @typing.no_type_check
 def _detours(source, sink, straight, from_source, to_sink, least, depth, u, v, first, last):
     """Send down the source's chain, across to chain j, down it, across to the sink's chain."""
+    first, last = first & INDEX, last & INDEX
     total = 0.0
     for leave in range(depth - 1):
         for join in range(leave + 1, depth):

@@ -1,7 +1,7 @@
-"""The second part of the maximum-flow kernel: Dinic's algorithm over bit sets, on what the chains left open.
+"""The third part of the maximum-flow kernel: Dinic's algorithm over bit sets, where flow has to be taken back.
 
 The compiled kernel is kept on the disk until this very file changes: save it again after a change to
-`chains.py` or `arcs.py`.
+`chains.py`, `descent.py` or `arcs.py`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,11 @@ from __future__ import annotations
 import typing
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-from attn_widget.attribution.arcs import ONE, ZERO, clear, close_arc, note_flows, open_arc, restore, touch, write_down
-from attn_widget.attribution.chains import INNER, fill_chains, lesser
-
-
-@intrinsic
-@typing.no_type_check
-def lowest(typing_context, word):
-    """Index of the lowest bit that is set; the word must not be 0."""
-
-    def codegen(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.uint64(types.uint64), codegen
+from attn_widget.attribution.arcs import allow_taking_back, clear, close_arc, open_arc, restore, touch, write_down
+from attn_widget.attribution.chains import INDEX, INNER, fill_chains, lesser
+from attn_widget.attribution.descent import ONE, ZERO, descend, first_of
 
 
 @njit(nogil=True, cache=True)
@@ -37,6 +25,7 @@ def solve_row(fixed, w, u, out):
     rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found = w[:9]
     source, sink, straight, from_source, to_sink, pushed, least, touched, count, node, level, wanted, left = w[9:]
     n = out.shape[0]
+    rest_flat, open_flat = rest.reshape(-1), out_open.reshape(-1)
     for v in range(n):
         first, last = 0, n
         if causal:
@@ -48,14 +37,22 @@ def solve_row(fixed, w, u, out):
             u, v, first, last,
         )  # fmt: skip
         if _is_open(source, first, last) and _is_open(sink, first, last):
-            write_down(middle, rest, out_open, in_open, straight, from_source, to_sink, u, v, first, last)
-            more = _finish(
-                middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
-                touched, count, node, level, wanted, left, u, v, first, last,
+            write_down(rest, out_open, straight, from_source, to_sink, u, v, first, last)
+            total += descend(
+                rest_flat, open_flat, seen, source, sink, touched, count, node, wanted, left, first, last
             )  # fmt: skip
+            more = 0.0
+            if _is_open(source, first, last) and _is_open(sink, first, last):
+                allow_taking_back(
+                    middle, turned, diagonal, rest, in_open, out_flow, in_flow, touched, count, u, v, first, last
+                )  # fmt: skip
+                more = _finish(
+                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
+                    touched, count, node, level, wanted, left, first, last,
+                )  # fmt: skip
             restore(
-                middle, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow, touched, count,
-                u, v, first, last,
+                middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow,
+                touched, count, u, v, first, last,
             )  # fmt: skip
             if more < 0.0:
                 return -1
@@ -67,6 +64,7 @@ def solve_row(fixed, w, u, out):
 @njit(**INNER)
 @typing.no_type_check
 def _is_open(arcs, first, last):
+    first, last = first & INDEX, last & INDEX
     for j in range(first, last):  # noqa: SIM110 - a generator would not compile
         if arcs[j] > 0.0:
             return True
@@ -77,24 +75,19 @@ def _is_open(arcs, first, last):
 @typing.no_type_check
 def _finish(
     middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
-    touched, count, node, level, wanted, left, u, v, first, last,
+    touched, count, node, level, wanted, left, first, last,
 ):  # fmt: skip
     """Augment until no path is left; return what was added, or -1 when it does not end."""
     total = 0.0
-    for search in range(distance.size + 1):
-        if search == 0:
-            shortest = _straight_down(distance, seen, sink, first, last)
-        else:
-            if search == 1:
-                note_flows(middle, rest, out_flow, in_flow, touched, count, u, v, first, last)
-            shortest = _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last)
+    for _ in range(distance.size + 1):
+        shortest = _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last)
         if shortest < 0:
             return total
         for i in range(first, last):
             if source[i] > 0.0 and distance[0, i] == shortest:
                 sent, full = _blocking(
-                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, source, sink,
-                    touched, count, node, level, wanted, left, i, shortest,
+                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, sink,
+                    touched, count, node, level, wanted, left, i, source[i], shortest,
                 )  # fmt: skip
                 if sent < 0.0:
                     return -1.0
@@ -103,23 +96,6 @@ def _finish(
         if not (_is_open(source, first, last) and _is_open(sink, first, last)):
             return total
     return -1.0
-
-
-@njit(**INNER)
-@typing.no_type_check
-def _straight_down(distance, seen, sink, first, last):
-    """Label every node with its level's distance to the sink: right while no flow can be taken back."""
-    depth = seen.shape[0] - 1
-    clear(seen, 0, depth)
-    for j in range(first, last):
-        bit = ONE << np.uint64(j & 63)
-        for k in range(depth):
-            seen[k, j >> 6] |= bit
-            distance[k, j] = depth - k
-        distance[depth, j] = 0
-        if sink[j] > 0.0:
-            seen[depth, j >> 6] |= bit
-    return depth
 
 
 @njit(**INNER)
@@ -141,7 +117,8 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
             for word in range(words):
                 here = current[0, word]
                 while here != ZERO:
-                    if source[word * 64 + np.int64(lowest(here))] > 0.0:
+                    i = first_of(word, here)
+                    if first <= i < last and source[i] > 0.0:
                         return far
                     here &= here - ONE
         far += 1
@@ -152,7 +129,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
             for word in range(words):
                 here = current[k, word]
                 while here != ZERO:
-                    i = word * 64 + np.int64(lowest(here))
+                    i = first_of(word, here)
                     here &= here - ONE
                     if k > 0:
                         for x in range(words):
@@ -168,7 +145,7 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
                 seen[k, word] |= new
                 any_found |= new != ZERO
                 while new != ZERO:
-                    distance[k, word * 64 + np.int64(lowest(new))] = far
+                    distance[k, first_of(word, new)] = far
                     new &= new - ONE
         if not any_found:
             return -1
@@ -178,17 +155,16 @@ def _distances(in_open, out_flow, distance, seen, current, found, source, sink, 
 @njit(**INNER)
 @typing.no_type_check
 def _blocking(
-    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, source, sink,
-    touched, count, node, level, wanted, left, root, shortest,
+    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, sink,
+    touched, count, node, level, wanted, left, root, amount, shortest,
 ):  # fmt: skip
     """Send from one source arc along shortest paths until it is full or cut off; return (sent, is it full)."""
     depth, words = seen.shape[0] - 1, seen.shape[1]
-    taking_back = count[1] != 0
-    node[0], level[0], wanted[0], left[0] = root, 0, source[root], source[root]
+    node[0], level[0], wanted[0], left[0] = root, 0, amount, amount
     at = 0
     # Every step down ends by filling an edge, closing a node or using up what was wanted; a fault would go on for ever.
     for _ in range(64 * (depth + 1) * sink.shape[0] ** 2 + 4096):
-        k, i, nearer = np.int64(level[at]), np.int64(node[at]), shortest - at - 1
+        k, i, nearer = np.int64(level[at]) & INDEX, np.int64(node[at]) & INDEX, shortest - at - 1
         step, j = -1, 0
         if nearer < 0:
             # The last node before the sink; an arc that fills takes its node out.
@@ -197,36 +173,6 @@ def _blocking(
             sink[i] = 0.0 if sent == sink[i] else sink[i] - sent
             if sink[i] == 0.0:
                 seen[depth, i >> 6] &= ~(ONE << np.uint64(i & 63))
-        elif nearer == 0 and k == depth - 1:
-            # One hop from the sink arcs: fill them here, without going down for each.
-            for word in range(words):
-                here = out_open[k, i, word] & seen[depth, word]
-                while here != ZERO and left[at] > 0.0:
-                    j = word * 64 + np.int64(lowest(here))
-                    bit = here & (~here + ONE)
-                    here ^= bit
-                    if sink[j] == 0.0:
-                        continue  # farther from the sink: it is reached by taking back what it was sent
-                    sent = lesser(lesser(left[at], sink[j]), rest[k, i, j])
-                    left[at] = 0.0 if sent == left[at] else left[at] - sent
-                    if sent == sink[j]:
-                        sink[j] = 0.0
-                        seen[depth, word] ^= bit
-                    else:
-                        sink[j] -= sent
-                    room = rest[k, i, j]
-                    if room == middle[k, i, j]:
-                        touch(touched, count, k, i, j)
-                    if sent == room:
-                        out_open[k, i, word] ^= bit
-                        close_arc(in_open, k, j, i)
-                    room -= sent
-                    rest[k, i, j] = room
-                    if taking_back and room < middle[k, i, j]:
-                        out_flow[k, i, word] |= bit
-                        open_arc(in_flow, k, j, i)
-            if left[at] > 0.0:
-                seen[k, i >> 6] &= ~(ONE << np.uint64(i & 63))
         elif left[at] > 0.0:
             # A node one step nearer to the sink: down an open edge, its own chain first, or back up a flow.
             if k < depth:
@@ -238,7 +184,7 @@ def _blocking(
                         break
                     here = out_open[k, i, word] & seen[k + 1, word]
                     while here != ZERO:
-                        j = word * 64 + np.int64(lowest(here))
+                        j = first_of(word, here)
                         if distance[k + 1, j] == nearer:
                             step = k + 1
                             break
@@ -249,7 +195,7 @@ def _blocking(
                         break
                     here = in_flow[k - 1, i, word] & seen[k - 1, word]
                     while here != ZERO:
-                        j = word * 64 + np.int64(lowest(here))
+                        j = first_of(word, here)
                         if distance[k - 1, j] == nearer:
                             step = k - 1
                             break
@@ -268,7 +214,7 @@ def _blocking(
         at -= 1
         if sent <= 0.0:
             continue
-        above, j, i = np.int64(level[at]), i, np.int64(node[at])
+        above, j, i = np.int64(level[at]) & INDEX, i, np.int64(node[at]) & INDEX
         left[at] = 0.0 if sent == left[at] else left[at] - sent
         if k > above:
             room = rest[above, i, j]
@@ -279,7 +225,7 @@ def _blocking(
                 close_arc(in_open, above, j, i)
             room -= sent
             rest[above, i, j] = room
-            if taking_back and room < middle[above, i, j]:
+            if room < middle[above, i, j]:  # what was sent may be less than the edge can tell apart
                 open_arc(out_flow, above, i, j)
                 open_arc(in_flow, above, j, i)
         else:

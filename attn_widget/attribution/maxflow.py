@@ -3,14 +3,17 @@
 The graph: ``layers + 1`` levels of ``n`` nodes; every node of a level may reach every node of the level
 below, with its own capacity; identity edges (node i to node i) form chains and are usually wide.
 
-A pair (source, sink) is solved in two parts.
+A pair (source, sink) is solved in three parts.
 
 1. Chains. All paths with at most one detour from the source's chain and the sink's chain, for all nodes
    at once, in loops over contiguous arrays that the compiler turns into vector instructions. This carries
    most of the flow.
-2. Dinic's algorithm on what is left: distances to the sink by breadth-first search over bit sets, then a
-   blocking flow by depth-first search. An edge that is filled gets a residual of exactly 0.0 and loses its
-   bit, so there is no tolerance anywhere; each search makes the shortest path longer, so it always ends.
+2. Descent. Depth-first paths that only go down, over bit sets: the first step of Dinic's algorithm, on what
+   the chains left open. After it three pairs in four are done.
+3. Dinic's algorithm for the others, where flow has to be taken back: distances to the sink by breadth-first
+   search over bit sets, then a blocking flow by depth-first search. An edge that is filled gets a residual of
+   exactly 0.0 and loses its bit, so there is no tolerance anywhere; each search makes the shortest path
+   longer, so it always ends.
 
 The search stops as soon as every source arc or every sink arc is full, which spares the last, failing search.
 """
