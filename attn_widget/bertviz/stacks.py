@@ -96,9 +96,9 @@ def _layers(argument: str, given: Any) -> list[Any]:
     if not any(layer is not None for layer in given):
         got = "an empty tuple" if len(given) == 0 else "None in every layer"
         raise InputError(
-            f"{argument} must hold an array per layer, got {got}. Under transformers' default attention no weights are "
-            "returned, and outputs[-1] may be the empty cross-attentions. Load the model with "
-            'attn_implementation="eager", and take attentions by name.',
+            f"{argument} must hold an array per layer, got {got}. On current transformers outputs[-1] is the "
+            "empty cross-attention of a model that has none, and only a model loaded with "
+            'attn_implementation="eager" returns weights. Take them by name.',
             code=f"{EAGER}; {TAKE}",
         )
     return [None if layer is None else _layer(argument, layer, i) for i, layer in enumerate(given)]

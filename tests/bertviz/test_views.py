@@ -249,8 +249,8 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
     with pytest.raises(InputError) as caught:
         view((), TOKENS)
     said = str(caught.value)
-    assert said.startswith("attention must hold an array per layer, got an empty tuple. Under transformers' default")
-    assert "outputs[-1] may be the empty cross-attentions" in said
+    assert said.startswith("attention must hold an array per layer, got an empty tuple. On current transformers")
+    assert "outputs[-1] is the empty cross-attention of a model that has none" in said
     assert 'attn_implementation="eager"' in caught.value.code
     assert caught.value.code.endswith("attention = model(**inputs, output_attentions=True).attentions")
 
@@ -363,7 +363,7 @@ def test_a_trained_models_attention_is_shown_as_the_tutorials_pass_it(view, eage
 def test_the_last_output_of_a_current_model_is_refused_with_its_reason(eager):
     outputs, tokens, _ = eager
     assert outputs[-1] == ()  # what tutorials take for the attention
-    with pytest.raises(InputError, match="outputs\\[-1\\] may be the empty cross-attentions"):
+    with pytest.raises(InputError, match=r"outputs\[-1\] is the empty cross-attention"):
         head_view(outputs[-1], tokens)
 
 
