@@ -1,0 +1,26 @@
+"""Tokens that try to be something else: markup, scripts, directions, marks that cannot be seen, great length."""
+
+HOSTILE = (
+    "<img src=x onerror=window.hacked=1>",
+    "</script><script>window.hacked=1</script>",
+    "<!--<script>",
+    "]]>&lt;b&gt;&amp;",
+    "\"' onmouseover='window.hacked=1'",
+    "javascript:window.hacked=1",
+    "${window.hacked=1}",
+    "{{constructor.constructor('window.hacked=1')()}}",
+    "\u202eright to left\u202c",
+    "שלום עולם",
+    "مرحبا",
+    "\u2066\u2067isolate",
+    "👩\u200d👩\u200d👧\u200d👦🏳️\u200d🌈",
+    "\u200b\u200b\u200b",
+    "Z͑ͫ̓a̴̢̛l͊g̃o̍",
+    "line\nbreak\r\nand\ttab",
+    "\x07\x1b[31mbell",
+    "",
+    "   ",
+    "long" * 125,
+    "</iframe></textarea></style>",
+    "\u2028\u2029",
+)
