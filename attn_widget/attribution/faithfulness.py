@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,24 +44,42 @@ class Faithfulness:
             }
 
     def to_pandas(self) -> Any:
-        """Return a pandas DataFrame, one row per reference, method and layer."""
-        import pandas
+        """Return a pandas DataFrame, one row per reference, method and layer.
 
+        Raises
+        ------
+        MethodError
+            If pandas is not installed.
+        """
+        pandas = _installed("pandas", "to_pandas", "read table.rows()")
         return pandas.DataFrame(list(self.rows()))
 
     def plot(self) -> Any:
-        """Return a matplotlib figure: one panel per reference, one line per method."""
-        from matplotlib.figure import Figure
+        """Return a matplotlib figure: one panel per reference, one line per method, a band of one deviation.
 
-        figure = Figure(figsize=(4 * len(self.references), 3), layout="constrained")
-        for axes, reference, table in zip(
-            figure.subplots(1, len(self.references), squeeze=False)[0], self.references, self.mean, strict=True
-        ):
-            for method, line in zip(self.methods, table, strict=True):
-                axes.plot(line, marker="o", label=method)
+        Raises
+        ------
+        MethodError
+            If matplotlib is not installed.
+        """
+        pyplot = _installed("matplotlib.pyplot", "plot", "print the table")
+        n = len(self.references)
+        figure, panels = pyplot.subplots(
+            1, n, figsize=(4 * n, 3), squeeze=False, sharex=True, sharey=True, layout="constrained"
+        )
+        pyplot.close(figure)  # a notebook would draw it twice
+        layers = np.arange(self.mean.shape[-1])
+        for r, (axes, reference) in enumerate(zip(panels[0], self.references, strict=True)):
+            for method, mean, deviation in zip(self.methods, self.mean[r], self.deviation[r], strict=True):
+                (line,) = axes.plot(layers, mean, marker="o", label=method)
+                if self.n_texts > 1:
+                    axes.fill_between(
+                        layers, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.12, linewidth=0
+                    )
             axes.axhline(0, color="0.7", linewidth=0.8)
-            axes.set(title=reference.replace("_", " "), xlabel="layer", ylabel="rank correlation", ylim=(-1, 1))
-            axes.legend()
+            axes.set(title=reference.replace("_", " "), xlabel="layer", ylim=(-1, 1), xticks=layers)
+        panels[0, 0].set_ylabel("rank correlation")
+        panels[0, 0].legend(frameon=False)
         return figure
 
     def __str__(self) -> str:
@@ -206,6 +225,17 @@ def spearman(a: Float[np.ndarray, " token"], b: Float[np.ndarray, " token"]) -> 
     centred = [rank - rank.mean() for rank in ranks]
     length = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
     return float((centred[0] * centred[1]).sum() / length) if length > 0 else float("nan")
+
+
+def _installed(module: str, what: str, instead: str) -> Any:
+    """Return a module that the package does without, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = module.split(".")[0]
+        raise MethodError(
+            f"{name} must be installed for {what}, got none. Install it, or {instead}.", code=f"pip install {name}"
+        ) from error
 
 
 def _cell(mean: float, deviation: float) -> str:

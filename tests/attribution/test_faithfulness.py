@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,59 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
 def test_a_ranking_that_is_constant_is_said_to_be():
     table = Faithfulness(("flow",), ("blank_out",), np.full((1, 1, 1), np.nan), np.zeros((1, 1, 1)), 2, "row 0")
     assert "constant" in str(table)
+
+
+def small_table(n_texts=3):
+    """Two references, two methods, three layers, every number another."""
+    mean = np.linspace(-0.5, 0.6, 12).reshape(2, 2, 3)
+    references = ("blank_out", "input_gradients")
+    return Faithfulness(("raw", "flow"), references, mean, 0.1 + np.abs(mean) / 2, n_texts, "row 0")
+
+
+def test_a_table_becomes_a_data_frame_with_a_row_for_every_number():
+    frame = small_table().to_pandas()
+    assert list(frame.columns) == ["reference", "method", "layer", "correlation", "deviation"]
+    assert len(frame) == 12
+    one = frame[(frame.reference == "input_gradients") & (frame.method == "raw") & (frame.layer == 2)]
+    assert one.correlation.item() == pytest.approx(small_table().mean[1, 0, 2])
+    assert one.deviation.item() == pytest.approx(small_table().deviation[1, 0, 2])
+
+
+def test_a_plot_has_a_panel_for_every_reference_and_a_line_for_every_method():
+    from matplotlib import pyplot
+
+    table = small_table()
+    figure = table.plot()
+    assert [axes.get_title() for axes in figure.axes] == ["blank out", "input gradients"]
+    for r, axes in enumerate(figure.axes):
+        lines = axes.get_lines()[:2]
+        assert [line.get_label() for line in lines] == ["raw", "flow"]
+        for m, (line, band) in enumerate(zip(lines, axes.collections, strict=True)):
+            assert np.asarray(line.get_xydata()) == pytest.approx(np.stack([np.arange(3), table.mean[r, m]], axis=1))
+            low, high = (table.mean[r, m] + sign * table.deviation[r, m] for sign in (-1, 1))
+            heights = band.get_paths()[0].vertices[:, 1]
+            assert (heights.min(), heights.max()) == pytest.approx((low.min(), high.max()))
+    assert not small_table(n_texts=1).plot().axes[0].collections
+    assert pyplot.get_fignums() == []  # a notebook would draw what is left open a second time
+
+
+@pytest.mark.parametrize(
+    ("call", "missing", "words"),
+    [
+        ("to_pandas", "pandas", "pandas must be installed for to_pandas, got none. Install it, or read table.rows()."),
+        (
+            "plot",
+            "matplotlib.pyplot",
+            "matplotlib must be installed for plot, got none. Install it, or print the table.",
+        ),
+    ],
+)
+def test_what_is_not_installed_is_named_with_the_line_that_installs_it(call, missing, words, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(aw.MethodError) as caught:
+        getattr(small_table(), call)()
+    assert caught.value.message.startswith(words)
+    assert caught.value.code == f"pip install {missing.split('.')[0]}"
 
 
 def test_what_cannot_be_asked_is_refused_by_name(minilm):
