@@ -18,7 +18,7 @@ Names, order and defaults of all arguments are those of bertviz 1.4.1. What is d
 - Attention that is missing is an error with the line that mends it, never an empty picture.
 - Leaving out layers saves nothing, and all are at hand: ``include_layers`` and ``include_heads`` limit pictures of
   all heads, under the original numbers.
-- Two sentences: choose ``A → A``, ``B → B``, ``A → B cross`` or ``B → A cross`` as the attention.
+- Two sentences: ``sentence_b_start`` as before; the menu of sentences offers all, A → A, A → B, B → A, B → B.
 
 Without arguments to prepare, ``aw.explore(model, tokenizer, text)`` shows the same and more: attention rollout and
 flow, other texts, the numbers behind the picture. `w.attention`, `w.layer`, `w.heads` are then yours to set.

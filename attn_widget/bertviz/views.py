@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attn_widget.bertviz.output import check_action, check_mode, put_out
 from attn_widget.bertviz.stacks import EAGER, TAKE, Stack, capture_of, stack, tokens_of
 from attn_widget.errors import InputError
-from attn_widget.records import Capture, Tokens, most_heads
+from attn_widget.records import Capture, most_heads
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -150,8 +150,7 @@ def _stacks(
                 f"sentence_b_start must be 1 to {n - 1}, got {sentence_b_start}. Count the first sentence's tokens."
             )
         whole = tokens_of("tokens", tokens, prettify=prettify_tokens, sentence_b_start=sentence_b_start)
-        first = stack("attention", attention, whole)
-        return [first] if sentence_b_start is None else [first, *_sentences(first, sentence_b_start)]
+        return [stack("attention", attention, whole)]
     if all(two_sided[name] is None for name in ("encoder_attention", "decoder_attention", "cross_attention")):
         raise InputError(
             "attention must be given, got neither it nor encoder_attention, decoder_attention, cross_attention. "
@@ -175,24 +174,6 @@ def _stacks(
             given = two_sided[f"{kind}_attention"]
             stacks.append(stack(f"{kind}_attention", given, read[sides[-1]], keys, sides[-1], sides[0]))
     return stacks
-
-
-def _sentences(whole: Stack, b_start: int) -> list[Stack]:
-    """Return the attention within and between two sentences: rows and columns of the whole."""
-    parts = {"A": slice(None, b_start), "B": slice(b_start, None)}
-    tokens = {name: _part(whole.queries, part) for name, part in parts.items()}
-    found = []
-    for asks, answers in (("A", "A"), ("B", "B"), ("A", "B"), ("B", "A")):
-        layers = [None if one is None else one[:, parts[asks]][:, :, parts[answers]] for one in whole.layers]
-        keys = None if asks == answers else tokens[answers]
-        streams = (f"{asks} → {answers}", f"{answers} → {answers}")
-        found.append(Stack(whole.argument, layers, tokens[asks], keys, *streams))
-    return found
-
-
-def _part(tokens: Tokens, part: slice) -> Tokens:
-    marks = {name: getattr(tokens, name)[part] for name in ("text", "special", "words", "segments")}
-    return replace(tokens, **marks)
 
 
 def _require(name: str, value: Any, with_: str) -> None:

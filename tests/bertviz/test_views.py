@@ -116,23 +116,12 @@ def test_an_atom_in_brackets_is_no_special_token():
 
 @VIEWERS
 def test_two_sentences_can_be_looked_at_apart(view):
-    attention = layers()
-    w = widget(view, attention, TOKENS, sentence_b_start=3)
-    whole = attention[1][0]
-    parts = {
-        "self": whole,
-        "A → A": whole[:, :3, :3],
-        "B → B": whole[:, 3:, 3:],
-        "A → B cross": whole[:, :3, 3:],
-        "B → A cross": whole[:, 3:, :3],
-    }
-    assert list(w.capture.groups) == list(parts)
-    w.layer = 1
-    w.view = "head"
-    for name, part in parts.items():
-        w.attention = name
-        assert np.allclose(w.matrix(), part)
-    assert w.capture.axes("A → B cross")[1].text == ("turn", "[SEP]")
+    w = widget(view, layers(), TOKENS, sentence_b_start=3)
+    assert w.capture.tokens.segments == (0, 0, 0, 1, 1)
+    w.view, w.segments = "head", "A-B"
+    frame = VIEWS["head"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    assert frame.fields["queries"]["text"] == ["[CLS]", "key", "s"]
+    assert frame.fields["keys"]["text"] == ["turn", "[SEP]"]
 
 
 @VIEWERS
