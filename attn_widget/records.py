@@ -156,6 +156,7 @@ class Capture:
     image: Any = None  # (row, column, rgb) uint8, when the input was a picture
     logits: Any = None  # (query, class) or (class,), as the model returned them; None where it has no head
     missing: tuple[str, ...] = ()  # modules that attended in a layout that holds no one weight per query and key
+    answers: bool = False  # the model gave logits, kept or not
     steps: tuple[Step, ...] = ()  # of a text that the model wrote; the last one's token ended it and is no row
     drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(default_factory=lambda: MappingProxyType({}))
     # group -> layers and heads that pictures of all heads are limited to; all of them in a group that is not named

@@ -15,7 +15,15 @@ const unindented = {
     build.onLoad({ filter: /\.js$/ }, async ({ path }) => {
       if (path.includes(`${sep}node_modules${sep}`)) return undefined;
       const { code } = await esbuild.transform(readFileSync(path, "utf8"), { minifyWhitespace: true });
-      return { contents: code.replace(/\s*\n\s*/g, " ") };
+      // Line breaks between tags, before the end of one and in the style sheet say nothing: our parts are flex or grid.
+      const tight = code.replace(
+        /(>|^)?\s*\n\s*(<|>)/g,
+        (all, end, start) => (end || start === ">" ? (end ?? "") : " ") + start,
+      );
+      const contents = tight
+        .replaceAll("--aw-", "--")
+        .replace(/\s*\n\s*/g, path.endsWith("styles.js") ? "" : " ");
+      return { contents };
     });
   },
 };

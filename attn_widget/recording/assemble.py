@@ -70,6 +70,7 @@ def assemble(
         image=image,
         logits=_logits(logits, given, lengths),
         missing=tuple(missing),
+        answers=isinstance(logits, torch.Tensor) and logits.ndim in (2, 3),
     )
 
 

@@ -105,7 +105,7 @@ class Generates:
             else:
                 final = {**{name: inputs[name] for name in inputs}, "decoder_input_ids": ids}
             seen = assemble(records, describe(self.model, final, **known), model_name=self.name, image=image)
-            return replace(seen, steps=writer.steps(ids, result, tokenizer))
+            return replace(seen, answers=True, steps=writer.steps(ids, result, tokenizer))
 
 
 class _Writer(Recorder):

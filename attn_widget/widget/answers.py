@@ -8,6 +8,7 @@ from attn_widget.errors import Cancelled, InputError
 from attn_widget.frames.frame import cut, row_frame
 from attn_widget.frames.protocol import VERSION, Frame, Spec
 from attn_widget.frames.region import Region, members, region_frame
+from attn_widget.heads.ablation import ablate
 from attn_widget.records import Progress
 from attn_widget.widget import checks
 from attn_widget.widget.drawings import VIEWS, Drawing
@@ -26,6 +27,7 @@ class FrontEnd:
         self._answers = Answers(widget.send)
         # "detail" is a second picture beside the first: under its own name neither replaces the other.
         self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
+        self._table["ablate"] = self._ablate
         self._table |= {"region": self._region, "export": self._export}
         widget.on_msg(self._on_message)
 
@@ -79,6 +81,25 @@ class FrontEnd:
         region = Region.parse(data, len(queries), len(keys))
         numbers = self._widget._numbers.line(spec, "query", members(queries, region.queries))
         return region_frame(spec, cut(numbers, "key", members(keys, region.keys)), queries, keys, region)
+
+    def _ablate(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+        """Answer what the model says with one head off: its likeliest answers with and without it."""
+        spec, widget = self._checked(data), self._widget
+        if not widget.info["can_ablate"]:
+            raise InputError("runner must run a model that gives logits to switch heads off, got none. Use explore.")
+        capture, text, options = widget.capture, widget.text, {"pair": widget.pair or None}
+        step = int(data.get("step", -1))
+        if capture.steps and len(capture.streams) == 1:  # the very tokens: decoded and read again they may be others
+            text, options = list(capture.tokens.ids), {}
+            options["position"] = capture.steps[step].position
+        else:
+            options["truncate"] = widget.truncate
+        found = ablate(
+            widget.runner, text, [(spec.layer, spec.head)], how=str(data.get("how", "zero")),
+            attention=spec.attention, progress=lambda step: report(step, None), **options,
+        )  # fmt: skip
+        report(Progress("switching heads off", 1, 1), None)
+        return {"top": found.top(), "bits": found.divergence, "loss": found.loss, "position": found.before.position}
 
     def _export(self, data: dict[str, Any], report: Report) -> File:
         return file_of(self._widget, data.get("format"), data.get("theme"), lambda step: report(step, None))

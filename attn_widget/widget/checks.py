@@ -50,6 +50,11 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         n = len(queries if name == "query" else keys)
         for position in value:
             _in_range(name, position, n, f"Choose a position of the text, 0 to {n - 1}, or [] for none.")
+    elif name == "step":
+        n = len(capture.steps)
+        if not -1 <= value < n:
+            known = f"-1 to {n - 1}" if n else "-1 where the model wrote nothing"
+            raise InputError(f"step must be {known}, got {value}. Show what runner.generate(prompt) gives.")
     elif name in ("residual", "threshold") and not 0 <= value <= 1:
         raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
 

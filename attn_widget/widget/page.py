@@ -107,7 +107,7 @@ def _state(widget: AttentionWidget, contents: Contents, refused: dict[str, str])
             methods = [m for m in METHODS if m in there]
             reasons = {m: refused.get(m, "not stored in this page") for m in METHODS if m not in there}
             groups.append(group | {"methods": methods, "reasons": reasons | group.get("reasons", {})})
-    info = state["info"] | {"model": _model(widget), "can_run": False, "groups": groups}
+    info = state["info"] | {"model": _model(widget), "can_run": False, "can_ablate": False, "groups": groups}
     return state | {"info": info, "error": {}, "running": ""}
 
 

@@ -9,7 +9,7 @@ from attn_widget.records import Capture, most_heads
 
 CHECKED = (
     "attention", "view", "method", "layer", "heads", "head", "query", "key",
-    "residual", "reduce", "threshold", "theme",
+    "residual", "reduce", "threshold", "theme", "step",
 )  # fmt: skip
 MANY_HEADS = 16  # colours can name this many; above, a few heads are turned on
 
@@ -48,10 +48,18 @@ def fitted(values: Any, capture: Capture, attention: str) -> dict[str, Any]:
         "heads": [h for h in values.heads if h < n_heads] or list(range(n_heads)),
         "query": [i for i in values.query if i < n_queries],
         "key": [i for i in values.key if i < n_keys],
+        "step": values.step if values.step < len(capture.steps) else -1,
     }
 
 
-def info(capture: Capture, *, can_run: bool) -> dict[str, Any]:
+def row_of(capture: Capture, attention: str, step: int) -> list[int]:
+    """Return the query whose row a step measured, as a pin; none where no step or another stream is shown."""
+    if step < 0 or capture.group(attention)[0].stream != capture.layers[-1].stream:
+        return []
+    return [capture.steps[step].position]
+
+
+def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
     """Return what the front end must know to offer only what exists."""
     groups = []
     for name, layers in capture.groups.items():
@@ -66,6 +74,18 @@ def info(capture: Capture, *, can_run: bool) -> dict[str, Any]:
                 "n_keys": len(keys),
                 "methods": [m for m in METHODS if not reasons[m]],
                 "reasons": {m: r for m, r in reasons.items() if r},
+                "writes": bool(capture.steps) and layers[0].stream == capture.layers[-1].stream,
             }
         )
-    return {"model": capture.model_name, "can_run": can_run, "groups": groups}
+    can_ablate = hasattr(runner, "ablate") and capture.answers and bool(capture.tokens.source)
+    steps = [
+        {"position": s.position, "token": s.token, "top": [[name, round(p, 5)] for name, p in s.top]}
+        for s in capture.steps
+    ]
+    return {
+        "model": capture.model_name,
+        "can_run": runner is not None,
+        "can_ablate": can_ablate,
+        "steps": steps,
+        "groups": groups,
+    }

@@ -58,6 +58,8 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     threshold, hide_special, words, find, theme
         How it is drawn: shares below are left out, special tokens hidden, tokens merged to words,
         tokens that contain this are marked, ``auto``, ``light`` or ``dark``.
+    step : int
+        Which token that the model wrote is explained: its row is pinned. −1 for none; needs ``runner.generate``.
     truncate : bool
         Cut texts that are longer than the model's positions instead of refusing them.
 
@@ -98,6 +100,7 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     words = t.Bool(False).tag(sync=True)
     find = t.Unicode("").tag(sync=True)
     theme = t.Unicode("auto").tag(sync=True)
+    step = Whole(-1).tag(sync=True)
     truncate = t.Bool(False)
 
     views = t.List(t.Unicode(), list(VIEWS), read_only=True).tag(sync=True)
@@ -119,7 +122,7 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         start |= dict(zip(("text", "pair"), self._settled, strict=True))
         super().__init__(**start)
         self.set_trait("methods", state.method_names())
-        self.set_trait("info", state.info(capture, can_run=runner is not None))
+        self.set_trait("info", state.info(capture, runner=runner))
         self._front_end = FrontEnd(self)
 
     # -- what the user reads ------------------------------------------------------------------------
@@ -195,6 +198,12 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         if capture is not None:
             self._show(capture)
 
+    @t.observe("step")
+    def _show_step(self, change: Any) -> None:
+        """Pin the query that asked for a step's token: its row is what the model looked at when it wrote it."""
+        if change["new"] >= 0:
+            self.query = state.row_of(self.capture, self.attention, change["new"]) or self.query
+
     @t.observe("attention")
     def _fit_to_attention(self, _change: Any) -> None:
         """Another attention may have fewer layers, heads and tokens: keep what still exists."""
@@ -245,7 +254,7 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         self._receive(capture)
         attention = self.attention if self.attention in capture.groups else next(iter(capture.groups))
         with self.hold_sync():
-            self.set_trait("info", state.info(capture, can_run=self.runner is not None))
+            self.set_trait("info", state.info(capture, runner=self.runner))
             fitted = state.fitted(self, capture, attention)
             self._set_all({"attention": attention} | fitted | {"query": [], "key": []})
             self.set_trait("error", {})

@@ -1,5 +1,6 @@
 // One view of the widget, put together: traits and messages come in, one update per frame goes out.
 import { html, nothing, render } from "./html.js";
+import { createAblation } from "./ablation.js";
 import { caption, side } from "./caption.js";
 import { controls } from "./controls.js";
 import { pressed } from "./keys.js";
@@ -9,6 +10,7 @@ import { found } from "./find.js";
 import { pinned, rowsOf } from "./selection.js";
 import { keepsHeads, requestOf } from "./spec.js";
 import { Saving } from "./saving.js";
+import { steps } from "./steps.js";
 import { createShell } from "./shell.js";
 import { createState } from "./state.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "./status.js";
@@ -36,6 +38,7 @@ export function mount(model, el, signal) {
   const store = new Store(requester, schedule);
   const detail = new Store(besides, schedule); // the head beside the model view
   const saving = new Saving(requester, schedule);
+  const ablation = createAblation(besides, schedule);
   const shell = createShell(el, signal);
   /** @type {Map<string, View>} */
   const views = new Map();
@@ -171,7 +174,8 @@ export function mount(model, el, signal) {
       controls({ traits, width, narrow, folded, dead, noMatch, progress, look, options }, actions),
       shell.controls,
     );
-    render(textboxes(traits, local.draft, actions), shell.texts);
+    const tried = dead ? [] : [steps(traits, actions), ablation(traits)];
+    render([textboxes(traits, local.draft, actions), ...tried], shell.texts);
     render(dead ? runFailure(traits.error) : nothing, shell.message);
     shell.stage.hidden = dead;
     const hasSide = !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));

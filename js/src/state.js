@@ -20,6 +20,7 @@ const DEFAULTS = {
   baseline: false,
   text: "",
   pair: "",
+  step: -1,
   theme: "auto",
   threshold: 0.02,
   hide_special: false,

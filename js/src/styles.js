@@ -6,17 +6,17 @@ export const css = /* css */ `
 --aw-read:Charter,"Bitstream Charter","Iowan Old Style","Source Serif 4",Georgia,"Liberation Serif",serif;
 --aw-mono:var(--jp-code-font-family,var(--vscode-editor-font-family,ui-monospace,Menlo,Consolas,"Liberation Mono",monospace))}
 :host,:host([data-theme=light]){color-scheme:light;
---aw-paper:var(--jp-layout-color0,var(--vscode-editor-background,#ffffff));
+--aw-paper:var(--jp-layout-color0,var(--vscode-editor-background,#fff));
 --aw-ink:var(--jp-content-font-color0,var(--vscode-foreground,#1a1c1f));
 --aw-ink-2:#555a62;--aw-ink-3:#686d76;--aw-rule:#e4e6e9;--aw-rule-2:#b9bdc4;--aw-fill:#f2f3f5;
 --aw-accent:#1f5fd0;--aw-warn:#8a5300;--aw-error:#b3261e}
 :host([data-theme=dark]){color-scheme:dark;--aw-hatch:rgba(255,255,255,.14);
---aw-paper:var(--jp-layout-color0,var(--vscode-editor-background,#111111));
+--aw-paper:var(--jp-layout-color0,var(--vscode-editor-background,#111));
 --aw-ink:var(--jp-content-font-color0,var(--vscode-foreground,#e8e9eb));
 --aw-ink-2:#a9aeb6;--aw-ink-3:#8b9099;--aw-rule:#2a2c30;--aw-rule-2:#53575f;--aw-fill:#1e2023;
 --aw-accent:#7fb0ff;--aw-warn:#e3b04b;--aw-error:#ff8d84}
-:host([data-explicit][data-theme=light]){--aw-paper:#ffffff;--aw-ink:#1a1c1f;background:#ffffff}
-:host([data-explicit][data-theme=dark]){--aw-paper:#111111;--aw-ink:#e8e9eb;background:#111111}
+:host([data-explicit][data-theme=light]){--aw-paper:#fff;--aw-ink:#1a1c1f;background:#fff}
+:host([data-explicit][data-theme=dark]){--aw-paper:#111;--aw-ink:#e8e9eb;background:#111}
 :host([data-explicit]) .aw{padding:0 8px}
 .aw{font:12px/16px var(--aw-ui);color:var(--aw-ink);font-variant-numeric:tabular-nums;text-align:left;
 position:relative;padding:0 1px;-webkit-text-size-adjust:100%;max-width:1440px}
@@ -35,13 +35,12 @@ button:disabled,select:disabled,input:disabled{color:var(--aw-rule-2);cursor:def
 .tabs{gap:16px}
 .tabs button{display:block;height:33px;line-height:31px;margin-bottom:-1px;border-bottom:2px solid transparent;
 color:var(--aw-ink-2);font-size:13px;text-align:center}
-.tabs button::after{content:attr(data-t);display:block;height:0;overflow:hidden;visibility:hidden;font-weight:600}
+.tabs button::after,.seg button::after{content:attr(data-t);display:block;height:0;overflow:hidden;visibility:hidden;font-weight:600}
 .tabs [aria-selected=true]{color:var(--aw-ink);border-bottom-color:var(--aw-ink);font-weight:600}
 .tabs button:disabled{color:var(--aw-rule-2);font-weight:400;border-bottom-color:transparent}
 .tabs button:not(:disabled):hover,.seg button:not(:disabled):hover,.step button:not(:disabled):hover{color:var(--aw-ink)}
 .seg{gap:2px}
 .seg button{height:22px;padding:0 8px;border-radius:3px;color:var(--aw-ink-2)}
-.seg button::after{content:attr(data-t);display:block;height:0;overflow:hidden;visibility:hidden;font-weight:600}
 .seg [aria-checked=true]{background:var(--aw-fill);color:var(--aw-ink);font-weight:600}
 .seg button:disabled{color:var(--aw-rule-2);font-weight:400;background:none}
 .seg .more{height:22px;margin-left:6px;color:var(--aw-ink-2);width:5.6ch}
@@ -56,7 +55,6 @@ color:var(--aw-ink-2);font-size:13px;text-align:center}
 .icons select{position:absolute;inset:0;opacity:0;cursor:pointer}
 svg{width:16px;height:16px;fill:none;stroke:currentColor;stroke-width:1.4;stroke-linecap:round;stroke-linejoin:round;display:block;flex:none}
 .progress{position:absolute;left:0;bottom:-1px;height:2px!important;background:var(--aw-accent)}
-@media (prefers-reduced-motion:no-preference){.progress{transition:width .2s linear}}
 
 .filters{display:flex;flex-wrap:wrap;align-items:center;column-gap:15px;min-height:36px;color:var(--aw-ink-2)}
 .filters>*{display:flex;align-items:center;gap:6px;min-height:36px}
@@ -72,17 +70,22 @@ linear-gradient(45deg,transparent 50%,var(--aw-ink-2) 50%) right 3px center/4px 
 linear-gradient(-45deg,transparent 50%,var(--aw-ink-2) 50%) right 0 center/4px 4px no-repeat}
 option{background:var(--aw-paper);color:var(--aw-ink)}
 label{cursor:pointer}
-input[type=checkbox]{appearance:none;width:12px;height:12px;border:1px solid var(--aw-ink-3);border-radius:2px;display:grid;place-items:center;cursor:pointer}
-input[type=checkbox]:checked{background:var(--aw-ink);border-color:var(--aw-ink)}
-input[type=checkbox]:checked::after{content:"";width:6px;height:3px;border:solid var(--aw-paper);border-width:0 0 1.5px 1.5px;transform:rotate(-45deg) translate(.5px,-.5px)}
-input[type=range]{appearance:none;width:64px;height:16px;cursor:pointer;background:linear-gradient(var(--aw-rule-2),var(--aw-rule-2)) center/100% 1px no-repeat}
-input[type=range]::-webkit-slider-thumb{appearance:none;width:9px;height:9px;border-radius:50%;background:var(--aw-ink)}
-input[type=range]::-moz-range-thumb{border:0;width:9px;height:9px;border-radius:50%;background:var(--aw-ink)}
+[type=checkbox]{appearance:none;width:12px;height:12px;border:1px solid var(--aw-ink-3);border-radius:2px;display:grid;place-items:center;cursor:pointer}
+[type=checkbox]:checked{background:var(--aw-ink);border-color:var(--aw-ink)}
+[type=checkbox]:checked::after{content:"";width:6px;height:3px;border:solid var(--aw-paper);border-width:0 0 1.5px 1.5px;transform:rotate(-45deg) translate(.5px,-.5px)}
+[type=range]{appearance:none;width:64px;height:16px;cursor:pointer;background:linear-gradient(var(--aw-rule-2),var(--aw-rule-2)) center/100% 1px no-repeat}
+[type=range]::-webkit-slider-thumb{appearance:none;width:9px;height:9px;border-radius:50%;background:var(--aw-ink)}
+[type=range]::-moz-range-thumb{border:0;width:9px;height:9px;border-radius:50%;background:var(--aw-ink)}
 .from output{min-width:3.6ch}
 .find svg{color:var(--aw-ink-3)}
 .find input{width:72px;height:22px;border-bottom:1px solid var(--aw-ink-3);color:var(--aw-ink)}
 .find input[aria-invalid=true]{color:var(--aw-error);border-color:var(--aw-error)}
 ::placeholder{color:var(--aw-ink-3);opacity:1}
+
+.filters>.odds{display:grid;gap:3px;min-height:0;width:112px}
+.odds span,.odds i{height:3px;min-width:1px;background:var(--aw-rule-2)}
+.odds[data-chosen] i,.odds i+i{background:var(--aw-accent)}
+.filters>.seg{flex-wrap:wrap}
 
 .texts{display:grid;grid-template-columns:auto minmax(0,1fr) auto;column-gap:8px;align-items:start;padding:2px 0 4px}
 .texts .lab{line-height:22px}
@@ -117,11 +120,10 @@ i.nan{display:inline-block;width:14px;height:10px;margin-right:6px}
 .stage[data-text] .side h4{margin-top:4px}
 .side{min-width:0;padding-top:8px}
 .narrow .side{display:grid;gap:4px;padding-top:12px}
-.side h4{margin:20px 0 6px;font:12px/16px var(--aw-ui);color:var(--aw-ink-3)}
+.side h4{margin:20px 0 6px;font:inherit;color:var(--aw-ink-3)}
 .side h4 b{color:var(--aw-ink);font-weight:600}
 .side ol{list-style:none;margin:0;padding:0}
 .side li{display:grid;grid-template-columns:minmax(76px,36%) 1fr 42px;align-items:center;height:20px;column-gap:8px}
-.side li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .side li small{color:var(--aw-ink-3);font-size:10px;margin-left:4px}
 .side li i{display:block;height:6px}
 .side li em{font-style:normal;text-align:right;color:var(--aw-ink-2)}
@@ -159,7 +161,7 @@ font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
 .narrow .tabs{gap:12px}
 .narrow .bar,.narrow .filters{column-gap:12px}
 .narrow .filters,.narrow .filters>*{min-height:32px}
-@media (prefers-reduced-motion:no-preference){.fade{animation:aw-fade .12s ease-out}@keyframes aw-fade{from{opacity:.35}}}
+@media (prefers-reduced-motion:no-preference){.progress{transition:width .2s linear}.fade{animation:aw-fade .12s ease-out}@keyframes aw-fade{from{opacity:.35}}}
 @media (forced-colors:active){:host{--aw-ink:CanvasText;--aw-ink-2:CanvasText;--aw-ink-3:CanvasText;--aw-paper:Canvas;--aw-accent:Highlight;--aw-rule:GrayText;--aw-rule-2:GrayText}
 .hq,.mass i,.legend i,.side li i,.swatch{forced-color-adjust:none}}
 `;

@@ -18,6 +18,7 @@
  * @property {boolean} baseline divided by the same method on uniform causal attention
  * @property {string} text the sentence; setting it runs the model
  * @property {string} pair the second sentence, "" for none
+ * @property {number} step which token that the model wrote is explained, -1 for none
  * @property {string} theme auto, light or dark
  * @property {number} threshold lines below this share are not drawn
  * @property {boolean} hide_special special tokens are left out (their mass is said)
@@ -35,6 +36,8 @@
  * @typedef {Object} Info
  * @property {string} model
  * @property {boolean} can_run
+ * @property {boolean} [can_ablate] heads can be switched off
+ * @property {{ position: number, token: string, top: [string, number][] }[]} [steps] of a text the model wrote
  * @property {Group[]} groups
  */
 
@@ -46,6 +49,7 @@
  * @property {number} n_queries
  * @property {number} n_keys
  * @property {string[]} methods
+ * @property {boolean} [writes] its queries are those that steps asked
  * @property {Record<string, string>} [reasons] why the other methods cannot apply
  */
 

@@ -290,5 +290,5 @@ def test_the_widget_follows_the_hosts_theme(open_notebook):
     while fingerprint(canvas) == light:
         assert time.monotonic() < deadline
         canvas.page.wait_for_timeout(100)
-    paper = canvas.evaluate("(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--aw-ink-2').trim()")
+    paper = canvas.evaluate("(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--ink-2').trim()")
     assert paper == "#a9aeb6"

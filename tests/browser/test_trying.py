@@ -1,0 +1,67 @@
+"""A text that the model wrote, step by step, and heads switched off, in a real JupyterLab on a trained model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_lab import drawn
+
+WRITTEN = """import attn_widget as aw
+runner = aw.ModelRunner("HuggingFaceTB/SmolLM2-135M-Instruct")
+seen = runner.generate("The capital of France is", max_new_tokens=6)
+w = aw.AttentionWidget(seen, runner, layer=20)
+w"""
+ANSWERS = """found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], position=seen.steps[{step}].position)
+print(*(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %" for name, a, b in found.top()), sep="\\n")"""
+
+
+def picture(page, name: str) -> None:
+    """Keep what is seen, where a folder for pictures is named."""
+    if "TRYING_PICTURES" in os.environ:
+        page.screenshot(path=Path(os.environ["TRYING_PICTURES"]) / f"{name}.png")
+
+
+@pytest.mark.slow
+def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_notebook):
+    notebook = open_notebook(WRITTEN)
+    notebook.run(0)
+    widget = notebook.widget()
+    drawn(widget, "head", "raw", 20)
+    slider = widget.locator("[data-steps] input")
+    expect(slider).to_be_visible()
+    slider.fill("0")
+    expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
+    told = notebook.add("print(w.step, w.query, seen.steps[0].position, seen.steps[0].token.strip())").split()
+    assert told[0] == "0"
+    assert told[1] == f"[{told[2]}]"
+    expect(widget.locator("[data-steps] [data-chosen] b")).to_have_text(told[3])
+    picture(notebook.page, "step-light")
+    notebook.add("w.step = 2")
+    expect(widget.locator("[data-steps] output")).to_have_text("3 of 7")
+    notebook.add("w.step = 0")
+    expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
+    button = widget.locator("[data-ablation] [data-off='3']")
+    button.click()
+    answers = widget.locator("[data-ablation] .odds")
+    expect(answers.first).to_be_visible()
+    shown = [answer.inner_text() for answer in answers.all()]
+    lines = notebook.add(ANSWERS.format(step=0)).splitlines()
+    assert len(shown) == len(lines)
+    for text, line in zip(shown, lines, strict=True):
+        assert line.split("|")[1] in text
+    expect(button).to_have_attribute("aria-checked", "true")
+    picture(notebook.page, "off-light")
+    notebook.theme("dark")
+    picture(notebook.page, "off-dark")
+    button.click()
+    expect(answers).to_have_count(0)
+    # What fails in the model is said beside the buttons.
+    notebook.add("runner.model.model.layers[3].register_forward_pre_hook(lambda *a: 1 / 0); None")
+    button.click()
+    expect(widget.locator("[data-ablation] [role=status]")).to_contain_text("ZeroDivisionError: division by zero")
+    notebook.page.set_viewport_size({"width": 620, "height": 1000})
+    picture(notebook.page, "failed-narrow")
