@@ -1,0 +1,98 @@
+"""Small known attention in a real browser: each cell and line has exactly the colour and the place of its weight.
+
+Two layers of two heads, three queries and four keys: a swapped axis, head, layer or neighbour is another picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attn_widget.export.palettes import head_colour, sequential_table
+from tests.browser.test_lab import ROW, TOP, drawn
+
+N_QUERIES, N_KEYS = 3, 4
+X0, Y0, CELL = 92, 56, 24  # js/src/draw/matrix-layout.js: the margins of short names, the largest cell
+LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/draw/model-layout.js
+LINES = {(0, 0): (0, 2), (0, 1): (2, 1), (1, 0): (1, 0), (1, 1): (0, 3)}  # (layer, head): the one query and key
+CODE = """import numpy as np, attn_widget as aw
+shares = np.array({shares})
+lines = np.zeros((2, 2, 3, 4))
+for (layer, head), pair in {lines}.items():
+    lines[layer, head][pair] = 1
+axes = dict(tokens=["q0", "q1", "q2"], key_tokens=["k0", "k1", "k2", "k3"])
+w = aw.AttentionWidget(aw.from_arrays(shares, **axes), theme="light", view="matrix")
+w"""
+
+
+def shares() -> np.ndarray:
+    """Weights that all differ, from nothing to nearly all, in rows that sum to at most 1."""
+    values = np.linspace(0, 0.24, 48).reshape(2, 2, N_QUERIES, N_KEYS)
+    values[..., 1] += np.array([[[0.0, 0.1, 0.2], [0.02, 0.04, 0.06]], [[0.0, 0.01, 0.02], [0.03, 0.02, 0.01]]])
+    return values
+
+
+def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
+    """Return the colour that stands at a point of the canvas, in CSS pixels at ratio 1."""
+    return tuple(canvas.evaluate("(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]))
+
+
+def sequential(value: float, *, root: bool) -> tuple[int, ...]:
+    """Return the colour of a share, by way of the byte that it crosses the wire in."""
+    sent = (round(255 * np.sqrt(value)) / 255) ** 2
+    return (*sequential_table()[round(255 * (np.sqrt(sent) if root else sent))], 255)
+
+
+def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether two colours are one, but for the last bit that two roundings may differ in."""
+    return all(abs(int(a) - int(b)) <= 1 for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.fixture
+def page(open_notebook):
+    notebook = open_notebook(CODE.format(shares=shares().tolist(), lines=LINES), width=1100)
+    notebook.run(0)
+    return notebook
+
+
+def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
+    widget = page.widget()
+    for layer, head in [(1, 0), (0, 1)]:
+        page.add(f"w.view, w.layer, w.head = 'matrix', {layer}, {head}")
+        canvas = drawn(widget, "matrix", "raw", layer)
+        for query in range(N_QUERIES):
+            for key in range(N_KEYS):
+                found = pixel(canvas, X0 + (key + 0.5) * CELL, Y0 + (query + 0.5) * CELL)
+                wanted = sequential(shares()[layer, head, query, key], root=False)
+                assert near(found, wanted), (layer, head, query, key, found, wanted)
+    page.add("w.view = 'model'")
+    canvas = drawn(widget, "model", "raw", 0)
+    height = round(THUMB * N_QUERIES / N_KEYS)
+    for layer, head, query, key in np.ndindex(shares().shape):
+        x = LEFT + head * (THUMB + GAP) + (key + 0.5) * THUMB / N_KEYS
+        y = ABOVE + layer * (height + GAP) + (query + 0.5) * height / N_QUERIES
+        wanted = sequential(shares()[layer, head, query, key], root=True)
+        assert near(pixel(canvas, x, y), wanted), (layer, head, query, key, pixel(canvas, x, y), wanted)
+    page.add("w2 = aw.AttentionWidget(aw.from_arrays(lines, **axes), theme='light')\nw2")
+    for layer in (1, 0):
+        page.add(f"w2.layer = {layer}")
+        canvas = drawn(page.widget(1), "head", "raw", layer)
+        for head in (0, 1):
+            assert ends(canvas, head_colour(head)) == LINES[layer, head], (layer, head)
+
+
+def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:
+    """Return the query and the key that the line of a colour joins: the rows of its first and last pixel."""
+    first, last = canvas.evaluate(
+        """(c, [r, g, b]) => {
+            const { data, width } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+            let [first, last] = [null, null];
+            for (let i = 0; i < data.length; i += 4) {
+                if (data[i] !== r || data[i + 1] !== g || data[i + 2] !== b || data[i + 3] !== 255) continue;
+                const [x, y] = [(i / 4) % width, Math.floor(i / 4 / width)];
+                if (!first || x < first[0]) first = [x, y];
+                if (!last || x > last[0]) last = [x, y]; }
+            return [first, last]; }""",
+        [int(v) for v in colour],
+    )
+    return tuple(int((y - TOP) // ROW) for _, y in (first, last))

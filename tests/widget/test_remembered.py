@@ -1,0 +1,47 @@
+"""All widgets share one limit of memory, whatever number of them there is."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from attn_widget.frames.frame import Numbers
+from attn_widget.widget import remembered
+from attn_widget.widget.remembered import Remembered
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(remembered, "_kept", type(remembered._kept)())
+    monkeypatch.setattr(remembered, "LIMIT_BYTES", 3 * 80)
+
+
+def numbers(value):
+    return Numbers(np.full((1, 2, 5), float(value)), (0,))  # 80 bytes
+
+
+def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
+    one, other = Remembered(), Remembered()
+    for i in range(3):
+        one.put((i,), numbers(i))
+    assert one.get((0,)) is not None  # used: now the newest
+    other.put((0,), numbers(9))
+    assert [(i,) in one for i in range(3)] == [True, False, True]
+    assert other.get((0,)).values[0, 0, 0] == 9
+    assert one.get((1,)) is None
+
+
+def test_the_newest_stays_even_if_it_is_too_large_alone():
+    one = Remembered()
+    one.put((0,), numbers(0))
+    one.put((1,), Numbers(np.zeros((1, 20, 20)), (0,)))
+    assert (0,) not in one
+    assert (1,) in one
+
+
+def test_a_widget_that_is_gone_keeps_nothing():
+    one = Remembered()
+    one.put((0,), numbers(0))
+    del one
+    gc.collect()
+    assert not remembered._kept
