@@ -1,13 +1,16 @@
-"""What stands along an axis on screen: tokens as they are, without the specials, or merged to words."""
+"""What stands along an axis on screen: tokens as they are, without some of them, or merged to words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from attn_widget.records import Tokens
+
+SEGMENTS = ("all", "A-A", "A-B", "B-A", "B-B")  # the sentence that asks, the sentence that answers
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Axis:
     special: tuple[bool, ...]
     segment: tuple[int, ...]
     n_tokens: int  # before anything was hidden or merged
+    hidden: tuple[str, ...] = ()  # what is not shown, in words
 
     def __len__(self) -> int:
         """Return the number of displayed rows."""
@@ -36,18 +40,49 @@ class Axis:
             "positions": [list(p) for p in self.positions],
             "special": [int(s) for s in self.special],
             "segment": list(self.segment),
+            "hidden": list(self.hidden),
         }
 
 
-def displayed(tokens: Tokens, *, hide_special: bool = False, words: bool = False) -> Axis:
-    """Return the axis to draw for these tokens.
+def pair(
+    queries: Tokens,
+    keys: Tokens,
+    *,
+    hide_special: bool = False,
+    words: bool = False,
+    segments: str = "all",
+    sinks: Sequence[int] = (),
+) -> tuple[Axis, Axis]:
+    """Return the rows and columns to draw: the one place that decides which positions are shown on which axis.
+
+    ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both axes are one text.
+    """
+    asks, answers = (None, None) if segments == "all" else ("AB".index(letter) for letter in segments.split("-"))
+    rows = sinks if queries is keys else ()
+    return (
+        displayed(queries, hide_special=hide_special, words=words, segment=asks, sinks=rows),
+        displayed(keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks),
+    )
+
+
+def displayed(
+    tokens: Tokens,
+    *,
+    hide_special: bool = False,
+    words: bool = False,
+    segment: int | None = None,
+    sinks: Sequence[int] = (),
+) -> Axis:
+    """Return the axis to draw for these tokens: without the specials, the sinks, or all but one sentence.
 
     Words are maximal runs of neighbouring positions with the same word index in the same segment; a
     position outside any word stands alone.
     """
     groups: list[list[int]] = []
+    hidden: dict[str, None] = {}  # in the order in which they are met, each once
     for i in range(len(tokens)):
-        if hide_special and tokens.special[i]:
+        if why := _hidden(tokens, i, hide_special, segment, sinks):
+            hidden[why] = None
             continue
         if words and groups and _same_word(tokens, groups[-1][-1], i):
             groups[-1].append(i)
@@ -59,7 +94,17 @@ def displayed(tokens: Tokens, *, hide_special: bool = False, words: bool = False
         special=tuple(tokens.special[g[0]] for g in groups),
         segment=tuple(tokens.segments[g[0]] for g in groups),
         n_tokens=len(tokens),
+        hidden=tuple(hidden),
     )
+
+
+def _hidden(tokens: Tokens, i: int, hide_special: bool, segment: int | None, sinks: Sequence[int]) -> str:
+    """Return why a position is not shown, "" where it is."""
+    if segment is not None and tokens.segments[i] != segment:
+        return f"sentence {'AB'[tokens.segments[i]] if tokens.segments[i] < 2 else tokens.segments[i]}"
+    if hide_special and tokens.special[i]:
+        return "special tokens"
+    return f"sink {tokens.text[i].strip() or i} ({i})" if i in sinks else ""
 
 
 def merge(

@@ -36,6 +36,8 @@ class Spec:
     baseline: bool = False
     hide_special: bool = False
     words: bool = False
+    segments: str = "all"
+    hide_sinks: bool = False
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Spec:

@@ -6,7 +6,8 @@ from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Capture, most_heads
+from attn_widget.frames.axes import SEGMENTS
+from attn_widget.records import Capture, HeadScores, Tokens, most_heads
 
 REDUCTIONS = ("mean", "max", "min")
 THEMES = ("auto", "light", "dark")
@@ -31,6 +32,7 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         "attention": tuple(capture.groups),
         "reduce": REDUCTIONS,
         "theme": THEMES,
+        "segments": SEGMENTS,
     }.get(name)
     if choices is not None:
         if value not in choices:
@@ -39,6 +41,10 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
             reason = applicable(capture, attention)[value]
             if reason:
                 raise MethodError(reason)
+        if name == "segments" and value not in sentences(queries, keys):
+            raise InputError(
+                f"segments must be all where there is one sentence, got {value!r}. Give a pair."
+            )
     elif name == "layer":
         _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
     elif name in ("head", "heads"):
@@ -57,6 +63,24 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
             raise InputError(f"step must be {known}, got {value}. Show what runner.generate(prompt) gives.")
     elif name in ("residual", "threshold") and not 0 <= value <= 1:
         raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
+    elif name == "metric" and value is not None:
+        _one_per_head(value, capture)
+
+
+def sentences(queries: Tokens, keys: Tokens) -> tuple[str, ...]:
+    """Return what ``segments`` can be: all, and every choice of two sentences where there are two on both axes."""
+    two = all(set(tokens.segments) == {0, 1} for tokens in (queries, keys))
+    return SEGMENTS if two else SEGMENTS[:1]
+
+
+def _one_per_head(scores: HeadScores, capture: Capture) -> None:
+    layers = capture.group(scores.attention)
+    shape = (len(layers), most_heads(layers))
+    if scores.values.shape != shape:
+        raise InputError(
+            f"metric must have one number per layer and head, {shape}, got shape {scores.values.shape}. "
+            "Measure it on the capture that is shown."
+        )
 
 
 def _in_range(name: str, value: int, n: int, remedy: str) -> None:

@@ -32,9 +32,7 @@ class Drawing:
 
     def axes(self) -> tuple[Axis, Axis]:
         """Return the displayed rows and columns."""
-        options = {"hide_special": self.spec.hide_special, "words": self.spec.words}
-        queries, keys = self.numbers.capture.axes(self.spec.attention)
-        return displayed(queries, **options), displayed(keys, **options)
+        return self.numbers.axes(self.spec)
 
     def whole(self, make: Callable[[Numbers], Frame]) -> Frame:
         """Return the frame of all numbers; while they are being computed, frames of what is there."""

@@ -11,7 +11,6 @@ import numpy as np
 from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.export.figure import figure
 from attn_widget.export.png import Picked
-from attn_widget.frames.axes import displayed
 from attn_widget.frames.frame import exact
 from attn_widget.frames.protocol import Frame, Spec, plain
 from attn_widget.frames.tiles import Tile, model_frame, shrink
@@ -45,10 +44,9 @@ def heads_figure(
 ) -> Figure:
     """Return the figure of these layers and heads as small maps; ``heads`` None: all that a layer has."""
     group = capture.group(spec.attention)
-    options = {"hide_special": spec.hide_special, "words": spec.words}
-    queries, keys = (displayed(tokens, **options) for tokens in capture.axes(spec.attention))
-    pool = tuple(max(1, -(-len(axis) // CELLS)) for axis in (queries, keys))
     numbers_of = NumbersOf(capture)
+    queries, keys = numbers_of.axes(spec)
+    pool = tuple(max(1, -(-len(axis) // CELLS)) for axis in (queries, keys))
     tiles: list[Tile] = []
     unit, causal = "share", True
     for i in layers:

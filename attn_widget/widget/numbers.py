@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from attn_widget.attribution.methods import PER_HEAD, attribute
+from attn_widget.frames.axes import Axis, pair
 from attn_widget.frames.frame import Numbers, cut
 from attn_widget.frames.protocol import Spec
+from attn_widget.frames.sinks import sinks
 from attn_widget.records import Attribution, Capture, LayerAttention, Progress, to_numpy
 
 ONE_HEAD = ("matrix", "neuron")  # views that show one head of a method that keeps heads apart
@@ -35,6 +37,7 @@ class NumbersOf:
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self._remembered: OrderedDict[tuple, Numbers] = OrderedDict()
+        self._sinks: dict[str, tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the answering thread may ask at once
 
     def whole(self, spec: Spec, progress: Callable[[Partial], None] | None = None, *, remember: bool = True) -> Numbers:
@@ -48,6 +51,24 @@ class NumbersOf:
                 self._remember(key, numbers)
             self._remembered.move_to_end(key)
             return self._remembered[key]
+
+    def axes(self, spec: Spec) -> tuple[Axis, Axis]:
+        """Return the rows and columns that a spec shows."""
+        return pair(
+            *self.capture.axes(spec.attention),
+            hide_special=spec.hide_special,
+            words=spec.words,
+            segments=spec.segments,
+            sinks=self.sinks(spec.attention) if spec.hide_sinks else (),
+        )
+
+    def sinks(self, attention: str) -> tuple[int, ...]:
+        """Return the key positions that take most of a group's attention, measured once."""
+        with self._lock:
+            if attention not in self._sinks:
+                queries, keys = self.capture.axes(attention)
+                self._sinks[attention] = sinks(self.capture.group(attention), same_text=queries is keys)
+            return self._sinks[attention]
 
     def knows(self, spec: Spec) -> bool:
         """Return whether the numbers of a spec are there without computing them."""

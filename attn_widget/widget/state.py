@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.errors import AttnWidgetError
 from attn_widget.records import Capture, most_heads
+from attn_widget.widget.checks import check, sentences
 
 CHECKED = (
     "attention", "view", "method", "layer", "heads", "head", "query", "key",
-    "residual", "reduce", "threshold", "theme", "step",
+    "residual", "reduce", "threshold", "theme", "step", "segments", "metric",
 )  # fmt: skip
 MANY_HEADS = 16  # colours can name this many; above, a few heads are turned on
 
@@ -39,7 +41,8 @@ def fitted(values: Any, capture: Capture, attention: str) -> dict[str, Any]:
     """
     layers = capture.group(attention)
     n_heads = most_heads(layers)
-    n_queries, n_keys = (len(tokens) for tokens in capture.axes(attention))
+    axes = capture.axes(attention)
+    n_queries, n_keys = map(len, axes)
     method = values.method if not applicable(capture, attention)[values.method] else next(iter(METHODS))
     return {
         "method": method,
@@ -49,7 +52,18 @@ def fitted(values: Any, capture: Capture, attention: str) -> dict[str, Any]:
         "query": [i for i in values.query if i < n_queries],
         "key": [i for i in values.key if i < n_keys],
         "step": values.step if values.step < len(capture.steps) else -1,
+        "segments": values.segments if values.segments in sentences(*axes) else "all",
+        "metric": values.metric if _fits(values.metric, capture) else None,
     }
+
+
+def _fits(metric: Any, capture: Capture) -> bool:
+    """Return whether a metric has a number for every head of this capture."""
+    try:
+        check("metric", metric, capture, next(iter(capture.groups)), ())
+    except AttnWidgetError:
+        return False
+    return True
 
 
 def row_of(capture: Capture, attention: str, step: int) -> list[int]:
@@ -73,6 +87,7 @@ def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
                 "n_queries": len(queries),
                 "n_keys": len(keys),
                 "methods": [m for m in METHODS if not reasons[m]],
+                "segments": list(sentences(queries, keys)),
                 "reasons": {m: r for m, r in reasons.items() if r},
                 "writes": bool(capture.steps) and layers[0].stream == capture.layers[-1].stream,
             }

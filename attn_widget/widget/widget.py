@@ -18,7 +18,7 @@ from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.exports import Exports
 from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.requests import describe
-from attn_widget.widget.traits import Indices, Whole
+from attn_widget.widget.traits import Indices, Metric, Whole, metric_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,6 +58,12 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     threshold, hide_special, words, find, theme
         How it is drawn: shares below are left out, special tokens hidden, tokens merged to words,
         tokens that contain this are marked, ``auto``, ``light`` or ``dark``.
+    segments : str
+        ``all``, or for a pair ``A-A``, ``A-B``, ``B-A``, ``B-B``: the sentence that asks, the sentence that answers.
+    hide_sinks : bool
+        Leave out keys that take more than 30 % of all attention (see `attn_widget.frames.sinks`).
+    metric : HeadScores, array (layer, head), or None
+        What the model view can sort, filter and colour its heads by.
     step : int
         Which token that the model wrote is explained: its row is pinned. −1 for none; needs ``runner.generate``.
     truncate : bool
@@ -99,6 +105,9 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     hide_special = t.Bool(False).tag(sync=True)
     words = t.Bool(False).tag(sync=True)
     find = t.Unicode("").tag(sync=True)
+    segments = t.Unicode("all").tag(sync=True)
+    hide_sinks = t.Bool(False).tag(sync=True)
+    metric = Metric(None, allow_none=True).tag(sync=True, to_json=metric_json)
     theme = t.Unicode("auto").tag(sync=True)
     step = Whole(-1).tag(sync=True)
     truncate = t.Bool(False)

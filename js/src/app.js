@@ -6,7 +6,7 @@ import { controls } from "./controls.js";
 import { pressed } from "./keys.js";
 import { readout, runFailure, spoken } from "./readout.js";
 import { Requester } from "./requester.js";
-import { found } from "./find.js";
+import { matchesOf, nextMatch, placeOf } from "./find.js";
 import { pinned, rowsOf } from "./selection.js";
 import { keepsHeads, requestOf } from "./spec.js";
 import { Saving } from "./saving.js";
@@ -54,6 +54,7 @@ export function mount(model, el, signal) {
     captureId: -1,
     runningSince: 0,
     draws: 0,
+    pins: "[[],[]]",
     picture: "",
   };
   /** @type {import("./types.js").Look | null} */
@@ -67,6 +68,7 @@ export function mount(model, el, signal) {
       local.dismissed = state.traits().error.id ?? 0;
       saving.failed = null;
       state.set(values);
+      local.pins = pinsOf(state.traits()); // what was pinned here is in sight already
       schedule();
     },
     light: change("litHead"),
@@ -87,6 +89,14 @@ export function mount(model, el, signal) {
     },
     retry: () => store.retry(),
     setBaseline: (/** @type {boolean} */ baseline) => actions.set({ baseline }),
+    /** The next token that was searched for, or the one before. @param {number} step */
+    next(step) {
+      const frame = store.shown;
+      const at = frame && nextMatch(frame, state.traits().find, local.hover, step);
+      if (!at) return;
+      local.shown?.reveal?.(at.index);
+      change("hover")(at);
+    },
     toggleScale: () => local.shown?.toggleScale?.(),
     choose: (/** @type {string} */ name, /** @type {string} */ value) => local.shown?.choose?.(name, value),
   };
@@ -160,18 +170,21 @@ export function mount(model, el, signal) {
     shell.root.classList.toggle("narrow", narrow);
     const said = dead ? null : drawn(traits, look, width);
     const frame = said ? store.shown : null;
+    if (frame && store.complete && local.pins !== pinsOf(traits)) reveal(traits, frame);
     const now = performance.now();
     local.runningSince = traits.running ? local.runningSince || now : 0;
     const { work, again } = workOf(saving.pending ? saving : store, traits, local.runningSince, now);
     clearTimeout(ticking);
     if (again !== null) ticking = setTimeout(schedule, again);
-    const noMatch = !!frame && !!traits.find.trim() && !hasMatch(frame, traits.find);
+    const found = frame && traits.find.trim() ? matchesOf(frame, traits.find) : null;
+    const noMatch = found?.length === 0;
+    const matches = found && { count: found.length, at: placeOf(found, local.hover) };
 
     const options = (frame && local.shown?.options?.(frame)) || [];
     const { folded } = local;
     const progress = work?.share ?? null;
     render(
-      controls({ traits, width, narrow, folded, dead, noMatch, progress, look, options }, actions),
+      controls({ traits, width, narrow, folded, dead, matches, progress, look, options }, actions),
       shell.controls,
     );
     const tried = dead ? [] : [steps(traits, actions), ablation(traits)];
@@ -199,7 +212,9 @@ export function mount(model, el, signal) {
   function ask(traits) {
     const spec = requestOf(traits);
     store.want(spec);
-    if (traits.view === "model" && keepsHeads(traits.method)) detail.want({ ...spec, view: "matrix" });
+    // The kernel remembers joint matrices: once all thumbnails are there, the chosen one costs nothing more.
+    if (traits.view === "model" && (keepsHeads(traits.method) || store.complete))
+      detail.want({ ...spec, view: "matrix" });
   }
 
   /** Draw what is there. @param {Traits} traits @param {import("./types.js").Look} look @param {number} width @returns {Said | null} */
@@ -279,11 +294,17 @@ export function mount(model, el, signal) {
     if (!Object.keys(values).length) return;
     local.hover = null;
     actions.set(values);
-    const [side, positions] = values.query?.length ? ["query", values.query] : ["key", values.key ?? []];
-    if (!positions.length || !store.shown) return;
-    local.shown?.reveal?.(rowsOf(side === "query" ? store.shown.queries : store.shown.keys, positions)[0]);
+    if (store.shown && (values.query || values.key)) reveal(state.traits(), store.shown);
+  }
+
+  /** Bring the pinned token into the window. @param {Traits} traits @param {import("./types.js").Frame} frame */
+  function reveal(traits, { queries, keys }) {
+    local.pins = pinsOf(traits);
+    const { query, key } = traits;
+    const [row] = query.length ? rowsOf(queries, query) : rowsOf(keys, key);
+    if (row !== undefined) local.shown?.reveal?.(row);
   }
 }
 
-/** @param {import("./types.js").Frame} frame @param {string} text */
-const hasMatch = (frame, text) => found(frame.queries, text).size > 0 || found(frame.keys, text).size > 0;
+/** @param {Traits} traits */
+const pinsOf = ({ query, key }) => JSON.stringify([query, key]);

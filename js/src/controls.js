@@ -14,7 +14,7 @@ import { groupOf, keepsHeads } from "./spec.js";
  * @property {boolean} narrow
  * @property {boolean} folded the filters are hidden (narrow only)
  * @property {boolean} dead a failed run: nothing can be chosen
- * @property {boolean} noMatch `find` finds nothing
+ * @property {{ count: number, at: number } | null} matches of `find`, and which one is lit; null while nothing is searched
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
  * @property {import("./types.js").Look} look
  * @property {import("./types.js").Option[]} options choices of the view alone
@@ -25,6 +25,7 @@ import { groupOf, keepsHeads } from "./spec.js";
  * @property {(values: Partial<Traits>) => void} set
  * @property {(head: number | null) => void} light the head whose square is hovered
  * @property {() => void} fold
+ * @property {(step: number) => void} next the next match of `find`, or the one before
  * @property {(format: string) => void} save png, svg or html
  * @property {(name: string, value: string) => void} choose
  */
@@ -81,7 +82,7 @@ export function controls(state, actions) {
       hasFilters && !state.dead
         ? html`<div class="filters">
             ${hasSquares ? squares(traits, state.look, actions) : nothing}
-            ${state.options.map((option) => choice(option, actions))}
+            ${state.options.map((option) => choice(option, (value) => actions.choose(option.name, value)))}
             ${uses.tokens && !(narrow && folded) ? filters(state, actions, uses.threshold) : nothing}
           </div>`
         : nothing
@@ -89,23 +90,26 @@ export function controls(state, actions) {
   `;
 }
 
-/** @param {import("./types.js").Option} option @param {ControlActions} actions */
-function choice({ name, choices, value }, actions) {
+/** @param {import("./types.js").Option} option @param {(value: string) => void} set */
+function choice({ name, choices, value }, set) {
   return html`<label
     ><span class="lab">${name}</span>
     <select
       aria-label=${name}
       .value=${value}
-      @change=${(/** @type {Event} */ event) => actions.choose(name, /** @type {HTMLSelectElement} */ (event.target).value)}
+      data-choice=${name}
+      @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
     >
-      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each}</option>`)}
+      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each.replace("-", " → ")}</option>`)}
     </select></label
   >`;
 }
 
 /** @param {ControlState} state @param {ControlActions} actions @param {boolean} hasThreshold */
-function filters({ traits, noMatch }, actions, hasThreshold) {
+function filters({ traits, matches }, actions, hasThreshold) {
   const groups = traits.info?.groups ?? [];
+  const { segments = [] } = groupOf(traits);
+  const between = (/** @type {string} */ segments) => actions.set({ segments });
   const checked = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).checked;
   const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
   return html`
@@ -126,6 +130,7 @@ function filters({ traits, noMatch }, actions, hasThreshold) {
           >`
         : html`<span><span class="lab">attention</span><b>${traits.attention}</b></span>`
     }
+    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, between) : nothing}
     <label
       ><input
         type="checkbox"
@@ -134,6 +139,18 @@ function filters({ traits, noMatch }, actions, hasThreshold) {
         @change=${(/** @type {Event} */ event) => actions.set({ hide_special: checked(event) })}
       />hide special</label
     >
+    ${
+      traits.hide_special || traits.hide_sinks
+        ? html`<label title="keys that take over 30 % of all attention"
+            ><input
+              type="checkbox"
+              data-trait="hide_sinks"
+              .checked=${traits.hide_sinks}
+              @change=${(/** @type {Event} */ event) => actions.set({ hide_sinks: checked(event) })}
+            />sinks</label
+          >`
+        : nothing
+    }
     <label
       ><input
         type="checkbox"
@@ -165,11 +182,20 @@ function filters({ traits, noMatch }, actions, hasThreshold) {
       <input
         placeholder="find"
         aria-label="find a token"
-        aria-invalid=${String(noMatch)}
+        aria-invalid=${String(matches?.count === 0)}
         spellcheck="false"
         autocomplete="off"
         .value=${traits.find}
         @input=${(/** @type {Event} */ event) => actions.set({ find: text(event) })}
-    /></label>
+        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.next(event.shiftKey ? -1 : 1)}
+      />
+      ${
+        matches?.count
+          ? html`<button data-next title="next match (Enter)" @click=${() => actions.next(1)}>
+              ${matches.at < 0 ? matches.count : `${matches.at + 1} of ${matches.count}`} ›
+            </button>`
+          : nothing
+      }</label
+    >
   `;
 }

@@ -23,6 +23,8 @@ export function specOf(traits) {
   const perToken = view === "neuron"; // vectors are neither merged nor hidden
   const hide_special = traits.hide_special && !perToken;
   const words = traits.words && !perToken;
+  const segments = perToken ? "all" : traits.segments;
+  const hide_sinks = traits.hide_sinks && !perToken;
   return {
     capture_id,
     view,
@@ -36,6 +38,8 @@ export function specOf(traits) {
     baseline,
     hide_special,
     words,
+    segments,
+    hide_sinks,
   };
 }
 

@@ -24,6 +24,9 @@
  * @property {boolean} hide_special special tokens are left out (their mass is said)
  * @property {boolean} words tokens merged to words
  * @property {string} find tokens that contain this are marked
+ * @property {string} segments all, or the sentence that asks and the one that answers: A-A, A-B, B-A, B-B
+ * @property {boolean} hide_sinks keys that take most of all attention are left out
+ * @property {Metric | Record<string, never>} metric what the model view can sort heads by, {} for nothing
  * @property {string[]} views the views there are (Python only)
  * @property {string[]} methods the methods there are (Python only)
  * @property {number} capture_id grows with every capture that is shown (Python only)
@@ -50,6 +53,7 @@
  * @property {number} n_keys
  * @property {string[]} methods
  * @property {boolean} [writes] its queries are those that steps asked
+ * @property {string[]} [segments] what `segments` can be; one entry where there is one sentence
  * @property {Record<string, string>} [reasons] why the other methods cannot apply
  */
 
@@ -78,6 +82,17 @@
  * @property {boolean} baseline
  * @property {boolean} hide_special
  * @property {boolean} words
+ * @property {string} segments
+ * @property {boolean} hide_sinks
+ */
+
+/**
+ * One number per layer and head; null where there is none.
+ * @typedef {Object} Metric
+ * @property {string} name
+ * @property {string} unit
+ * @property {string} attention the group it was measured on
+ * @property {(number | null)[][]} values layer, head
  */
 
 /**
@@ -97,6 +112,7 @@
  * @property {number[]} special 0 or 1
  * @property {number[][]} positions
  * @property {number[]} segment
+ * @property {string[]} [hidden] what is not shown, in words
  */
 
 /**
@@ -119,7 +135,6 @@
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
  * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
  * @property {number} [n_layers] how many layers the thumbnails will be of, once all are there
- * @property {{ name: string } | null} [metric] model view: what heads can be sorted by
  * @property {number} [query] neuron view: the query taken apart
  * @property {number} [channels] neuron view
  * @property {{ name: string, label: string, about: string }[]} [stages] neuron view: from q · k to softmax

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { corner, detailHit, modelLayout, thumbAt } from "../src/draw/model-layout.js";
 import { atlas, strongestOfTile, tilesOf } from "../src/draw/thumbs.js";
+import { colourOf, legendOfScores, ordersOf, scoresOf } from "../src/metric.js";
 import { scaleTable } from "../src/draw/palettes.js";
 
 // Two layers, three heads; layer 1 has no head 2. Each tile is 2 × 3 with one strong cell.
@@ -27,12 +28,23 @@ const frame = {
   keys: axis(3, [0]),
   arrays: {
     tiles: plain("tiles", [5, 2, 3], data),
-    metric: plain("metric", [5], Float32Array.of(1, 5, 2, 3, 9)),
   },
 };
 
+const metric = {
+  name: "previous_token",
+  unit: "share",
+  attention: "self",
+  values: [
+    [1, 5, 2],
+    [null, 9, null],
+  ],
+};
+const scores = scoresOf(metric, "self", false);
+
 test("tiles are found by layer and head; one that is missing is missing", () => {
-  const { layers, heads, at } = tilesOf(frame, false);
+  const { layers, heads, at, flow } = tilesOf(frame, null);
+  assert.deepEqual(flow, []);
   assert.deepEqual(layers, [0, 1]);
   assert.deepEqual(heads, [0, 1, 2]);
   assert.equal(at(1, 0), 3);
@@ -40,10 +52,56 @@ test("tiles are found by layer and head; one that is missing is missing", () => 
 });
 
 test("sorting puts the layer and head with the largest metric first, and keeps their numbers", () => {
-  const { layers, heads, at } = tilesOf(frame, true);
+  const { layers, heads, at } = tilesOf(frame, scores);
   assert.deepEqual(layers, [1, 0]);
-  assert.deepEqual(heads, [1, 0, 2]);
+  assert.deepEqual(heads, [1, 2, 0]);
   assert.equal(at(0, 2), 2);
+});
+
+test("the heads with the largest numbers stand one after another; one without a number is last", () => {
+  const order = (top) => tilesOf(frame, scores, top).flow.map((i) => places[i]);
+  assert.deepEqual(order(2), [
+    [1, 1],
+    [0, 1],
+  ]);
+  assert.deepEqual(order(5).at(-1), [1, 0]);
+});
+
+test("a thumbnail out of the grid is hit where it stands, and there is none after the last", () => {
+  const layout = modelLayout(860, 6, 12, 15, 15, 50, 0, 12);
+  assert.equal(layout.rows, Math.ceil(12 / layout.columns));
+  const last = [layout.rows - 1, 11 % layout.columns];
+  const [x, y] = corner(layout, ...last);
+  assert.deepEqual(thumbAt(layout, x + 3, y + 3), { row: last[0], column: last[1] });
+  const [beyond, below] = corner(layout, layout.rows - 1, 12 % layout.columns);
+  if (12 % layout.columns) assert.equal(thumbAt(layout, beyond + 3, below + 3), null);
+  assert.equal(layout.detail.x + layout.detail.width <= 860, true);
+});
+
+test("a metric belongs to the attention it was measured on, and to heads that are kept apart", () => {
+  assert.equal(scoresOf(metric, "cross", false), null);
+  assert.equal(scoresOf(metric, "self", true), null);
+  assert.equal(scoresOf({}, "self", false), null);
+  assert.equal(scores.name, "previous token");
+  assert.equal(scores.of(1, 1), 9);
+  assert.ok(Number.isNaN(scores.of(1, 2)));
+});
+
+test("colours of a metric run from 0 to its largest, and to both sides where it goes below 0", () => {
+  const { css } = scaleTable("sequential", false);
+  assert.equal(colourOf(scores, 0, false).fill, css[0]);
+  assert.equal(colourOf(scores, 9, false).fill, css[255]);
+  const both = scoresOf({ ...metric, values: [[-2, 4]] }, "self", false);
+  const diverging = scaleTable("diverging", false).css;
+  assert.equal(colourOf(both, 4, false).fill, diverging[255]);
+  assert.equal(colourOf(both, 0, false).fill, diverging[128]);
+  assert.deepEqual(legendOfScores(both, false).marks, ["-4", "0", "4"]);
+});
+
+test("orders are the grid, the grid sorted, the top ones, and all where that is not too many", () => {
+  const texts = (count) => ordersOf("m", count).map(({ text }) => text);
+  assert.deepEqual(texts(6), ["by number", "rows and columns by m", "all by m"]);
+  assert.deepEqual(texts(1024).slice(2), ["top 12 by m", "top 48 by m"]);
 });
 
 test("each pixel of the atlas is its own tile's cell", () => {

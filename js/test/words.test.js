@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fixed, percent, rounded, tokenText } from "../src/format.js";
+import { hiddenWords } from "../src/hidden.js";
 import { describeHead, focusValues } from "../src/views/head-words.js";
 import { edgesOfRow, edgesOf } from "../src/draw/edges.js";
 import { frame, frameOf, look, row, stored } from "./helpers.js";
@@ -73,7 +74,7 @@ test("the attention that went to hidden tokens is said apart from what the thres
   it.arrays.row_sum.data = Float32Array.from([1]);
   it.arrays.hidden_mass = { data: Float32Array.from([0.4]), shape: [1, 1], table: null };
   const s = scene(it);
-  s.traits.hide_special = true;
+  it.keys.hidden = ["special tokens", "sentence B"];
   const given = { focus: null, values: null, lanes: [0], joint: false, dropped: 0, colour: () => "" };
   const { said } = describeHead(s, {
     ...given,
@@ -83,8 +84,16 @@ test("the attention that went to hidden tokens is said apart from what the thres
   });
   assert.deepEqual(said.caption, [
     "all 2 lines drawn",
-    "special tokens hidden: 40.0 % of the attention goes there",
+    "hidden: special tokens, sentence B, 40.0 % of the attention goes there",
   ]);
+});
+
+test("a sink that was asked for and is not there is said", () => {
+  const it = frameOf([[[0.5, 0.5]]]);
+  assert.deepEqual(hiddenWords(it, true, 0, ""), ["no sink: no key takes over 30 %"]);
+  it.keys.hidden = ["sink The (0)"];
+  assert.deepEqual(hiddenWords(it, true, 0.5, ""), ["hidden: sink The (0), 50.0 %"]);
+  assert.deepEqual(hiddenWords(frameOf([[[1]]]), false, 0, ""), []);
 });
 
 test("several pinned tokens are summed", () => {

@@ -51,6 +51,12 @@ def test_one_position_may_be_assigned_and_becomes_a_list(widget):
         ("threshold", -0.1, "threshold must be 0 to 1, got -0.1."),
         ("theme", "blue", "theme must be one of auto, light, dark, got 'blue'."),
         ("reduce", "sum", "reduce must be one of mean, max, min, got 'sum'."),
+        ("segments", "AB", "segments must be one of all, A-A, A-B, B-A, B-B, got 'AB'."),
+        ("segments", "A-B", "segments must be all where there is one sentence, got 'A-B'. Give a pair."),
+        ("metric", np.ones((2, 3)), "metric must have one number per layer and head, (3, 2), got shape (2, 3)."),
+        ("metric", np.ones(3), "metric must be HeadScores or finite numbers (layer, head), got an array of shape (3,)"),
+        ("metric", np.full((3, 2), np.inf), "metric must be HeadScores or finite numbers (layer, head), got an array"),
+        ("metric", "entropy", "metric must be HeadScores or finite numbers (layer, head), got 'entropy'."),
     ],
 )
 def test_a_value_that_breaks_its_rule_is_refused_and_changes_nothing(widget, name, value, words):

@@ -6,6 +6,7 @@ const LEFT = 26; // room for the layers' numbers
 const TOP = 20;
 const DETAIL_ROW = 11; // detail rows smaller than this are a heat map, not lines
 const LARGEST_ROW = 24;
+const LABEL = 28; // under a thumbnail that stands for itself: layer and head, and its number
 
 /**
  * @typedef {Object} ModelLayout
@@ -18,7 +19,8 @@ const LARGEST_ROW = 24;
  * @property {number} columns thumbnails in a row
  * @property {number} rows
  * @property {number} count thumbnails in all
- * @property {number} below room for what stands under each (joint)
+ * @property {number} below room for what stands under each
+ * @property {boolean} flow thumbnails one after another instead of a grid of layers and heads
  * @property {Detail | null} detail
  */
 
@@ -41,27 +43,31 @@ const LARGEST_ROW = 24;
  * @param {number} nKeys
  * @param {number} widestToken
  * @param {number} [chosen] the row of the chosen thumbnail: the detail stands beside it
+ * @param {number} [count] so many thumbnails one after another instead of the grid; 0 for the grid
  * @returns {ModelLayout}
  */
-export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken, chosen = 0) {
+export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken, chosen = 0, count = 0) {
   const shape = Math.max(0.4, Math.min(2.5, nQueries / Math.max(1, nKeys)));
   if (nLanes < 1) return jointLayout(width, nLayers, shape);
   const beside = width >= 760;
   const detailWidth = beside ? Math.max(200, Math.min(320, 2 * Math.min(widestToken, 90) + 120)) : 0;
   const room = width - LEFT - (detailWidth ? detailWidth + 24 : 0);
-  const gap = nLanes > 20 ? 2 : nLanes > 14 ? 3 : 5;
+  const gap = count ? 10 : nLanes > 20 ? 2 : nLanes > 14 ? 3 : 5;
   const largest = width >= 1180 ? 64 : 42;
-  const thumb = Math.max(6, Math.min(largest, Math.floor(room / nLanes) - gap));
+  const across = count ? Math.max(1, Math.floor(room / (largest + gap))) : nLanes;
+  const down = count ? Math.ceil(count / across) : nLayers;
+  const below = count ? LABEL : 0;
+  const thumb = Math.max(6, Math.min(largest, Math.floor(room / across) - gap));
   const thumbHeight = Math.max(4, Math.round(thumb * shape));
-  const gridWidth = LEFT + nLanes * (thumb + gap);
-  const gridHeight = TOP + nLayers * (thumbHeight + gap) + 4;
+  const gridWidth = LEFT + across * (thumb + gap);
+  const gridHeight = TOP + down * (thumbHeight + gap + below) + 4;
   const n = Math.max(nQueries, nKeys, 1);
   const lines = Math.max(gridHeight, Math.min(TOP + n * 17, 420));
   const isLines = (lines - TOP) / n >= DETAIL_ROW; // else the detail is a square heat map
   const height = !beside ? gridHeight : isLines ? lines : Math.max(gridHeight, TOP + detailWidth + 4);
   const row = Math.min(LARGEST_ROW, (height - TOP) / n);
   const detailHeight = isLines ? row * n : Math.min(detailWidth, height - TOP - 4);
-  const middle = TOP + (chosen + 0.5) * (thumbHeight + gap);
+  const middle = TOP + ((count ? Math.floor(chosen / across) : chosen) + 0.5) * (thumbHeight + gap + below);
   const x = Math.min(width - detailWidth, gridWidth + 40);
   const tokens = Math.min(90, Math.max(40, widestToken));
   const detail = beside
@@ -82,10 +88,11 @@ export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken
     thumb,
     thumbHeight,
     gap,
-    columns: nLanes,
-    rows: nLayers,
-    count: nLayers * nLanes,
-    below: 0,
+    columns: across,
+    rows: down,
+    count: count || nLayers * nLanes,
+    below,
+    flow: count > 0,
     detail,
   };
 }
@@ -114,6 +121,7 @@ function jointLayout(width, nLayers, shape) {
     rows,
     count: nLayers,
     below,
+    flow: true,
     detail: null,
   };
 }
@@ -127,7 +135,7 @@ function jointLayout(width, nLayers, shape) {
  */
 export function corner({ joint, thumb, thumbHeight, gap, below }, row, column) {
   if (joint) return [3 + column * (thumb + gap), row * (TOP + thumbHeight + below) + TOP];
-  return [LEFT + column * (thumb + gap), TOP + row * (thumbHeight + gap)];
+  return [LEFT + column * (thumb + gap), TOP + row * (thumbHeight + gap + below)];
 }
 
 /**
@@ -143,7 +151,7 @@ export function thumbAt(layout, x, y) {
   const column = Math.floor((x - x0) / (x1 - x0));
   const row = Math.floor((y - y0) / (y1 - y0));
   if (column < 0 || row < 0 || column >= layout.columns || row >= layout.rows) return null;
-  if (layout.joint && row * layout.columns + column >= layout.count) return null;
+  if (row * layout.columns + column >= layout.count) return null;
   const [left, top] = corner(layout, row, column);
   return x <= left + layout.thumb + 1 && y <= top + layout.thumbHeight + 1 ? { row, column } : null;
 }

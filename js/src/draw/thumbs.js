@@ -1,5 +1,6 @@
 // The thumbnails: where each stands, and one atlas of pixels for all of them. Pure.
 import { pixels, pooled } from "./heatmap.js";
+import { ranked } from "../metric.js";
 import { valueAt } from "../protocol.js";
 
 /** @typedef {import("../types.js").FrameArray} FrameArray */
@@ -11,28 +12,33 @@ import { valueAt } from "../protocol.js";
  * @property {number[]} layers original numbers, in the order drawn
  * @property {(number | null)[]} heads
  * @property {(layer: number, head: number | null) => number} at the tile, -1 where there is none (yet)
+ * @property {number[]} flow the tiles one after another, where they are no grid; empty where they are
  */
 
 /**
  * @param {Frame} frame
- * @param {boolean} sorted by the frame's metric, strongest first
+ * @param {import("../metric.js").Scores | null} scores rows and columns by their largest number, largest first
+ * @param {number} [top] so many heads by their number, 0 for the grid
  * @returns {Tiles}
  */
-export function tilesOf(frame, sorted) {
+export function tilesOf(frame, scores, top = 0) {
   const tiles = frame.tiles ?? [];
   const places = new Map(tiles.map(({ layer, head }, i) => [`${layer} ${head}`, i]));
   const layers = [...new Set(tiles.map(({ layer }) => layer))];
   const heads = [...new Set(tiles.map(({ head }) => head))];
-  const { metric } = frame.arrays;
-  if (metric && sorted) {
-    const best = (/** @type {(tile: { layer: number, head: number | null }) => boolean} */ isOf) =>
-      tiles.reduce((most, tile, i) => (isOf(tile) ? Math.max(most, metric.data[i]) : most), -Infinity);
-    const ofLayer = new Map(layers.map((layer) => [layer, best((tile) => tile.layer === layer)]));
-    const ofHead = new Map(heads.map((head) => [head, best((tile) => tile.head === head)]));
-    layers.sort((a, b) => (ofLayer.get(b) ?? 0) - (ofLayer.get(a) ?? 0));
-    heads.sort((a, b) => (ofHead.get(b) ?? 0) - (ofHead.get(a) ?? 0));
+  if (scores && !top) {
+    const order = ranked(tiles, scores, tiles.length); // a row stands where its first head stands
+    const first = (/** @type {"layer" | "head"} */ side, /** @type {number | null} */ number) =>
+      order.findIndex((i) => tiles[i][side] === number);
+    layers.sort((a, b) => first("layer", a) - first("layer", b));
+    heads.sort((a, b) => first("head", a) - first("head", b));
   }
-  return { layers, heads, at: (layer, head) => places.get(`${layer} ${head}`) ?? -1 };
+  return {
+    layers,
+    heads,
+    at: (layer, head) => places.get(`${layer} ${head}`) ?? -1,
+    flow: scores && top ? ranked(tiles, scores, top) : heads[0] === null ? tiles.map((_, i) => i) : [],
+  };
 }
 
 /**

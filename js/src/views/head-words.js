@@ -1,6 +1,7 @@
 // What the head view says: which number is read, which lines were left out and what they weigh. Pure.
 import { rowValues } from "../draw/edges.js";
 import { count, many, percent } from "../format.js";
+import { hiddenWords } from "../hidden.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Said} Said */
@@ -31,9 +32,9 @@ export function focusValues(scene, focus, lanes) {
   const nQueries = frame.queries.text.length;
   for (const lane of lanes) {
     if (focus.side === "query") {
-      for (const row of focus.rows) sum += frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1;
+      for (const row of focus.rows) sum += (frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1) || 0;
     } else {
-      for (let other = 0; other < n; other++) sum += at(lane, other);
+      for (let other = 0; other < n; other++) sum += at(lane, other) || 0;
     }
   }
   return { n, at, exact: parts.every((part) => part.exact), sum };
@@ -62,7 +63,7 @@ export function describeHead(scene, given) {
         lanes.reduce((total, lane) => total + values.at(lane, row), 0) / (lanes.length || 1)
     : null;
   let largest = 0;
-  for (let row = 0; mean && values && row < values.n; row++) largest = Math.max(largest, mean(row));
+  for (let row = 0; mean && values && row < values.n; row++) largest = Math.max(largest, mean(row) || 0);
   const strip = {
     columns: frame.lanes.map((lane, i) => ({
       name: String(lane.head ?? ""),
@@ -102,11 +103,11 @@ function readingOf(scene, { focus, values, lanes, joint, colour }) {
   const anySpecial = otherAxis.special.some(Boolean);
   const considered = wanted !== null ? [wanted] : range(values.n).filter((i) => !otherAxis.special[i]);
   const pool = considered.length ? considered : range(values.n);
-  let best = { value: -Infinity, lane: lanes[0], other: pool[0] };
+  let best = { value: NaN, lane: lanes[0], other: pool[0] };
   for (const lane of focus.pair?.lane !== undefined ? [focus.pair.lane] : lanes) {
     for (const other of pool) {
       const value = values.at(lane, other);
-      if (!(value <= best.value)) best = { value, lane, other };
+      if (value > best.value || Number.isNaN(best.value)) best = { value, lane, other };
     }
   }
   const rows = focus.rows.map((i) => thisAxis.text[i]);
@@ -185,11 +186,10 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
         : `${count(lines.length)} of ${count(pairs)} lines · below ${below} left out: ${percent(rest)}`,
     );
   }
-  if (hidden > 0 && traits.hide_special) {
+  if (focus?.side !== "key")
     caption.push(
-      `special tokens hidden: ${percent(hidden / (all || 1))}${wide ? ` of the ${kind} goes there` : ""}`,
+      ...hiddenWords(frame, traits.hide_sinks, hidden / (all || 1), wide ? `of the ${kind} goes there` : ""),
     );
-  }
   if (layout.scrolls) {
     const [first, last] = rows.query;
     caption.push(`rows ${first}–${last - 1} of ${nQueries}`);
@@ -207,7 +207,7 @@ const totals = (array, lanes, n) => (array ? totalOf(array, lanes, n, range(n)) 
  */
 function totalOf(array, lanes, n, rows) {
   let total = 0;
-  for (const lane of array ? lanes : []) for (const row of rows) total += array?.data[lane * n + row] ?? 0;
+  for (const lane of array ? lanes : []) for (const row of rows) total += array?.data[lane * n + row] || 0;
   return total;
 }
 

@@ -11,7 +11,7 @@ import { found } from "../find.js";
 import { focusOf, rowsOf } from "../selection.js";
 import { memo } from "../memo.js";
 import { describeHead, focusValues } from "./head-words.js";
-import { listen } from "./pointer.js";
+import { listen, revealRow } from "./pointer.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
@@ -41,8 +41,6 @@ export function headView(callbacks, signal) {
     widest(/** @type {CanvasRenderingContext2D} */ (base.getContext("2d")), font, text, size);
   const [queryWidth, keyWidth] = [memo(measure), memo(measure)];
   let drawn = { base: "", trace: "" };
-  /** @type {Frame | null} */
-  let frameNow = null;
   /** @type {ReturnType<typeof headLayout> | null} */
   let layout = null;
   /** @type {import("../selection.js").Focus | null} */
@@ -130,7 +128,6 @@ export function headView(callbacks, signal) {
     };
 
     const focus = focusOf(frame.queries, frame.keys, traits, scene.hover);
-    frameNow = frame;
     pinFocus = focusOf(frame.queries, frame.keys, traits, null);
     const ctx = prepared(canvas, width, layout.height, look.ratio);
     const behind = focus ? layer("trace", traceOpacity) : layer("base", lineOpacity);
@@ -224,11 +221,7 @@ export function headView(callbacks, signal) {
 
   /** Bring a row into the window. @param {number} index */
   function reveal(index) {
-    if (!layout?.scrolls || !frameNow) return;
-    const top = index * layout.row;
-    const room = layout.height - TOP - 2 * layout.row;
-    if (top < element.scrollTop) element.scrollTop = Math.max(0, top - layout.row);
-    else if (top > element.scrollTop + room) element.scrollTop = top - room;
+    if (layout?.scrolls) revealRow(element, layout.row, layout.height - TOP, index);
   }
 
   return { element, surface: canvas, draw, reveal };

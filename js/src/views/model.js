@@ -1,13 +1,16 @@
 // The model view: every layer × head as a thumbnail on one canvas, the chosen head beside it.
 import { onHalf, prepared, setFont, write } from "../draw/canvas.js";
 import { edgesOf, edgesOfRow } from "../draw/edges.js";
+import { inkOn } from "../draw/color.js";
 import { hatch, pixels, pooled } from "../draw/heatmap.js";
 import { lineOpacity, paintLines, traceOpacity } from "../draw/lines.js";
 import { corner, detailHit, modelLayout, thumbAt } from "../draw/model-layout.js";
 import { headColours } from "../draw/palettes.js";
 import { atlas, tilesOf } from "../draw/thumbs.js";
 import { paintToken, widest } from "../draw/tokens.js";
+import { fixed } from "../format.js";
 import { memo } from "../memo.js";
+import { colourOf, ordersOf, scoresOf } from "../metric.js";
 import { focusOf, rowsOf } from "../selection.js";
 import { maskOf } from "../masking.js";
 import { groupOf } from "../spec.js";
@@ -17,7 +20,10 @@ import { listen } from "./pointer.js";
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
 /** @typedef {import("../draw/model-layout.js").ModelLayout} ModelLayout */
+/** @typedef {import("../types.js").Look} Look */
 /** @typedef {CanvasRenderingContext2D} Context */
+
+const MAPS = "attention";
 
 /**
  * @param {import("../types.js").Callbacks} callbacks
@@ -42,21 +48,24 @@ export function modelView(callbacks, signal) {
     },
   );
   const tilesFor = memo(tilesOf);
+  const scoresFor = memo(scoresOf);
   const small = document.createElement("canvas");
-  let sorted = false;
-  /** @type {{ layout: ModelLayout, detail: Frame | null, tiles: import("../draw/thumbs.js").Tiles } | null} */
+  let order = ordersOf("", 0)[0];
+  let asNumbers = false; // colours of the metric instead of small maps
+  /** @type {import("../metric.js").Scores | null} */
+  let scores = null;
+  /** @type {{ layout: ModelLayout, detail: Frame | null, places: NonNullable<Frame["tiles"]>, tileAt: (place: number) => number } | null} */
   let now = null;
   listen(canvas, hit, callbacks, signal);
 
   /** @param {number} x @param {number} y @returns {import("../types.js").Target | null} */
   function hit(x, y) {
     if (!now) return null;
-    const { layout, detail, tiles } = now;
+    const { layout, detail } = now;
     const at = thumbAt(layout, x, y);
     if (at) {
-      const layer = tiles.layers[layout.joint ? at.row * layout.columns + at.column : at.row];
-      const head = layout.joint ? null : tiles.heads[at.column];
-      return tiles.at(layer, head) < 0 ? null : { layer, head };
+      const { layer, head } = now.places[now.tileAt(at.row * layout.columns + at.column)] ?? {};
+      return layer === undefined || head === undefined ? null : { layer, head };
     }
     if (!layout.detail || !detail) return null;
     return detailHit(layout.detail, x, y, detail.queries.text.length, detail.keys.text.length);
@@ -66,16 +75,33 @@ export function modelView(callbacks, signal) {
   function draw(scene) {
     const { frame, traits, look, width, hover } = scene;
     const [, rows, columns] = frame.arrays.tiles.shape;
-    const tiles = tilesFor(frame, sorted);
+    const joint = frame.tiles?.[0]?.head === null;
+    scores = scoresFor(traits.metric, traits.attention, joint);
+    const tiles = tilesFor(frame, order.sorted ? scores : null, order.top);
+    const isRanked = !joint && tiles.flow.length > 0;
     const nLanes = tiles.heads.length;
     const text = frame.queries.text;
     const nLayers = frame.n_layers ?? 0;
     const wide = widestOf(text, look.font);
-    const chosen = Math.max(0, tiles.layers.indexOf(traits.layer));
-    const nColumns = tiles.heads[0] === null ? 0 : nLanes;
-    const layout = layoutOf(width, nLayers, nColumns, text.length, frame.keys.text.length, wide, chosen);
+    const chosen = isRanked
+      ? tiles.flow.indexOf(tiles.at(traits.layer, traits.head))
+      : tiles.layers.indexOf(traits.layer);
+    const layout = layoutOf(
+      width,
+      nLayers,
+      joint ? 0 : nLanes,
+      text.length,
+      frame.keys.text.length,
+      wide,
+      Math.max(0, chosen),
+      isRanked ? tiles.flow.length : 0,
+    );
     const detail = layout.detail && matches(scene) ? scene.detail : null;
-    now = { layout, detail, tiles };
+    const tileAt = (/** @type {number} */ place) =>
+      layout.flow
+        ? (tiles.flow[place] ?? -1)
+        : tiles.at(tiles.layers[Math.floor(place / nLanes)], tiles.heads[place % nLanes]);
+    now = { layout, detail, places: frame.tiles ?? [], tileAt };
     const device = look.ratio * Math.min(layout.thumb, layout.thumbHeight);
     const { rows: r, columns: c } = atlasOf(
       frame,
@@ -84,22 +110,29 @@ export function modelView(callbacks, signal) {
     );
     const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
     ctx.imageSmoothingEnabled = false;
-    for (let place = 0; place < tiles.layers.length * (layout.joint ? 1 : nLanes); place++) {
-      const [row, column] = [Math.floor(place / layout.columns), place % layout.columns];
-      const layer = tiles.layers[layout.joint ? place : row];
-      const head = layout.joint ? null : tiles.heads[column];
-      const tile = tiles.at(layer, head);
-      if (tile < 0) continue;
-      const [x, y] = corner(layout, row, column);
-      ctx.drawImage(image, 0, tile * r, c, r, x, y, layout.thumb, layout.thumbHeight);
+    for (let place = 0; place < layout.count; place++) {
+      const tile = tileAt(place);
+      const { layer, head } = now.places[tile] ?? {};
+      if (layer === undefined || head === undefined) continue;
+      const [x, y] = corner(layout, Math.floor(place / layout.columns), place % layout.columns);
+      if (scores && asNumbers) paintNumber(ctx, look, layout, scores, scores.of(layer, head), x, y);
+      else ctx.drawImage(image, 0, tile * r, c, r, x, y, layout.thumb, layout.thumbHeight);
       const isChosen = layer === traits.layer && (layout.joint || head === traits.head);
       const isHovered = !!hover && "layer" in hover && hover.layer === layer && hover.head === head;
       if (isChosen || isHovered) ring(ctx, look, x, y, layout, isChosen);
       if (layout.joint) paintUnder(ctx, scene, layout, tile, x, y, isChosen);
+      else if (isRanked && scores)
+        paintRank(ctx, look, layout, `${layer}·${head}`, scores.of(layer, head), x, y, isChosen);
     }
-    if (!layout.joint) paintNumbers(ctx, scene, layout, tiles);
+    if (!layout.flow) paintNumbers(ctx, scene, layout, tiles);
     if (detail && layout.detail) paintDetail(ctx, scene, detail, layout.detail);
-    return describeModel(scene, { joint: layout.joint, detail, sorted });
+    return describeModel(scene, {
+      joint,
+      detail: matches(scene) ? scene.detail : null,
+      order,
+      scores,
+      asNumbers,
+    });
   }
 
   /** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place */
@@ -153,31 +186,56 @@ export function modelView(callbacks, signal) {
   }
 
   /** @param {Frame} frame @returns {import("../types.js").Option[]} */
-  function options({ metric }) {
-    if (!metric) return [];
+  function options({ tiles = [] }) {
+    if (!scores) return [];
+    const orders = ordersOf(scores.name, tiles.length);
+    if (!orders.some(({ text }) => text === order.text)) [order] = orders;
     return [
-      {
-        name: "order",
-        choices: ["by number", `by ${metric.name}`],
-        value: sorted ? `by ${metric.name}` : "by number",
-      },
+      { name: "order", choices: orders.map(({ text }) => text), value: order.text },
+      { name: "show", choices: [MAPS, scores.name], value: asNumbers ? scores.name : MAPS },
     ];
   }
 
-  /** @param {string} _name @param {string} value */
-  function choose(_name, value) {
-    sorted = value !== "by number";
+  /** @param {string} name @param {string} value */
+  function choose(name, value) {
+    if (name === "show") asNumbers = value !== MAPS;
+    else
+      order =
+        ordersOf(scores?.name ?? "", now?.places.length ?? 0).find(({ text }) => text === value) ?? order;
     callbacks.onRedraw();
   }
 
   return { element, surface: canvas, draw, options, choose };
 }
 
-/** The detail that has come is of the chosen head. @param {Scene} scene */
+/** A cell of the metric: its colour, and its number where that can be read. @param {Context} ctx @param {Look} look @param {ModelLayout} layout @param {import("../metric.js").Scores} scores @param {number} value @param {number} x @param {number} y */
+function paintNumber(ctx, look, { thumb, thumbHeight }, scores, value, x, y) {
+  if (Number.isNaN(value)) return hatch(ctx, x, y, thumb, thumbHeight, look.hatch);
+  const { fill, bytes } = colourOf(scores, value, look.dark);
+  ctx.fillStyle = fill;
+  ctx.fillRect(x, y, thumb, thumbHeight);
+  if (thumb < 30 || thumbHeight < 14) return;
+  setFont(ctx, look, 10);
+  write(ctx, rank(value), x + thumb / 2, y + thumbHeight / 2 + 1, "center", inkOn(bytes));
+}
+
+/** Under a thumbnail that is out of the grid: which it is, and its number. @param {Context} ctx @param {Look} look @param {ModelLayout} layout @param {string} name @param {number} value @param {number} x @param {number} y @param {boolean} chosen */
+function paintRank(ctx, look, { thumb, thumbHeight }, name, value, x, y, chosen) {
+  setFont(ctx, look, 11, chosen ? 600 : 400);
+  write(ctx, name, x + thumb / 2, y + thumbHeight + 11, "center", look.ink);
+  setFont(ctx, look, 10);
+  write(ctx, rank(value), x + thumb / 2, y + thumbHeight + 23, "center", look.ink3);
+}
+
+/** @param {number} value */
+const rank = (value) => (Number.isNaN(value) ? "–" : fixed(value, Math.abs(value) < 10 ? 2 : 0));
+
+/** The detail that has come is of the chosen head, or layer where heads are joined. @param {Scene} scene */
 function matches({ detail, traits, frame }) {
   return (
     detail?.spec.layer === traits.layer &&
-    detail.spec.head === traits.head &&
+    detail.spec.method === frame.spec.method &&
+    (detail.lanes[0].head ?? traits.head) === traits.head &&
     detail.capture_id === frame.capture_id
   );
 }

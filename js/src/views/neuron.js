@@ -10,7 +10,7 @@ import { memo } from "../memo.js";
 import { rowsOf } from "../selection.js";
 import { groupOf } from "../spec.js";
 import { describeNeuron } from "./neuron-words.js";
-import { listen } from "./pointer.js";
+import { listen, revealRow } from "./pointer.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
 /** @typedef {import("../types.js").Frame} Frame */
@@ -240,7 +240,12 @@ export function neuronView(callbacks, signal) {
     callbacks.onRedraw();
   }
 
-  return { element, surface: canvas, draw, options, choose };
+  /** Bring a key into the window. @param {number} index */
+  function reveal(index) {
+    if (now?.layout.scrolls) revealRow(element, now.layout.row, now.layout.height - HEADER, index);
+  }
+
+  return { element, surface: canvas, draw, options, choose, reveal };
 }
 
 /** @type {Record<string, string>} */

@@ -44,3 +44,18 @@ export function listen(element, hit, callbacks, signal) {
 export function sameTarget(a, b) {
   return a === b || (!!a && !!b && JSON.stringify(a) === JSON.stringify(b));
 }
+
+/**
+ * Scroll so that a row is in sight: by as little as it takes, to the middle where it was far away.
+ * @param {HTMLElement} element
+ * @param {number} row height of a row
+ * @param {number} room height of the rows in sight
+ * @param {number} index
+ */
+export function revealRow(element, row, room, index) {
+  const [top, now] = [index * row, element.scrollTop];
+  const last = room - 2 * row;
+  if (top < now - room || top > now + 2 * room) element.scrollTop = top - room / 2;
+  else if (top < now) element.scrollTop = top - row;
+  else if (top > now + last) element.scrollTop = top - last;
+}
