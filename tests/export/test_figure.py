@@ -164,13 +164,13 @@ def test_what_a_causal_model_cannot_see_stays_paper():
 
 
 def test_every_head_of_a_rectangular_map_stands_in_its_row_and_column():
-    picture = aw.plot_heads(one_link(2, 4))
+    picture = aw.plot_heads(one_link(2, 4, head=2))
     *maps, _legend = picture.axes[0].images
     assert len(maps) == 6
     (strong,) = [m for m in maps if close(cell(m, 2, 4), palettes.rgb(LIGHT.sequential[-1]))]
     left, right, bottom, top = strong.get_extent()
     assert right - left > bottom - top  # six keys, four queries
-    assert left < labels(picture, "1")[0].get_position()[0] < right  # head 1
+    assert left < labels(picture, "2")[0].get_position()[0] < right  # head 2
     assert top < labels(picture, "1")[1].get_position()[1] < bottom  # layer 1
 
 
