@@ -76,6 +76,10 @@ bench-views: $(VENV)/.models $(VENV)/.chromium
 train-verb-number: $(VENV)/.models
 	OMP_NUM_THREADS=1 $(BIN)/python notebooks/verb_number/train.py
 
+# Hovers, layer changes, twenty widgets, a cell run 200 times: times and memory of a session in a real JupyterLab.
+bench-session: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_session.py
+
 bundle: js/node_modules/.installed
 	$(NPM) run --silent build
 

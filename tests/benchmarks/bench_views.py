@@ -148,6 +148,45 @@ def test_ours(open_notebook, view, n, distinct):  # noqa: F811
     ROWS.append((f"ours {view}", n, "", seconds))
 
 
+LONG = """import attn_widget as aw
+from tests.models import smollm2
+from attn_widget.recording.runner import ModelRunner
+runner = ModelRunner(*smollm2())
+text = " ".join(f"Sentence {i} tells of the boat, the harbour and the storm." for i in range(900))
+tokens = runner.tokenizer(text)["input_ids"][:8192]
+capture = runner.run(runner.tokenizer.decode(tokens))
+print(len(capture.tokens))"""
+
+
+def test_ours_at_8192_tokens(open_notebook):  # noqa: F811
+    """One head of a trained model at 8,192 tokens: the capture takes minutes, the picture must not."""
+    notebook = open_notebook(LONG)
+    n = int(notebook.run(0).splitlines()[-1])
+    notebook.add("aw.AttentionWidget(aw.from_arrays([[[[1.0]]]], ['a']))")
+    seconds = measure(notebook, "matrix", "w = aw.AttentionWidget(capture, view='matrix')\nw")
+    ROWS.append(("ours matrix, SmolLM2, after the capture", n, "", seconds))
+    notebook.add("w.layer = 7")
+    widget = notebook.widget(1)
+    canvas = drawn(widget, "matrix", "raw", 7)
+    canvas.hover(position={"x": 100, "y": 300})
+    start = notebook.page.evaluate("() => performance.now()")
+    widget.locator("[role=application]").press("+")
+    widget.locator("[data-readout][data-exact='1']").wait_for()
+    ROWS.append(("ours matrix, SmolLM2, zoomed in and read", n, "", since(notebook, start)))
+
+
+def since(notebook, start: float) -> float:
+    """Return seconds since a moment of the page's clock."""
+    return (notebook.page.evaluate("() => performance.now()") - start) / 1000
+
+
+def circuitsvis() -> str:
+    """Return why CircuitsVis has no row: its page loads an npm package that must be there to be served."""
+    found = subprocess.run(["npm", "view", "circuitsvis", "version"], capture_output=True, text=True, check=False)
+    there = found.stdout.strip()
+    return f"npm has {there}: not measured here" if there else "its page loads the npm package circuitsvis: not found"
+
+
 def test_table():
     """Print every row, with its ratio to ours of the same view and length."""
     ours = {(name.removeprefix("ours "), n): s for name, n, _, s in ROWS if name.startswith("ours")}
@@ -156,3 +195,4 @@ def test_table():
         base = ours.get((name.split()[-1], n)) or ours.get(("model", n))
         ratio = "" if name.startswith("ours") or not base else f"{seconds / base:.0f}×"
         print(f"| {name} | {n} | {size} | {seconds:.2f} s | {ratio} |")
+    print(f"| CircuitsVis | | | {circuitsvis()} | |")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from attn_widget.export.palettes import head_colour, sequential_table
 from tests.browser.test_lab import ROW, TOP, drawn
@@ -96,3 +97,50 @@ def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:
         [int(v) for v in colour],
     )
     return tuple(int((y - TOP) // ROW) for _, y in (first, last))
+
+
+POOLED = """import numpy as np, attn_widget as aw
+from attn_widget.frames import frame
+frame.MAX_MESSAGE_BYTES = 900  # 100 × 120 pairs are too many now: each cell sent is of 4 × 4
+a = np.random.default_rng(0).random((1, 1, 100, 120)) ** 6 / 40
+axes = dict(tokens=[f"q{i}" for i in range(100)], key_tokens=[f"k{i}" for i in range(120)])
+w = aw.AttentionWidget(aw.from_arrays(a, **axes), theme="light", view="matrix")
+w"""
+
+
+def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
+    notebook = open_notebook(POOLED, width=1100)
+    notebook.run(0)
+    widget = notebook.widget()
+    canvas = drawn(widget, "matrix", "raw", 0)
+    caption = widget.locator("[data-caption]")
+    expect(caption).to_contain_text("100 × 120 pairs, the largest of 4 × 4 in each cell")
+    canvas.hover(position={"x": 200, "y": 150})
+    first = widget.locator("[data-readout][data-exact='1']")  # the pairs of that block came, then its row
+    first.wait_for()
+    a = np.random.default_rng(0).random((100, 120)) ** 6 / 40
+
+    def pair() -> tuple[int, int, float]:
+        query, key = (first.locator(f"[data-{side}]").inner_text() for side in ("query", "key"))
+        return int(query[1:]), int(key[1:]), float(first.get_attribute("data-value"))
+
+    query, key, value = pair()
+    block = a[query // 4 * 4 : query // 4 * 4 + 4, key // 4 * 4 : key // 4 * 4 + 4]
+    assert value == pytest.approx(a[query, key], rel=1e-5)
+    assert a[query, key] == block.max()
+    for _ in range(4):
+        widget.locator("[role=application]").press("+")
+    expect(caption).to_contain_text("of 100 × 120 cells")
+    seen = set()
+    for x, y in [(101, 71), (333, 71), (333, 211), (187, 240)]:
+        notebook.page.mouse.move(0, 0)
+        first.wait_for(state="detached")
+        notebook.page.wait_for_timeout(200)
+        colour = pixel(canvas, x, y)
+        canvas.hover(position={"x": x, "y": y})
+        first.wait_for()
+        query, key, value = pair()
+        assert value == pytest.approx(a[query, key], rel=1e-5)
+        assert near(colour, sequential(a[query, key], root=True)), (query, key, colour)
+        seen.add((query, key))
+    assert len(seen) == 4
