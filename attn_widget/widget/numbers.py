@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,9 +15,9 @@ from attn_widget.frames.frame import Numbers, cut
 from attn_widget.frames.protocol import Spec
 from attn_widget.frames.sinks import sinks
 from attn_widget.records import Attribution, Capture, LayerAttention, Progress, to_numpy
+from attn_widget.widget.remembered import Remembered
 
 ONE_HEAD = ("matrix", "neuron")  # views that show one head of a method that keeps heads apart
-REMEMBERED_BYTES = 256 * 2**20
 
 Report = Callable[[Progress], None]
 
@@ -36,7 +35,7 @@ class NumbersOf:
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
-        self._remembered: OrderedDict[tuple, Numbers] = OrderedDict()
+        self._remembered = Remembered()
         self._sinks: dict[str, tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the answering thread may ask at once
 
@@ -44,13 +43,12 @@ class NumbersOf:
         """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
         with self._lock:
             key = _key(spec)
-            if key not in self._remembered:
+            numbers = self._remembered.get(key)
+            if numbers is None:
                 numbers = self._compute(spec, None, progress)
-                if not remember:
-                    return numbers
-                self._remember(key, numbers)
-            self._remembered.move_to_end(key)
-            return self._remembered[key]
+                if remember:
+                    self._remembered.put(key, numbers)
+            return numbers
 
     def axes(self, spec: Spec) -> tuple[Axis, Axis]:
         """Return the rows and columns that a spec shows."""
@@ -109,12 +107,6 @@ class NumbersOf:
         arrays = [to_numpy(r.values) for r in results]
         values = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
         return _numbers(values, heads, layer, result=results[0])
-
-    def _remember(self, key: tuple, numbers: Numbers) -> None:
-        self._remembered[key] = numbers
-        size = lambda n: n.values.nbytes + sum(a.nbytes for a in (n.upper, n.lower) if a is not None)  # noqa: E731
-        while len(self._remembered) > 1 and sum(map(size, self._remembered.values())) > REMEMBERED_BYTES:
-            self._remembered.popitem(last=False)
 
 
 def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:

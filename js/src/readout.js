@@ -112,5 +112,6 @@ export function runFailure(error) {
 export function spoken(reading) {
   if (!reading?.exact) return "";
   const of = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
-  return `${reading.queries.join(", ")} to ${reading.keys.join(", ")}: ${fixed(reading.value, 4)}, ${of}`;
+  const names = (/** @type {string[]} */ tokens) => tokens.map((token) => tokenText(token)).join(", ");
+  return `${names(reading.queries)} to ${names(reading.keys)}: ${fixed(reading.value, 4)}, ${of}`;
 }

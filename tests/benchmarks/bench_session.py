@@ -43,7 +43,7 @@ HOVER = """async ([nth, count]) => {
 # Clicks "next layer"; returns the milliseconds until that layer is drawn.
 NEXT_LAYER = """(nth) => new Promise((resolve) => {
     const root = document.querySelectorAll('.attn-widget')[nth].shadowRoot;
-    const layer = () => { const { dataset } = root.querySelector('[data-ready]'); return JSON.parse(dataset.frame).layer; };
+    const layer = () => JSON.parse(root.querySelector('[data-ready]').dataset.frame).layer;
     const [before, start] = [layer(), performance.now()];
     const look = () => { if (layer() !== before) { watch.disconnect(); resolve(performance.now() - start); } };
     const watch = new MutationObserver(look);
@@ -104,16 +104,13 @@ def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
     for _ in range(19):
         notebook.add("aw.AttentionWidget(capture)", wait=False)
         notebook.page.wait_for_timeout(50)
-    ready = (
-        "() => [...document.querySelectorAll('.attn-widget')].filter((w) => w.shadowRoot.querySelector('[data-ready]'))"
-    )
-    count = f"({ready})().length"
     notebook.page.evaluate(  # the host draws only what is near the window: each is scrolled to
-        """async (count) => {
-            while (eval(count) < 20) {
-                for (const cell of document.querySelectorAll('.jp-Cell')) cell.scrollIntoView();
-                await new Promise((resolve) => setTimeout(resolve, 50)); } }""",
-        count,
+        """async () => {
+            const widgets = () => [...document.querySelectorAll('.attn-widget')];
+            while (widgets().filter((w) => w.shadowRoot.querySelector('[data-ready]')).length < 20) {
+                for (const cell of document.querySelectorAll('.jp-Cell')) {
+                    cell.scrollIntoView();
+                    await new Promise((resolve) => setTimeout(resolve, 20)); } } }"""
     )
     all_drawn = notebook.page.evaluate("() => performance.now()") - start
     last = notebook.page.locator(".attn-widget").count() - 1
@@ -131,7 +128,10 @@ def test_a_cell_run_200_times(open_notebook):  # noqa: F811
     notebook = open_notebook("import gc, json\n" + OURS.format(n=256, distinct=2), "w = aw.AttentionWidget(capture)\nw")
     notebook.run(0)
     cdp = notebook.page.context.new_cdp_session(notebook.page)
-    kernel = "import resource; gc.collect(); print([int(l.split()[1]) for l in open('/proc/self/status') if 'VmRSS' in l][0])"
+    kernel = """gc.collect()
+import ipywidgets
+status = open("/proc/self/status").read()
+print(json.dumps([int(status.split("VmRSS:")[1].split()[0]) / 1024, len(ipywidgets.widgets.widget._instances)]))"""
     cdp.send("Performance.enable")
     rows = []
     for run in range(1, 201):
@@ -144,12 +144,10 @@ def test_a_cell_run_200_times(open_notebook):  # noqa: F811
             cdp.send("HeapProfiler.collectGarbage")
         notebook.page.wait_for_timeout(500)
         found = {m["name"]: m["value"] for m in cdp.send("Performance.getMetrics")["metrics"]}
-        notebook.add(kernel)
-        rss = json.loads(notebook.add(kernel))
-        open_widgets = notebook.add("import ipywidgets; print(len(ipywidgets.Widget._instances) if hasattr(ipywidgets.Widget, '_instances') else len(ipywidgets.widgets.widget._instances))")  # fmt: skip
+        rss, widgets = json.loads(notebook.add(kernel))
         rows.append(
             f"| {run} | {found['JSHeapUsedSize'] / 2**20:.1f} | {found['Nodes']:.0f} | {found['JSEventListeners']:.0f} "
-            f"| {rss / 1024:.0f} | {open_widgets} |"
+            f"| {rss:.0f} | {widgets} |"
         )
     head = "| runs | JS heap MiB | DOM nodes | listeners | kernel RSS MiB | widgets in the kernel |"
     table("One cell run again and again, 256 tokens", head, *rows)
