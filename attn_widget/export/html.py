@@ -21,6 +21,7 @@ _STYLE = (
 _NO_SCRIPT = "This picture is drawn by the page's own script, which is not allowed to run here."
 TYPE = "application/vnd.attn-widget"
 _EXPORT = re.compile(r"export\s*\{\s*([\w$]+) as default\s*\};?\s*$")
+_HIDDEN = "lm-Widget lm-mod-hidden hidden"  # JupyterLab's style sheet and Bootstrap's
 _SANDBOX = "allow-scripts allow-downloads"
 
 
@@ -44,12 +45,14 @@ def page(payload: str, widget: str, host: str, title: str, notes: Sequence[str])
 def iframe(page: str, title: str, height_px: int) -> str:
     """Return the page as one line: an iframe that runs scripts and saves files, and can reach nothing else.
 
-    One line, because some hosts join the lines of an output with commas.
+    One line, because some hosts join the lines of an output with commas. Where HTML is sanitised (nbconvert),
+    tags that are not allowed become visible text and styles are dropped, classes not: then these hide all of it.
     """
     escaped = html.escape(page).replace("\n", "&#10;").replace("\r", "&#13;")
     label = html.escape(" ".join(title.split()))
     style = f"width:100%;height:{height_px}px;border:0;resize:vertical"
-    return f'<iframe title="{label}" sandbox="{_SANDBOX}" style="{style}" srcdoc="{escaped}"></iframe>'
+    frame = f'<iframe title="{label}" sandbox="{_SANDBOX}" style="{style}" srcdoc="{escaped}"></iframe>'
+    return f'<div class="{_HIDDEN}" style="display:block!important">{frame}</div>'
 
 
 def _shared(bundle: str) -> str:

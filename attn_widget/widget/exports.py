@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import pathlib
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attn_widget.errors import InputError
+from attn_widget.records import Progress
 from attn_widget.widget import snapshot
+from attn_widget.widget.contents import Report
 from attn_widget.widget.page import MAX_BYTES, bar, static_html, static_page
+
+PROGRESS_EVERY_S = 0.5
 
 if TYPE_CHECKING:
     from attn_widget.widget.widget import AttentionWidget
@@ -106,8 +111,23 @@ class Exports:
 
         if get_ipython() is None:
             raise InputError("show_static must run in a notebook, got none. Write a file: w.to_html(path).")
-        with bar(shown=True) as report:
-            page = static_html(self, methods=methods, max_bytes=max_bytes, progress=report)
         still = snapshot.bundle(self)
         display(still, raw=True)
-        display({"text/html": page, "text/plain": still["text/plain"]}, raw=True)
+        # Progress is written where the page will stand: a bar would stay in the saved notebook.
+        place = display({"text/plain": "making the page …"}, raw=True, display_id=True)
+        page = static_html(self, methods=methods, max_bytes=max_bytes, progress=_written(place))
+        place.update({"text/html": page, "text/plain": still["text/plain"]}, raw=True)
+
+
+def _written(place: Any) -> Report:
+    """Return a callback that says in an output how far the work has come, now and then."""
+    last = time.monotonic()
+
+    def report(step: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_EVERY_S:
+            last = time.monotonic()
+            said = f"making the page: {step.what}, {step.done / max(step.total, 1):.0%}"
+            place.update({"text/plain": said}, raw=True)
+
+    return report
