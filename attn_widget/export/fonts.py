@@ -63,14 +63,16 @@ def _characters(family: str, bold: bool) -> frozenset[int]:
 @cache
 def _family_with(code: int, bold: bool) -> str | None:
     """Return an installed family that has a character, None where there is none."""
-    from matplotlib.font_manager import fontManager
+    from matplotlib.font_manager import fontManager, get_font
 
-    for name in sorted({font.name for font in fontManager.ttflist}):
-        if "Color" in name or name in ("Apple Color Emoji", "LastResort", ".LastResort"):
-            continue  # pictures in place of outlines, which matplotlib does not draw
+    upright = [font for font in fontManager.ttflist if font.style == "normal" and font.stretch == "normal"]
+    for font in sorted(upright, key=lambda font: (font.weight not in (400, "normal", "regular"), font.name)):
+        # Pictures in place of outlines, which matplotlib does not draw; and the typeface of boxes, one for a script.
+        if "Color" in font.name or "lastresort" in font.name.lower().replace(" ", ""):
+            continue
         try:
-            if code in _characters(name, bold):
-                return name
+            if code in get_font(font.fname).get_charmap() and code in _characters(font.name, bold):
+                return font.name
         except (OSError, RuntimeError, ValueError):  # a file that cannot be read does not have it
             continue
     return None

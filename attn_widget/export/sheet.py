@@ -6,7 +6,7 @@ No state of pyplot is touched, and no setting of the user's has a say: the same 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,7 +176,7 @@ def rgba(colours: Sequence[str], opacity: np.ndarray) -> np.ndarray:
     return np.column_stack([np.array(parts).reshape(-1, 3), opacity])
 
 
-@cache
+@lru_cache(maxsize=50_000)
 def _width(text: str, size: float, bold: bool, serif: bool) -> float:
     """Return how wide a line is in px."""
     from matplotlib.font_manager import FontProperties

@@ -12,6 +12,7 @@ from attn_widget.export.sheet import Sheet
 from attn_widget.frames.protocol import Frame
 
 GRID = 780  # px that a full row of heads takes at most
+TALL = 800  # px that all layers take, while maps stay as large as `SMALLEST`
 LARGEST = 150
 SMALLEST = 22
 GAP = 5
@@ -37,7 +38,7 @@ def _by_head(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[fl
     theme, tiles = sheet.theme, frame.fields["tiles"]
     layers = list(dict.fromkeys(tile["layer"] for tile in tiles))
     heads = sorted({tile["head"] for tile in tiles})
-    width, height = _tile(frame, len(heads), GRID)
+    width, height = _tile(frame, min(GRID / len(heads), TALL / len(layers)))
     x0, y0 = 22 + 8 * len(str(max(layers))), 40.0
     sheet.text(x0 + (len(heads) * (width + GAP) - GAP) / 2, 8, "head", size=11, colour=theme.ink_3, align="center")
     middle = y0 + (len(layers) * (height + GAP) - GAP) / 2
@@ -60,7 +61,7 @@ def _joined(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[flo
     """Draw one map per layer, as many side by side as there is room for; return the size."""
     theme, tiles = sheet.theme, frame.fields["tiles"]
     columns = min(len(tiles), 6)
-    width, height = _tile(frame, columns, GRID)
+    width, height = _tile(frame, GRID / columns)
     saturated = any(tile["saturation"] is not None for tile in tiles)
     step = height + 30 + 18 * saturated
     for i, (tile, rgb) in enumerate(zip(tiles, pictures, strict=True)):
@@ -77,9 +78,9 @@ def _joined(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[flo
     return columns * (width + 14) - 14, 22 + rows * step - 22
 
 
-def _tile(frame: Frame, columns: int, room: float) -> tuple[float, float]:
+def _tile(frame: Frame, room: float) -> tuple[float, float]:
     """Return how wide and high a thumbnail is: its longer side fills its place, and it keeps the matrix's shape."""
-    side = float(np.clip(room / columns - GAP, SMALLEST, LARGEST))
+    side = float(np.clip(room - GAP, SMALLEST, LARGEST))
     n_queries, n_keys = len(frame.fields["queries"]["text"]), len(frame.fields["keys"]["text"])
     longest = max(n_queries, n_keys)
     # A very long side would leave a line of the other: never below a third.
