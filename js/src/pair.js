@@ -24,3 +24,23 @@ export function pairOf(scene, frame, focus) {
   const [query, key] = side === "query" ? [row, other] : [other, row];
   return { side, row, other, query, key, value: values.at(0, other), exact: values.exact, values };
 }
+
+/**
+ * Where the largest values are, largest first. One pass: a sort of thousands takes longer than a frame has.
+ * @param {number} n
+ * @param {number} count
+ * @param {(i: number) => number} at NaN or below 0 = not to be listed
+ */
+export function largest(n, count, at) {
+  /** @type {{ i: number, value: number }[]} */
+  const best = [];
+  for (let i = 0; i < n; i++) {
+    const value = at(i);
+    if (!(value >= 0) || (best.length === count && value <= best[count - 1].value)) continue;
+    let place = best.length;
+    while (place && best[place - 1].value < value) place--;
+    best.splice(place, 0, { i, value });
+    best.length = Math.min(best.length, count);
+  }
+  return best.map(({ i }) => i);
+}

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { covers, strongestIn, visibleGrid, wanted } from "../src/draw/parts.js";
 import { matrixLayout, scaleOf, zoomed } from "../src/draw/matrix-layout.js";
 import { rowValues } from "../src/draw/edges.js";
+import { largest } from "../src/pair.js";
 import { Requester } from "../src/requester.js";
 import { Store } from "../src/store.js";
 import { close } from "./helpers.js";
@@ -160,4 +161,16 @@ test("a finer part is asked for once, replaces the coarse cells, and a late one 
   assert.equal(store.finer({ spec: { ...frame.spec, head: 3 } }, far), null);
   store.forget();
   assert.equal(store.finer(frame, far), null);
+});
+
+test("the largest are found in one pass, the first of equals first, without what is not to be listed", () => {
+  const values = [0.2, NaN, 0.9, -1, 0.2, 0.5, 0.9];
+  assert.deepEqual(
+    largest(7, 4, (i) => values[i]),
+    [2, 6, 5, 0],
+  );
+  assert.deepEqual(
+    largest(7, 99, (i) => values[i]),
+    [2, 6, 5, 0, 4],
+  );
 });

@@ -113,7 +113,6 @@ def test_focus_is_seen_keys_stay_in_the_widget_and_the_reading_is_spoken(open_no
         assert notebook.page.locator(".jp-Cell").count() == cells, view
         widget.locator("[data-readout][data-exact='1']").wait_for()
         read = widget.locator("[data-readout]")
-        key = read.locator("[data-key]").inner_text()
         number = read.locator("[data-number]").inner_text()
         spoken = widget.locator("[role=status]").text_content() or ""
-        assert re.match(rf"שלום to {re.escape(key)}: {number}, ", spoken), (view, spoken)
+        assert re.match(rf"שלום to .+: {re.escape(number)}, ", spoken), (view, spoken)

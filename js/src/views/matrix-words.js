@@ -2,7 +2,7 @@
 import { scaleTable } from "../draw/palettes.js";
 import { openRows } from "../draw/heatmap.js";
 import { count, percent } from "../format.js";
-import { pairOf } from "../pair.js";
+import { largest, pairOf } from "../pair.js";
 import { poolOf } from "../masking.js";
 
 /** @typedef {import("../types.js").Scene} Scene */
@@ -96,13 +96,12 @@ function strongestOf(scene, focus, listed) {
   if (!pair) return null;
   const { side, row, values } = pair;
   const axis = side === "query" ? frame.keys : frame.queries;
-  const order = Array.from({ length: values.n }, (_, i) => i).filter((i) => values.at(0, i) > 0);
-  order.sort((a, b) => values.at(0, b) - values.at(0, a));
+  const order = largest(values.n, listed, (i) => values.at(0, i) || NaN); // zeros are not strong
   const most = order.length ? values.at(0, order[0]) : 1;
   return {
     token: (side === "query" ? frame.queries : frame.keys).text[row],
     verb: side === "query" ? "strongest for" : "strongest to",
-    rows: order.slice(0, listed).map((i) => ({
+    rows: order.map((i) => ({
       text: axis.text[i],
       position: axis.positions[i][0],
       value: values.at(0, i),

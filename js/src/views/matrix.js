@@ -39,6 +39,17 @@ export function matrixView(callbacks, signal) {
     return pooled(frame.arrays.weights, 0, rows, columns, pool, maskOf(frame));
   });
   const visibleOf = memo(visibleGrid);
+  const imaged = memo(
+    /** A hover leaves the image as it is. @type {(...of: [import("../draw/heatmap.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    (grid, row, column, rows, columns, scale, root, dark) => {
+      Object.assign(image, { width: columns, height: rows });
+      const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
+      const data = to.createImageData(columns, rows);
+      const part = { row, column, rows, columns };
+      new Uint32Array(data.data.buffer).set(pixels(grid, part, { scale, root, dark }));
+      to.putImageData(data, 0, 0);
+    },
+  );
   const measure = (/** @type {string[]} */ text, /** @type {string} */ font) =>
     widest(/** @type {CanvasRenderingContext2D} */ (image.getContext("2d")), font, text, 13);
   const [queryWidth, keyWidth] = [memo(measure), memo(measure)];
@@ -138,16 +149,11 @@ export function matrixView(callbacks, signal) {
    * @param {{ row: number, column: number, rows: number, columns: number }} part
    * @param {{ x0: number, y0: number, cell: number, scale: number, root: boolean, dark: boolean }} style
    */
-  function paintImage(ctx, grid, part, style) {
-    if (!part.rows || !part.columns) return;
-    image.width = part.columns;
-    image.height = part.rows;
-    const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
-    const data = to.createImageData(part.columns, part.rows);
-    new Uint32Array(data.data.buffer).set(pixels(grid, part, style));
-    to.putImageData(data, 0, 0);
+  function paintImage(ctx, grid, { row, column, rows, columns }, { x0, y0, cell, scale, root, dark }) {
+    if (!rows || !columns) return;
+    imaged(grid, row, column, rows, columns, scale, root, dark);
     ctx.imageSmoothingEnabled = false;
-    ctx.drawImage(image, style.x0, style.y0, part.columns * style.cell, part.rows * style.cell);
+    ctx.drawImage(image, x0, y0, columns * cell, rows * cell);
   }
 
   /** @param {string} key */

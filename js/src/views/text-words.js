@@ -2,6 +2,7 @@
 import { rowValues } from "../draw/edges.js";
 import { scaleTable } from "../draw/palettes.js";
 import { fixed, many, percent } from "../format.js";
+import { largest } from "../pair.js";
 import { keepsHeads } from "../spec.js";
 import { rowsOf } from "../selection.js";
 
@@ -81,10 +82,7 @@ export function describeText(scene, focus, shade, darkest) {
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   const own = focus.side === "query" ? frame.queries : frame.keys;
-  const order = Array.from({ length: shade.n }, (_, i) => i).filter(
-    (i) => !axis.special[i] && shade.value(i) >= 0,
-  );
-  order.sort((a, b) => shade.value(b) - shade.value(a));
+  const order = largest(shade.n, width < 600 ? 6 : 10, (i) => (axis.special[i] ? NaN : shade.value(i)));
   const read = focus.read ?? order[0] ?? 0;
   const rows = focus.rows.map((row) => own.text[row]);
   const joint = !keepsHeads(traits.method);
@@ -120,7 +118,7 @@ export function describeText(scene, focus, shade, darkest) {
       token: rows.join(" + "),
       verb: focus.side === "query" ? "takes most from" : "gives most to",
       after: true,
-      rows: order.slice(0, width < 600 ? 6 : 10).map((i) => ({
+      rows: order.map((i) => ({
         text: axis.text[i],
         position: axis.positions[i][0],
         value: shade.value(i),
