@@ -24,6 +24,7 @@ _HOME = {
     "Attribution": "records",
     "Cancelled": "errors",
     "Capture": "records",
+    "Comparison": "widget.comparison",
     "HeadScores": "records",
     "InputError": "errors",
     "LayerAttention": "records",
@@ -39,6 +40,7 @@ _HOME = {
     "ablation_scan": "heads.ablation",
     "attribute": "attribution.methods",
     "capture": "recording.routes",
+    "compare": "api",
     "explore": "api",
     "faithfulness": "attribution.faithfulness",
     "flow": "attribution.flow",
@@ -52,6 +54,7 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
+    from attn_widget.api import compare as compare
     from attn_widget.api import explore as explore
     from attn_widget.api import plot_heads as plot_heads
     from attn_widget.attribution.faithfulness import faithfulness as faithfulness
@@ -80,6 +83,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.records import Runner as Runner
     from attn_widget.records import Step as Step
     from attn_widget.records import Tokens as Tokens
+    from attn_widget.widget.comparison import Comparison as Comparison
     from attn_widget.widget.widget import AttentionWidget as AttentionWidget
 
 

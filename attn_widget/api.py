@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from attn_widget.records import Capture
+    from attn_widget.widget.comparison import Comparison
     from attn_widget.widget.widget import AttentionWidget
 
 
@@ -154,3 +155,73 @@ def _chosen(name: str, wanted: Sequence[int], n: int) -> list[int]:
         if not -n <= i < n:
             raise InputError(f"{name} must be 0 to {n - 1}, got {i}. Choose one that exists.")
     return [i % n for i in chosen]
+
+
+def compare(
+    a: Any,
+    b: Any,
+    *,
+    align: str = "words",
+    method: Any = None,
+    **traits: Any,
+) -> Comparison:
+    """Return two captures or widgets side by side, linked, with the matrix of their differences (b − a).
+
+    Two texts (she, he), two models (before and after training), or two methods of one capture.
+
+    Parameters
+    ----------
+    a, b
+        Captures or widgets; a widget keeps its runner, so that its text can be changed.
+    align
+        ``words``: the longest runs of equal words stand for each other, and as many words between two runs do.
+        ``position``: token by token, for texts of as many tokens.
+    method
+        One method for both, or one for each.
+    **traits
+        Where both start: ``layer``, ``head``, ``view``, ``attention`` … as in `AttentionWidget`.
+
+    Returns
+    -------
+    Comparison
+        ``difference`` holds the numbers, ``a`` and ``b`` the widgets, ``aligned_queries`` and ``aligned_keys`` what
+        stands for what.
+
+    Raises
+    ------
+    InputError
+        If the two cannot be aligned: other attentions, layers or heads, no word in common, not as many tokens.
+
+    Examples
+    --------
+    >>> import attn_widget as aw
+    >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
+    >>> she, he = (runner.run(f"The nurse said that {word} was late.") for word in ("she", "he"))
+    >>> c = aw.compare(she, he, layer=3, head=2)
+    >>> c.aligned_queries.labels[5], c.difference.values.shape
+    ('she | he', (10, 10))
+    """
+    from attn_widget.records import Capture
+    from attn_widget.widget.comparison import Comparison
+    from attn_widget.widget.widget import AttentionWidget
+
+    methods = method if isinstance(method, tuple) else (method, method)
+    if len(methods) != 2:
+        raise InputError(f"method must be one method or two, got {len(methods)}. Give one for each side.")
+    sides = []
+    for name, given, chosen in zip("ab", (a, b), methods, strict=True):
+        if not isinstance(given, Capture | AttentionWidget):
+            raise InputError(
+                f"{name} must be a capture or a widget, got {type(given).__name__}. Run the model on a text first.",
+                code="runner.run(text)",
+            )
+        own = traits if chosen is None else traits | {"method": chosen}
+        if isinstance(given, Capture):
+            sides.append(AttentionWidget(given, **{"view": "matrix"} | own))
+        else:
+            for trait, value in own.items():
+                setattr(given, trait, value)
+            sides.append(given)
+    if sides[0] is sides[1]:
+        raise InputError("b must be another widget than a, got the same. Give its capture: w.capture.")
+    return Comparison(*sides, align=align)
