@@ -58,6 +58,7 @@ def test_rows_are_those_of_one_pass_over_the_final_text(name, implementation, we
         plain = model.generate(torch.tensor([PROMPT]), max_new_tokens=NEW, do_sample=False)
     assert seen.tokens.ids == tuple(plain[0].tolist())
     assert seen.tokens.segments == (0,) * 5 + (1,) * 7
+    assert all(step.token == step.top[0][0] and step.probability == step.top[0][1] for step in seen.steps)
     whole = runner.run(list(seen.tokens.ids), weights=True)
     assert len(whole.layers) == len(seen.layers)
     for ours, theirs in zip(seen.layers, whole.layers, strict=True):
