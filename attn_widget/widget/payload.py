@@ -15,12 +15,13 @@ import numpy as np
 
 from attn_widget.errors import AttnWidgetError
 from attn_widget.export.coding import END, deflated
-from attn_widget.frames.axes import Axis
+from attn_widget.frames.axes import SEGMENTS, Axis
 from attn_widget.frames.frame import BOUND_TEXT, TOP_K
 from attn_widget.frames.protocol import Frame, Spec
 from attn_widget.frames.reading import small, span_of
 from attn_widget.frames.tiles import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
 from attn_widget.records import Tokens, to_numpy
+from attn_widget.widget.checks import sentences
 from attn_widget.widget.contents import Contents
 from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.numbers import NumbersOf
@@ -28,7 +29,7 @@ from attn_widget.widget.numbers import NumbersOf
 NEURON_SHARE = 0.2  # of a page: queries and keys are exact, and cost accordingly
 JPEG_QUALITY = 85
 # What changes the axes alone, and every value it takes: the page makes no axis itself.
-CHOICES = {"hide_special": (False, True), "words": (False, True)}
+CHOICES = {"hide_special": (False, True), "words": (False, True), "segments": SEGMENTS, "hide_sinks": (False, True)}
 _DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page works out by itself
 
 
@@ -91,6 +92,7 @@ class Axes:
     numbers: NumbersOf
     spec: Spec
     known: list[dict[str, Any]] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)  # an axis in JSON -> its place among the known
 
     def of(self, attention: str) -> dict[str, Any]:
         """Return the axes of a group by what was chosen, and what the text view needs besides."""
@@ -98,9 +100,11 @@ class Axes:
         ways = {}
         for values in product(*CHOICES.values()):
             chosen = dict(zip(CHOICES, values, strict=True))
+            if chosen["segments"] not in sentences(*tokens):
+                continue
             one = replace(self.spec, attention=attention, **chosen)
             axes = Drawing(self.numbers, one, {}, lambda *_: None).axes()
-            name = ",".join(str(v).lower() for v in values)  # as JavaScript joins them
+            name = ",".join(v if isinstance(v, str) else str(v).lower() for v in values)  # as JavaScript joins them
             ways[name] = [self._number(axis, t) for axis, t in zip(axes, tokens, strict=True)]
         keys = tokens[1]
         grid = None if keys.grid is None else list(keys.grid)
@@ -109,9 +113,11 @@ class Axes:
 
     def _number(self, axis: Axis, tokens: Tokens) -> int:
         entry = axis.header() | {"spans": [span_of(tokens, group) for group in axis.positions]}
-        if entry not in self.known:
+        name = json.dumps(entry)
+        if name not in self._numbers:
+            self._numbers[name] = len(self.known)
             self.known.append(entry)
-        return self.known.index(entry)
+        return self._numbers[name]
 
 
 def neuron_of(numbers: NumbersOf, spec: Spec, budget: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -29,11 +29,14 @@ BITS = 6
 ASKS = Tokens(
     ("<s>", "key", "s", "turn", "</s>"),
     special=(True, False, False, False, True),
+    segments=(0, 0, 0, 1, 1),
     words=(None, 0, 0, 1, None),
-    spans=(None, (0, 3), (3, 4), (5, 9), None),
-    source=("keys turn",),
+    spans=(None, (0, 3), (3, 4), (0, 4), None),
+    source=("keys", "turn"),
 )
-ANSWERS = Tokens(tuple("ABCDEFG"), special=(True, *[False] * 6), words=(None, 0, 0, 0, 1, 2, 2))
+ANSWERS = Tokens(
+    tuple("ABCDEFG"), special=(True, *[False] * 6), segments=(0, 0, 0, 0, 1, 1, 1), words=(None, 0, 0, 0, 1, 2, 2)
+)
 
 
 def capture() -> Capture:
@@ -43,6 +46,7 @@ def capture() -> Capture:
     for i in range(3):
         layers.append(decoder_layer(rng, i))
         scores = rng.normal(size=(2, 5, 7)) * 2
+        scores[:, :, 5] += 5  # a sink
         weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
         layers.append(LayerAttention(f"cross.{i}", "cross", "decoder", i, 2, 5, 7, weights))
     return Capture(tuple(layers), {"decoder": ASKS, "encoder": ANSWERS}, {"decoder": "encoder"}, model_name="toy")
@@ -83,6 +87,12 @@ def specs() -> list[Spec]:
             for hide, words in product((False, True), repeat=2):
                 layer = 2 if words else 1
                 made.append(Spec(0, view, method, attention, layer, 1, hide_special=hide, words=words))
+    made += [
+        Spec(0, view, "raw", attention, 1, 1, words=True, segments=segments, hide_sinks=hide)
+        for view in ("head", "matrix")
+        for attention in ("decoder", "cross")
+        for segments, hide in (("A-B", False), ("B-A", True), ("all", True))
+    ]
     return made
 
 
