@@ -129,8 +129,7 @@ def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     block = a[query // 4 * 4 : query // 4 * 4 + 4, key // 4 * 4 : key // 4 * 4 + 4]
     assert value == pytest.approx(a[query, key], rel=1e-5)
     assert a[query, key] == block.max()
-    for _ in range(4):
-        widget.locator("[role=application]").press("+")
+    widget.locator("[role=application]").press("+")  # 6 pixels a pair: no gaps between
     expect(caption).to_contain_text("of 100 × 120 cells")
     seen = set()
     for x, y in [(101, 71), (333, 71), (333, 211), (187, 240)]:
