@@ -73,6 +73,7 @@ def caption(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) ->
     parts = [
         capture.model_name,
         spec.attention if len(capture.groups) > 1 else "",
+        "" if spec.segments == "all" else f"sentence {spec.segments.replace('-', ' → ')}",
         frame.fields["layer_label"],
         _numbers("head", named, len(lanes)) if named else "",
         lanes[0]["name"] if len(lanes) == 1 and lanes[0]["head"] is not None else "",

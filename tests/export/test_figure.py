@@ -115,6 +115,14 @@ def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_
     assert {tuple(np.round(c[:3] * 255)) for *_, c in lines(picture)} == {palettes.rgb(LIGHT.heads[0])}
 
 
+def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
+    two = replace(tokens, segments=(0, 0, 0, 1, 1))
+    said = words(shown(capture_of(attention, two), hide_special=True, segments="A-B", threshold=0).to_figure())
+    assert "sentence A → B" in said
+    hidden = 1 - attention[0][:, 1:3, 3].sum() / attention[0][:, 1:3].sum()
+    assert f"left out: hidden tokens, {hidden:.1%} of the attention" in said
+
+
 def test_a_pinned_query_is_alone_and_its_shares_stand_beside_the_keys():
     capture = one_link(2, 4)
     widget = shown(capture, layer=1, query=2, threshold=0)

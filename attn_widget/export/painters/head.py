@@ -101,7 +101,8 @@ def _said(frame: Frame, picked: Picked, pinned: dict, lanes: list[int], asked: n
         if pinned[side]
     )
     what = "flow" if frame.fields["unit"] == "flow" else "attention"
-    reasons = []
+    hidden = float(values(frame, "hidden_mass")[lanes].sum())
+    reasons = ["hidden tokens"] if hidden > 5e-4 and not pinned["key"] else []
     if "edges_key" in frame.arrays:
         reasons.append(f"all but the {frame.arrays['edges_key'][0].shape[2]} strongest keys of each row")
     if picked.threshold > 0:
@@ -109,8 +110,8 @@ def _said(frame: Frame, picked: Picked, pinned: dict, lanes: list[int], asked: n
     if int(strong.sum()) > len(order):
         reasons.append(f"tokens beyond {MAX_ROWS} rows")
     said = f"{len(order)} of {int(asked.sum())} lines{of}"
-    if left > 5e-4:
-        said += f" · left out: {', '.join(reasons) or 'hidden tokens'}, {left:.1%} of the {what}"
+    if left > 5e-4 and reasons:
+        said += f" · left out: {', '.join(reasons)}, {left:.1%} of the {what}"
     return [said]
 
 
