@@ -164,7 +164,9 @@ class Comparison(ipywidgets.VBox):
         """Return what a side is of, in a line."""
         source = " / ".join(widget.capture.tokens.source)
         name = "a" if widget is self.a else "b"
-        return " · ".join(part for part in (name, widget.capture.model_name, source[:80]) if part)
+        # What is the same on both sides would only push aside what is not.
+        model = "" if self.a.capture.model_name == self.b.capture.model_name else widget.capture.model_name
+        return " · ".join(part for part in (name, model, source) if part)
 
 
 def alignments(a: AttentionWidget, b: AttentionWidget, attention: str, align: str) -> tuple[Alignment, Alignment]:

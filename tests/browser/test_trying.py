@@ -65,3 +65,28 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     expect(widget.locator("[data-ablation] [role=status]")).to_contain_text("ZeroDivisionError: division by zero")
     notebook.page.set_viewport_size({"width": 620, "height": 1000})
     picture(notebook.page, "failed-narrow")
+
+
+COMPARED = """import attn_widget as aw
+runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
+she, he = (runner.run(f"After the meeting the nurse said that {word} was late for it.") for word in ("she", "he"))
+c = aw.compare(she, he, layer=3, head=2)
+c"""
+
+
+def test_two_texts_are_compared_side_by_side(open_notebook):
+    notebook = open_notebook(COMPARED, width=1500)
+    notebook.run(0)
+    left, right = notebook.widget(0), notebook.widget(1)
+    for widget in (left, right):
+        drawn(widget, "matrix", "raw", 3)
+    still = notebook.page.locator("img.widget-image, .jupyter-widgets img").first
+    expect(still).to_be_visible()
+    before = still.get_attribute("src")
+    picture(notebook.page, "compare-light")
+    left.locator("[data-step=layer] button").last.click()
+    drawn(right, "matrix", "raw", 4)
+    expect(still).not_to_have_attribute("src", before)
+    assert notebook.add("print(c.a.layer, c.b.layer, c.difference.layer)") == "4 4 4"
+    notebook.theme("dark")
+    picture(notebook.page, "compare-dark")
