@@ -4,9 +4,18 @@ import { dirname, sep } from "node:path";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
 import { inStrings, SHORTENED } from "./names.mjs";
+import { packed } from "./pack.mjs";
 
 const watch = process.argv.includes("--watch");
 const entries = { widget: "src/widget.js", static: "src/static-host.js" };
+
+/** The module of the style sheet, packed: the sheet comes out of it as it went in. @param {string} code */
+function sheet(code) {
+  if (code.includes("\\")) throw new Error("The style sheet must have no backslash: it is not read as JavaScript.");
+  const { text, codes, parts } = packed(code.slice(code.indexOf("`") + 1, code.lastIndexOf("`")));
+  const [list, marks, rest] = [parts.join("`"), codes, text].map((each) => JSON.stringify(each));
+  return `export const css=${list}.split("\`").reduceRight((all,part,i)=>all.replaceAll(${marks}[i],part),${rest});`;
+}
 
 /** Templates of HTML and CSS lose their indentation. Only our own files, and only after comments are gone. */
 const unindented = {
@@ -23,7 +32,7 @@ const unindented = {
       const contents = tight
         .replaceAll("--aw-", "--")
         .replace(/\s*\n\s*/g, path.endsWith("styles.js") ? "" : " ");
-      return { contents };
+      return { contents: path.endsWith("styles.js") ? sheet(contents) : contents };
     });
   },
 };

@@ -71,8 +71,8 @@ export function mount(model, el, signal) {
       local.pins = pinsOf(state.traits()); // what was pinned here is in sight already
       schedule();
     },
-    light: change("litHead"),
-    fold: () => change("folded")(!local.folded),
+    light: (/** @type {number | null} */ litHead) => change({ litHead }),
+    fold: () => change({ folded: !local.folded }),
     edit(/** @type {Partial<import("./textbox.js").Draft>} */ draft) {
       local.draft = { ...local.draft, ...draft };
       schedule();
@@ -95,7 +95,7 @@ export function mount(model, el, signal) {
       const at = frame && nextMatch(frame, state.traits().find, local.hover, step);
       if (!at) return;
       local.shown?.reveal?.(at.index);
-      change("hover")(at);
+      change({ hover: at });
     },
     toggleScale: () => local.shown?.toggleScale?.(),
     choose: (/** @type {string} */ name, /** @type {string} */ value) => local.shown?.choose?.(name, value),
@@ -117,13 +117,13 @@ export function mount(model, el, signal) {
   observer.observe(shell.host);
   shell.stage.addEventListener("keydown", onKey, { signal });
   for (const type of ["focusin", "focusout"]) {
-    const onFocus = () => change("focused")(shell.stage.matches(":focus-visible"));
+    const onFocus = () => change({ focused: shell.stage.matches(":focus-visible") });
     shell.stage.addEventListener(type, onFocus, { signal });
   }
-  const unanswered = setTimeout(() => change("kernel")(false), KERNEL_WITHIN_MS);
+  const unanswered = setTimeout(() => change({ kernel: false }), KERNEL_WITHIN_MS);
   const answered = () => {
     clearTimeout(unanswered);
-    change("kernel")(true);
+    change({ kernel: true });
   };
   requester.ask("hello", {}, { reply: answered, fail: answered });
   signal.addEventListener("abort", () => {
@@ -137,13 +137,10 @@ export function mount(model, el, signal) {
   });
   schedule();
 
-  /** @template {keyof typeof local} K @param {K} name */
-  function change(name) {
-    return (/** @type {(typeof local)[K]} */ value) => {
-      if (local[name] === value) return;
-      local[name] = value;
-      schedule();
-    };
+  /** @param {Partial<typeof local>} values */
+  function change(values) {
+    Object.assign(local, values);
+    schedule();
   }
 
   function schedule() {
