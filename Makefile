@@ -80,6 +80,9 @@ train-verb-number: $(VENV)/.models
 bench-session: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_session.py
 
+bench-static: $(VENV)/.models $(VENV)/.chromium
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_static.py
+
 bundle: js/node_modules/.installed
 	$(NPM) run --silent build
 
