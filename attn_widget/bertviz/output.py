@@ -35,8 +35,7 @@ def put_out(
 
     from attn_widget.widget.page import static_html
 
-    # Inside a div: IPython warns of HTML that is an iframe and nothing else, and takes it for a page elsewhere.
-    return HTML(f"<div>{static_html(widget)}</div>")
+    return HTML(static_html(widget))
 
 
 def check_action(html_action: Any) -> None:

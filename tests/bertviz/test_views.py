@@ -316,7 +316,7 @@ def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch
 def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
     page = view(layers(), ["</script>", "<img src=x onerror=alert(1)>", '"', "a", "b"], html_action="return")
     assert type(page) is HTML
-    assert page.data.startswith("<div><iframe ")
+    assert page.data.count("<iframe ") == 1
     assert 'sandbox="allow-scripts' in page.data
     assert "\n" not in page.data
     assert "onerror" not in page.data
