@@ -117,7 +117,7 @@ def _notes(widget: AttentionWidget, contents: Contents, refused: dict[str, str],
     methods = [m for m in METHODS if m in {h["method"] for h in headers}]
     right = ", ".join(f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01))
     notes = [
-        f"This page holds {', '.join(methods)} of {_model(widget) or 'given arrays'}"
+        f"This page holds {', '.join(methods).replace('_', ' ')} of {_model(widget) or 'given arrays'}"
         f" in {contents.bits} bits a number on a square-root scale"
         + (f" ({contents.bits + JOINT_BITS} for methods that join heads)" if set(methods) - PER_HEAD else "")
         + f": a share of {right}. Readouts say ≈."
