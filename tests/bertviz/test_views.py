@@ -1,5 +1,6 @@
 """bertviz's calls as its notebooks make them, and the faults of its arguments that are mended."""
 
+import doctest
 import inspect
 import re
 
@@ -61,6 +62,12 @@ def test_the_arguments_are_those_of_bertviz(ours):
     parameters = inspect.signature(ours).parameters.values()
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
     assert str(inspect.Signature(bare)) == THEIRS[ours]
+
+
+@pytest.mark.parametrize("ours", THEIRS, ids=lambda f: f.__name__)
+def test_the_docstrings_example_runs(ours):
+    (case,) = [c for c in doctest.DocTestFinder().find(ours, globs={ours.__name__: ours}) if c.examples]
+    assert doctest.DocTestRunner().run(case).failed == 0
 
 
 # -- what is shown ------------------------------------------------------------------------------------------------
