@@ -8,8 +8,13 @@ export default () => ({
    * @param {import("@anywidget/types").RenderProps<Traits> & { signal?: AbortSignal }} props
    */
   render({ model, el, signal }) {
-    const ended = new AbortController();
-    const end = () => ended.abort();
+    // The host keeps `end` as long as the model, which is for ever: it must not keep what it ended.
+    /** @type {AbortController | null} */
+    let ended = new AbortController();
+    const end = () => {
+      ended?.abort();
+      ended = null;
+    };
     signal?.addEventListener("abort", end, { once: true });
     mount(model, el, ended.signal);
     return end;
