@@ -65,7 +65,7 @@ svg{width:16px;height:16px;fill:none;stroke:currentColor;stroke-width:1.4;stroke
 .hq[aria-pressed=false]{background:none;color:var(--aw-ink-3)}
 .hq:hover{box-shadow:0 0 0 1px var(--aw-paper),0 0 0 2px var(--aw-ink)}
 .hq[data-isolated]{box-shadow:0 0 0 2px var(--aw-paper),0 0 0 3.5px var(--aw-ink)}
-select{appearance:none;padding-right:12px;color:var(--aw-ink);cursor:pointer;background:
+select{appearance:none;field-sizing:content;padding-right:12px;color:var(--aw-ink);cursor:pointer;background:
 linear-gradient(45deg,transparent 50%,var(--aw-ink-2) 50%) right 3px center/4px 4px no-repeat,
 linear-gradient(-45deg,transparent 50%,var(--aw-ink-2) 50%) right 0 center/4px 4px no-repeat}
 option{background:var(--aw-paper);color:var(--aw-ink)}

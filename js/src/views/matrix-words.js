@@ -1,7 +1,8 @@
 // What the matrix view says: the pair that is read, the strongest of a row, the legend. Pure.
 import { scaleTable } from "../draw/palettes.js";
 import { openRows } from "../draw/heatmap.js";
-import { count, percent } from "../format.js";
+import { count } from "../format.js";
+import { hiddenShare, hiddenWords } from "../hidden.js";
 import { largest, pairOf } from "../pair.js";
 import { poolOf } from "../masking.js";
 
@@ -146,14 +147,8 @@ function sentences({ frame, traits, width }, layout, finest) {
   if (width >= 600 && (!layout.label || !layout.whole))
     caption.push("zoom with ctrl + wheel or + and −, drag to move");
   if (frame.causal && width >= 600) caption.push("empty: no token looks ahead");
-  if (traits.hide_special && frame.arrays.hidden_mass) {
-    const hidden = frame.arrays.hidden_mass.data;
-    const total = frame.arrays.row_sum?.data ?? [];
-    const share = [...hidden].reduce((a, b) => a + b, 0) / ([...total].reduce((a, b) => a + b, 0) || 1);
-    caption.push(
-      `special tokens hidden: ${percent(share)} of the ${frame.unit === "flow" ? "flow" : "attention"} goes there`,
-    );
-  }
+  const whose = `of the ${frame.unit === "flow" ? "flow" : "attention"} goes there`;
+  caption.push(...hiddenWords(frame, traits.hide_sinks, hiddenShare(frame), whose));
   return caption;
 }
 

@@ -142,7 +142,7 @@ function extent({ keys, grid, seconds }) {
 }
 
 /** What went to hidden or special tokens, and where shading ends. @param {Scene} scene @param {TextFocus} focus @param {ReturnType<typeof shades>} shade */
-function massOf({ frame, traits, width }, focus, shade) {
+function massOf({ frame, width }, focus, shade) {
   const caption = [];
   let mass = null;
   if (focus.side === "query") {
@@ -158,15 +158,17 @@ function massOf({ frame, traits, width }, focus, shade) {
     let special = 0;
     for (let i = 0; i < shade.n; i++)
       if (frame.keys.special[i]) special += shade.value(i) * shade.lanes.length;
-    const apart = traits.hide_special ? sum("hidden_mass", 0) : special;
+    const { hidden = [] } = frame.keys;
+    const apart = hidden.length ? sum("hidden_mass", 0) : special;
+    const what = hidden.join(", ") || "special tokens";
     const whose = focus.rows.length > 1 ? "these queries’" : "this query’s";
     const kind = frame.unit === "flow" ? "flow" : "attention";
     if (apart / all > 5e-5) {
       mass = { drawn: Math.max(0, 1 - apart / all), all: 1 };
       caption.push(
         width < 600
-          ? `special tokens: ${percent(apart / all)} not shown`
-          : `special tokens ${traits.hide_special ? "hidden" : "apart"}: ${percent(apart / all)} of ${whose} ${kind} is not shown`,
+          ? `${what}: ${percent(apart / all)} not shown`
+          : `${what} ${hidden.length ? "hidden" : "apart"}: ${percent(apart / all)} of ${whose} ${kind} is not shown`,
       );
     }
   }
