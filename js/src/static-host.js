@@ -8,7 +8,9 @@ const TAG = 'script[type="application/vnd.attn-widget"]:not([data-shown])';
 
 /** @param {string} data base64 of a raw deflate stream */
 async function inflated(data) {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const letters = atob(data);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i); // a callback each takes ten times as long
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

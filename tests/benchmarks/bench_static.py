@@ -72,7 +72,7 @@ CASES = {
     "12 × 12 × 128, trained": bert_sized,
     "12 × 12 × 128, noise": noise,
     "MiniLM 6 × 12, 128 words": lambda: aw.explore(*minilm(), words(128)),
-    "DINOv2 12 × 6, 257 patches": lambda: aw.explore(*dinov2(), photo()),
+    "DINOv2 12 × 6, 257 patches": lambda: aw.AttentionWidget(aw.ModelRunner(*dinov2()).run(photo())),
     "SmolLM2 30 × 9, 128 words": lambda: aw.explore(*smollm2(), words(128)),
     "SmolLM2 30 × 9, 400 words": lambda: aw.explore(*smollm2(), words(400)),
 }
