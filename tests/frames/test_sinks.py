@@ -20,8 +20,11 @@ def test_a_key_that_takes_most_in_most_layers_is_a_sink():
 
 
 def test_what_a_token_takes_of_itself_does_not_count():
-    weights = np.broadcast_to(np.eye(9), (2, 2, 9, 9))
+    weights = np.full((2, 2, 10, 10), 0.75 / 9)
+    weights[..., 4] = 0.25
+    weights[..., 4, :] = np.eye(10)[4]
     assert sinks(layers_of(weights), same_text=True) == ()
+    assert sinks(layers_of(weights), same_text=False) == (4,)
 
 
 def test_even_causal_attention_has_no_sink_however_short_the_text():
@@ -43,10 +46,12 @@ def test_a_causal_model_that_leaves_its_attention_at_the_first_token_has_a_sink(
 
 
 def test_a_layer_alone_does_not_make_a_sink():
-    weights = softmax_rows(np.random.default_rng(2), 4, 2, 9, 9)
-    weights[0] = 0
-    weights[0, :, :, 3] = 1
-    assert 3 not in sinks(layers_of(weights), same_text=True)
+    weights = np.full((2, 2, 9, 9), 1 / 9)
+    weights[0] = 0.6 / 8
+    weights[0, :, :, 3] = 0.4
+    weights[1, :, :, 3] = 0
+    assert sinks(layers_of(weights), same_text=True) == ()
+    assert sinks(layers_of(weights[:1]), same_text=True) == (3,)
 
 
 def test_rectangular_attention_and_missing_numbers_are_measured_too():
