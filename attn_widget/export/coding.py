@@ -50,7 +50,7 @@ def decode(
     else:
         by_key[:] = codes.reshape(shape[::-1])
     values = (by_key.T / _top(bits)) ** 2 * scale
-    values[by_key.T > _top(bits)] = np.nan
+    values[_top(bits) < by_key.T] = np.nan
     return values
 
 
