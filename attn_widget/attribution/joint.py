@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from array_api_compat import device
 from jaxtyping import Float
 
 from attn_widget.attribution.checks import (
@@ -91,16 +92,21 @@ def layer_rows(
     wanted = range(layer.n_queries) if rows is None else rows
     heads = None if head is None else [head]
     block = max(1, BLOCK_BYTES // (4 * layer.n_keys * (layer.n_heads if head is None else 1)))
-    if layer.weights is not None and rows is None and head is None:
+    if layer.weights is not None and rows is None:
         block = len(wanted)  # kept weights are read where they lie
-    parts = []
+    out: Any = None
     for start in range(0, len(wanted), block):
         chosen = list(wanted[start : start + block])
         weights = layer.weights_for(heads, None if len(chosen) == layer.n_queries and rows is None else chosen)
         where = f"{layer.name} (layer {layer.layer})"
         check_weights(weights, layer.row_tolerance, where, missing)
-        parts.append(reduce_heads(weights, reduce, None if head is None else 0))
-    return parts[0] if len(parts) == 1 else namespace(parts[0]).concat(parts, axis=0)
+        part = reduce_heads(weights, reduce, None if head is None else 0)
+        if len(chosen) == len(wanted):
+            return part
+        if out is None:  # filled block by block: joining blocks would hold a long text's matrix twice
+            out = namespace(part).empty((len(wanted), layer.n_keys), dtype=part.dtype, device=device(part))
+        out[start : start + len(chosen)] = part
+    return out
 
 
 def graph_of_arrays(
