@@ -42,9 +42,7 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
             if reason:
                 raise MethodError(reason)
         if name == "segments" and value not in sentences(queries, keys):
-            raise InputError(
-                f"segments must be all where there is one sentence, got {value!r}. Give a pair."
-            )
+            raise InputError(f"segments must be all where there is one sentence, got {value!r}. Give a pair.")
     elif name == "layer":
         _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
     elif name in ("head", "heads"):
