@@ -10,7 +10,7 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-transformers4 test-slow bench bench-views train-verb-number bundle format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-transformers4 test-slow bench bench-views train-verb-number bundle notebooks format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -82,6 +82,11 @@ bench-session: $(VENV)/.models $(VENV)/.chromium
 
 bench-static: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_static.py
+
+# Executes the notebooks and saves them with pictures, so that they read without a kernel.
+# One of them: make notebooks ONLY=notebooks/01_quickstart.ipynb
+notebooks: $(VENV)/.models
+	$(BIN)/python scripts/save_notebooks.py $(ONLY)
 
 bundle: js/node_modules/.installed
 	$(NPM) run --silent build

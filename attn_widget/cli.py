@@ -63,8 +63,10 @@ def _demo(notebook: Path, out: Path, *, open_lab: bool) -> int:
     return subprocess.call([sys.executable, "-m", "jupyter", "lab", *as_root, str(written)])
 
 
-def execute(notebook: Path, out: Path) -> Path:
+def execute(notebook: Path, out: Path, *, startup: Path | None = None) -> Path:
     """Return the path of the executed copy of a notebook, with widget state, so that it shows without running.
+
+    ``startup`` is a file that the kernel runs before the first cell.
 
     Raises
     ------
@@ -81,10 +83,12 @@ def execute(notebook: Path, out: Path) -> Path:
     document = nbformat.read(notebook, as_version=4)
     kernel = document.metadata.get("kernelspec", {}).get("name", "python3")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else frozen modules warn on every start
-    quiet = ["--IPKernelApp.log_level=ERROR"]  # new kernels warn of their own transport at every start
+    started = ["--IPKernelApp.log_level=ERROR"]  # new kernels warn of their own transport at every start
+    if startup is not None:
+        started.append(f"--IPKernelApp.exec_files={startup.resolve()}")
     # In the notebook's own folder, as Jupyter would: what it imports and reads lies there.
     place = {"metadata": {"path": str(notebook.parent)}}
-    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=quiet, resources=place).execute()
+    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=started, resources=place).execute()
     out.mkdir(parents=True, exist_ok=True)
     written = out / notebook.name
     nbformat.write(document, written)
