@@ -17,8 +17,8 @@ from attn_widget.widget.numbers import NumbersOf, Partial
 BITS = (6, 5, 4)
 FEWEST_BITS = (3, 2, 1)  # where even the one head that is shown does not fit otherwise
 JOINT_BITS = 1  # more for methods that join heads: there are few of these, and their maps are smooth
-# Pairs × tokens × layers of flow that are computed without being asked for: half a minute on two threads.
-FLOW_STEPS = 2 * 10**8
+# Pairs × tokens × layers of flow that are computed without being asked for: under a minute on two threads.
+FLOW_STEPS = 15 * 10**8
 
 Report = Callable[[Progress], None]
 

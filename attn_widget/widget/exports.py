@@ -43,7 +43,7 @@ class Exports:
         methods
             Names of methods to store. Left out: all that apply, other methods that keep heads apart only
             where they fit in 6 bits, and flow only where it is known already or takes under about a minute
-            (``tokens³ · layers·(layers + 1) / 2`` of at most ``2·10⁸``).
+            (``tokens³ · layers·(layers + 1) / 2`` of at most ``1.5·10⁹``).
         max_bytes
             What the whole file may have. Where all of it is too much even in 4 bits, these are left out in
             turn, and the page says so: other attentions (cross …), heads of layers that are not shown, all
