@@ -81,7 +81,11 @@ class Explains:
     def input_gradients(
         self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any
     ) -> Float[np.ndarray, " token"]:
-        """Return ``|Σ channels of ∂ score / ∂ embedding|`` of every token (the paper's input gradients)."""
+        """Return ``‖∂ score / ∂ embedding‖₂`` of every token: how much the score changes with it.
+
+        The length, not the sum over channels: layer norms do not see a shift of all channels alike, so behind one
+        that sum is zero but for rounding.
+        """
         embedding = self.model.get_input_embeddings()
         kept: list[torch.Tensor] = []
 
@@ -97,7 +101,7 @@ class Explains:
             finally:
                 handle.remove()
             (found,) = torch.autograd.grad(self._score(seen[-1], of), [kept[-1]])
-        return found[0].sum(-1).abs().detach().cpu().numpy()
+        return found[0].float().norm(dim=-1).detach().cpu().numpy()
 
     def blank_out(
         self, text: Any, pair: str | None = None, *, of: Of = None, blank: int | None = None
