@@ -1,6 +1,6 @@
 """Attention rollout beside the bare matrix products it is made of, and its error, in one run.
 
-    python tests/benchmarks/bench_rollout.py
+    python tests/benchmarks/bench_rollout.py          # add `long` for one row of 8,192 tokens on SmolLM2 (minutes)
 
 From head-reduced matrices, 512 tokens × 12 layers, NumPy and torch; each side is the least of several runs that take
 turns.
@@ -9,6 +9,7 @@ turns.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -45,8 +46,33 @@ def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[fl
     return best[0], best[1]
 
 
+def long_text(tokens: int = 8192) -> None:
+    """Print what one row of rollout takes of time and memory on a real decoder whose weights are not kept."""
+    from attn_widget import attribute
+    from attn_widget.recording.runner import ModelRunner
+    from tests.models import smollm2
+
+    model, tokenizer = smollm2()
+    ids = tokenizer("The keys to the cabinet in the hall are on the table. " * tokens)["input_ids"][:tokens]
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # noqa: E731  (KiB on Linux) -> GiB
+    print(
+        f"one row, {tokens:,} tokens × {model.config.num_hidden_layers} layers, SmolLM2: seconds, peak of the process"
+    )
+    print(f"{'model loaded':14} {'':8} {peak():6.2f} GiB", flush=True)
+    start = time.perf_counter()
+    capture = ModelRunner(model, tokenizer, weights=False).run(ids)
+    print(f"{'capture':14} {time.perf_counter() - start:8.1f} {peak():6.2f} GiB", flush=True)
+    start = time.perf_counter()
+    row = np.asarray(attribute(capture, "rollout", query=-1))
+    seconds = time.perf_counter() - start
+    print(f"{'one row':14} {seconds:8.1f} {peak():6.2f} GiB   sums to {row.sum():.6f}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
+    if "long" in sys.argv[1:]:
+        long_text()
+        return
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     attention = rng.dirichlet(np.full(TOKENS, 0.1), size=(LAYERS, TOKENS))
