@@ -26,6 +26,7 @@ _HOME = {
     "Capture": "records",
     "Comparison": "widget.comparison",
     "HeadScores": "records",
+    "HeadTable": "heads.table",
     "InputError": "errors",
     "LayerAttention": "records",
     "MethodError": "errors",
@@ -45,7 +46,9 @@ _HOME = {
     "faithfulness": "attribution.faithfulness",
     "flow": "attribution.flow",
     "from_arrays": "recording.arrays",
+    "head_metrics": "heads.metrics",
     "implied_weights": "recording.efficient",
+    "induction_scores": "heads.induction",
     "plot_heads": "api",
     "rollout": "attribution.rollout",
     "to_networkx": "attribution.graph",
@@ -70,6 +73,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.heads.ablation import Ablation as Ablation
     from attn_widget.heads.ablation import ablate as ablate
     from attn_widget.heads.ablation import ablation_scan as ablation_scan
+    from attn_widget.heads.induction import induction_scores as induction_scores
+    from attn_widget.heads.metrics import head_metrics as head_metrics
+    from attn_widget.heads.table import HeadTable as HeadTable
     from attn_widget.recording.arrays import from_arrays as from_arrays
     from attn_widget.recording.efficient import implied_weights as implied_weights
     from attn_widget.recording.routes import capture as capture
