@@ -18,6 +18,7 @@ from PIL import Image
 from attn_widget.cli import execute
 
 COLOURS = 255
+LIVE = "application/vnd.jupyter.widget-view+json"
 ROOT = Path(__file__).parents[1]
 # Numbers must be the same on every machine with the same packages; progress bars would stay in the file.
 SETTINGS = {
@@ -25,6 +26,7 @@ SETTINGS = {
     "PYTHONHASHSEED": "0",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TQDM_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 
@@ -38,6 +40,8 @@ def save(notebook: Path) -> None:
     document.metadata = {"kernelspec": document.metadata.kernelspec, "language_info": language}
     for cell in document.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if LIVE not in output.get("data", {})]  # progress bars
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 raise RuntimeError(f"{notebook.name} must run without warnings, got: {output.text.strip()[:500]}")

@@ -112,6 +112,7 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
             f"({_first_line(error)}). Check the name, or give a folder.",
             code=code or None,
         ) from error
+    model.config._name_or_path = str(name)  # what it was asked for: its place is of no interest to others
     return model, _reader(place, extra, transformers)
 
 
