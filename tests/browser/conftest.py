@@ -149,6 +149,12 @@ class Notebook:
         is_light = str(name == "light").lower()
         self.page.wait_for_function("(v) => document.body.dataset.jpThemeLight === v", arg=is_light)
 
+    def reload(self) -> None:
+        """Save, and load the page again; the kernel lives on."""
+        self.command("docmanager:save")
+        self.page.goto(self.page.url.replace("&reset", ""), wait_until="domcontentloaded")
+        self.page.wait_for_function(READY, timeout=120_000)
+
     def widget(self, nth: int = 0) -> Locator:
         """Return the nth widget on the page."""
         return self.page.locator(".attn-widget").nth(nth)
@@ -156,7 +162,7 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook with these cells in JupyterLab; errors of our own code fail the test at its end."""
+    """Open a notebook with these cells in a host; errors of our own code fail the test at its end."""
     base, root = server
     errors: list[str] = []
     contexts = []
@@ -164,7 +170,7 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
     def is_ours(text: str) -> bool:
         return "blob:" in text or "anywidget" in text  # the host logs errors of its own
 
-    def go(*cells: str, width: int = 1200, height: int = 1000, scale: float = 1) -> Notebook:
+    def go(*cells: str, host: str = "lab/tree", width: int = 1200, height: int = 1000, scale: float = 1) -> Notebook:
         name = f"{request.node.name.replace('[', '_').replace(']', '')}{len(contexts)}.ipynb"
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(c) for c in cells],
@@ -180,7 +186,7 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
             "console",
             lambda m: errors.append(m.text) if m.type == "error" and is_ours(m.text + str(m.location)) else None,
         )
-        page.goto(f"{base}/lab/tree/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
+        page.goto(f"{base}/{host}/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
         page.wait_for_function(READY, timeout=120_000)
         notebook = Notebook(page)
         notebook.theme("light")  # the host remembers what the last test chose

@@ -1,0 +1,74 @@
+"""What hosts that cannot run here ask of a widget, by their documents: VS Code and Colab."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import sys
+import types
+
+import anywidget._util
+import numpy as np
+import pytest
+
+import attn_widget.widget as widgets
+from attn_widget.records import Tokens
+from attn_widget.widget.drawings import VIEWS
+from attn_widget.widget.widget import AttentionWidget
+from tests.conftest import capture_of, softmax_rows
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MB = 1 << 20
+STATIC = pathlib.Path(widgets.__file__).parent / "static"
+
+
+@pytest.fixture
+def large(wire) -> AttentionWidget:
+    """12 layers × 12 heads × 128 tokens."""
+    weights = softmax_rows(np.random.default_rng(0), 12, 12, 128, 128).astype(np.float32)
+    return AttentionWidget(capture_of(weights, Tokens(tuple(f"token{i}" for i in range(128)))))
+
+
+def test_the_state_that_hosts_copy_and_save_is_small_and_has_no_buffers(large):
+    state = large.get_state()
+    module = state.pop("_esm")
+    assert len(str(module)) < 100_000
+    assert len(json.dumps(state)) < 50_000  # JSON takes no bytes: a buffer would raise here
+
+
+@pytest.mark.parametrize("view", [v for v in VIEWS if v != "neuron"])
+def test_every_message_is_small_enough_for_hosts_that_copy_it(large, wire, view):
+    data = {name: getattr(large, name) for name in large._spec().__dataclass_fields__}
+    wire.reply(large, "frame", **(data | {"view": view}))
+    assert max(len(json.dumps(content)) + sum(map(len, buffers)) for content, buffers in wire.sent) < 4 * MB
+
+
+@pytest.mark.parametrize("bundle", ["widget.js", "static.js"])
+def test_a_bundle_loads_nothing_by_address(bundle):
+    """It is loaded from a blob, where relative addresses lead nowhere: no imports, workers or pieces."""
+    text = (STATIC / bundle).read_text(encoding="utf-8")
+    assert not re.findall(r"""\bimport\s*\(|(?:^|[;}])\s*import\s*["'{*]|import\.meta|new Worker""", text)
+    assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}
+
+
+def test_in_colab_the_custom_widget_manager_is_switched_on_and_named_beside_the_picture(wire, capture, monkeypatch):
+    calls = []
+    output = types.ModuleType("google.colab.output")
+    output.enable_custom_widget_manager = lambda: calls.append(1)
+    output._widgets = types.SimpleNamespace(_installed_url="https://manager")
+    monkeypatch.setitem(sys.modules, "google.colab.output", output)
+    anywidget._util.enable_custom_widget_manager_once.cache_clear()
+    data, metadata = AttentionWidget(capture)._repr_mimebundle_()
+    anywidget._util.enable_custom_widget_manager_once.cache_clear()
+    assert calls == [1]
+    assert metadata == {WIDGET: {"colab": {"custom_widget_manager": {"url": "https://manager"}}}}
+    assert "image/png" in data
+
+
+def test_a_host_finds_live_view_then_picture_then_words(wire, capture):
+    """Hosts choose by their own ranking: all three must be there, and no page that would outrank the picture."""
+    data, _ = AttentionWidget(capture)._repr_mimebundle_()
+    assert set(data) == {WIDGET, "image/png", "text/plain"}
+    assert len(data["text/plain"]) < 120
+    assert len(data["image/png"]) < MB // 2
