@@ -1,6 +1,6 @@
 """Attention rollout beside the bare matrix products it is made of, and its error, in one run.
 
-    python tests/benchmarks/bench_rollout.py          # add `long` for one row of 8,192 tokens on SmolLM2 (minutes)
+    python tests/benchmarks/bench_rollout.py          # add `long 8192` for one row of so many tokens
 
 From head-reduced matrices, 512 tokens × 12 layers, NumPy and torch; each side is the least of several runs that take
 turns.
@@ -46,7 +46,7 @@ def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[fl
     return best[0], best[1]
 
 
-def long_text(tokens: int = 8192) -> None:
+def long_text(tokens: int) -> None:
     """Print what one row of rollout takes of time and memory on a real decoder whose weights are not kept."""
     from attn_widget import attribute
     from attn_widget.recording.runner import ModelRunner
@@ -70,8 +70,8 @@ def long_text(tokens: int = 8192) -> None:
 
 def main() -> None:
     """Print the table."""
-    if "long" in sys.argv[1:]:
-        long_text()
+    if sys.argv[1:2] == ["long"]:
+        long_text(int(sys.argv[2]))
         return
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
