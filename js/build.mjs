@@ -1,4 +1,5 @@
 // Builds the bundles that the Python package carries. Deterministic: CI builds again and compares.
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
 import * as esbuild from "esbuild";
@@ -11,7 +12,8 @@ const entries = { widget: "src/widget.js", static: "src/static-host.js" };
 
 /** The module of the style sheet, packed: the sheet comes out of it as it went in. @param {string} code */
 function sheet(code) {
-  if (code.includes("\\")) throw new Error("The style sheet must have no backslash: it is not read as JavaScript.");
+  if (code.includes("\\"))
+    throw new Error("The style sheet must have no backslash: it is not read as JavaScript.");
   const { text, codes, parts } = packed(code.slice(code.indexOf("`") + 1, code.lastIndexOf("`")));
   const [list, marks, rest] = [parts.join("`"), codes, text].map((each) => JSON.stringify(each));
   return `export const css=${list}.split("\`").reduceRight((all,part,i)=>all.replaceAll(${marks}[i],part),${rest});`;
@@ -36,6 +38,22 @@ const unindented = {
     });
   },
 };
+
+/**
+ * The bundle, run once per page: a host evaluates it anew for every widget and never lets go of what that made.
+ * Known by its content, so that a page with widgets of two versions runs both.
+ * @param {string} code what ends in one default export
+ */
+function onceAPage(code) {
+  const [end, name] = /export\s*\{\s*([\w$]+) as default\s*\};?\s*$/.exec(code);
+  const mark = createHash("sha256").update(code).digest("hex").slice(0, 8);
+  const body = `${code.slice(0, -end.length)}return ${name}`;
+  return `const a=Symbol.for("attn-widget ${mark}"),b=globalThis[a]??=(()=>{${body}})();export{b as default};`;
+}
+
+/** Letters beyond Latin-1 as escapes: with one of them a browser keeps every copy of the text at two bytes a letter. @param {string} code */
+const inLatin1 = (code) =>
+  code.replace(/[^\0-\xff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /** Said so often that a name of one letter pays: see short.js. */
 const SHORT = {
@@ -68,15 +86,16 @@ if (watch) {
   await context.watch();
 } else {
   const { outputFiles } = await esbuild.build({ ...options, plugins: [unindented], write: false });
-  for (const { path, text } of outputFiles) {
-    const { code } = await minify(text, {
+  for (const { path, text: bundle } of outputFiles) {
+    const { code } = await minify(bundle, {
       module: true,
       ecma: 2020,
       compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false },
-      mangle: { properties: { regex: SHORTENED, reserved: inStrings(text) } },
+      mangle: { properties: { regex: SHORTENED, reserved: inStrings(bundle) } },
       format: { comments: false },
     });
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `${code}\n`);
+    const text = inLatin1(code);
+    writeFileSync(path, `${text.includes("as default") ? onceAPage(text) : text}\n`);
   }
 }

@@ -1,10 +1,6 @@
 // One view of the widget, put together: traits and messages come in, one update per frame goes out.
-import { html, nothing, render } from "./html.js";
 import { createAblation } from "./ablation.js";
-import { caption, side } from "./caption.js";
-import { controls } from "./controls.js";
 import { pressed } from "./keys.js";
-import { readout, runFailure, spoken } from "./readout.js";
 import { Requester } from "./requester.js";
 import { matchesOf, nextMatch, placeOf } from "./find.js";
 import { pinned, rowsOf } from "./selection.js";
@@ -15,7 +11,7 @@ import { createShell } from "./shell.js";
 import { createState } from "./state.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "./status.js";
 import { Store } from "./store.js";
-import { textboxes } from "./textbox.js";
+import { surround } from "./surround.js";
 import { resolve, watchTheme } from "./theme.js";
 import { VIEWS } from "./views/index.js";
 import { sameTarget } from "./views/pointer.js";
@@ -178,31 +174,26 @@ export function mount(model, el, signal) {
     const matches = found && { count: found.length, at: placeOf(found, local.hover) };
 
     const options = (frame && local.shown?.options?.(frame)) || [];
-    const { folded } = local;
-    const progress = work?.share ?? null;
-    render(
-      controls({ traits, width, narrow, folded, dead, matches, progress, look, options }, actions),
-      shell.controls,
-    );
     const tried = dead ? [] : [steps(traits, actions), ablation(traits)];
-    render([textboxes(traits, local.draft, actions), ...tried], shell.texts);
-    render(dead ? runFailure(traits.error) : nothing, shell.message);
-    shell.stage.hidden = dead;
-    const hasSide = !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));
-    shell.stage.toggleAttribute("data-side", hasSide && !narrow);
-    render(said && hasSide ? side(said, actions) : nothing, shell.side);
-    const failure =
-      local.hover || dead ? null : failureOf(saving.failed ? saving : store, traits, local.dismissed);
+    const failing = saving.failed ? saving : store;
+    const failure = local.hover || dead ? null : failureOf(failing, traits, local.dismissed);
     const tooNarrow = !said && !!store.shown && width < NARROWEST;
     const notice = noticeOf({ traits, noMatch, hasPicture: !!frame, tooNarrow, kernel: local.kernel });
-    const reading = said?.reading ?? null;
-    const still = frame && failure ? `Still showing ${frame.layer_label ?? frame.view}.` : null;
-    const legend = said && !said.legendBeside ? said.legend : null;
-    const working = local.hover ? null : work;
-    const below = html`${readout({ reading, failure, still, working, notice, narrow, legend }, actions)}
-    ${caption(said, frame, narrow, actions)}`;
-    render(dead ? nothing : below, shell.below);
-    shell.say(spoken(reading));
+    const around = {
+      traits,
+      width,
+      narrow,
+      dead,
+      matches,
+      look,
+      options,
+      tried,
+      said,
+      frame,
+      failure,
+      notice,
+    };
+    surround(shell, { ...around, work, ...local }, actions);
   }
 
   /** Ask for what these traits show. @param {Traits} traits */

@@ -44,7 +44,11 @@ export function answers(stored, bytes) {
       /** @type {[number, number]} */
       const pool = [Math.max(1, Math.ceil(rows / cells)), Math.max(1, Math.ceil(columns / cells))];
       const tiles = places.map(({ layer, head, saturation }) => ({ layer, head, saturation, exact: 1 }));
-      const header = { ...common, unit, causal, layer_label: "all layers", pool, tiles };
+      /** @type {Map<number, number>} */
+      const lanes = new Map();
+      for (const place of places) lanes.set(place.layer, (lanes.get(place.layer) ?? 0) + 1);
+      const [n_layers, n_heads] = [lanes.size, Math.max(...lanes.values())];
+      const header = { ...common, unit, causal, layer_label: "all layers", pool, n_layers, n_heads, tiles };
       const shape = [tiles.length, Math.ceil(rows / pool[0]), Math.ceil(columns / pool[1])];
       return message(header, [
         rooted("tiles", shape, joined(made.map(({ weights }) => pooled(weights, columns, pool)))),

@@ -57,3 +57,13 @@ export function write(ctx, text, x, y, align, colour) {
  * @param {number} v
  */
 export const onHalf = (v) => Math.round(v) + 0.5;
+
+/** Make a canvas these pixels. @param {HTMLCanvasElement} canvas @param {Uint32Array} data @param {number} width @param {number} height */
+export function put(canvas, data, width, height) {
+  canvas.width = Math.max(1, width);
+  canvas.height = Math.max(1, height);
+  const ctx = /** @type {Context} */ (canvas.getContext("2d"));
+  const image = ctx.createImageData(canvas.width, canvas.height);
+  new Uint32Array(image.data.buffer).set(data);
+  ctx.putImageData(image, 0, 0);
+}

@@ -1,0 +1,61 @@
+// The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are too many.
+import { focusOf, rowsOf } from "../selection.js";
+import { maskOf } from "../masking.js";
+import { groupOf } from "../spec.js";
+import { put, setFont, write } from "./canvas.js";
+import { edgesOf, edgesOfRow } from "./edges.js";
+import { pixels, pooled } from "./heatmap.js";
+import { lineOpacity, paintLines, traceOpacity } from "./lines.js";
+import { headColours } from "./palettes.js";
+import { paintToken } from "./tokens.js";
+
+/** @typedef {import("../types.js").Scene} Scene */
+/** @typedef {import("../types.js").Frame} Frame */
+/** @typedef {import("./model-layout.js").ModelLayout} ModelLayout */
+/** @typedef {CanvasRenderingContext2D} Context */
+
+/** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {HTMLCanvasElement} small for the heat map */
+export function paintDetail(ctx, scene, detail, place, small) {
+  const { look, traits, hover } = scene;
+  setFont(ctx, look, 11);
+  const target = hover && !("layer" in hover) ? hover : null;
+  if (!place.row) {
+    const side = Math.min(place.width, place.height);
+    const [r, c] = detail.arrays.weights.shape.slice(-2);
+    const factor = Math.max(1, Math.ceil(Math.max(r, c) / (side * look.ratio)));
+    const grid = pooled(detail.arrays.weights, 0, r, c, factor, maskOf(detail));
+    const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
+    const style = { scale: detail.arrays.weights.scale, root: true, dark: look.dark };
+    put(small, pixels(grid, part, style), grid.columns, grid.rows);
+    ctx.drawImage(small, place.x, place.y, side, side);
+    write(ctx, "query ↓  key →", place.x, place.y - 12, "left", look.ink3);
+    return;
+  }
+  write(ctx, "query", place.xQuery, place.y - 12, "right", look.ink3);
+  write(ctx, "key", place.xKey, place.y - 12, "left", look.ink3);
+  const focus = focusOf(detail.queries, detail.keys, traits, target);
+  const y = (/** @type {number} */ i) => place.y + (i + 0.5) * place.row;
+  const nHeads = groupOf(traits).heads;
+  const colour = headColours(nHeads, [traits.head], look.dark, look.ink)(traits.head);
+  const style = { xStart: place.xQuery + 6, xEnd: place.xKey - 6, yQuery: y, yKey: y, offset: () => 0 };
+  const full = { ...style, colour: () => colour, scale: detail.arrays.weights.scale, opacity: lineOpacity };
+  paintLines(ctx, edgesOf(detail, [0], traits.threshold), focus ? { ...full, opacity: traceOpacity } : full);
+  for (const index of focus?.rows ?? []) {
+    const exact = focus && scene.exact(focus.side, index);
+    if (focus) paintLines(ctx, edgesOfRow(detail, [0], traits.threshold, focus.side, index, exact), full);
+  }
+  for (const side of /** @type {const} */ (["query", "key"])) {
+    const axis = side === "query" ? detail.queries : detail.keys;
+    const pins = new Set(rowsOf(axis, traits[side]));
+    for (const [i, token] of axis.text.entries()) {
+      paintToken(ctx, look, token, side === "query" ? place.xQuery : place.xKey, y(i), {
+        align: side === "query" ? "right" : "left",
+        size: place.row >= 15 ? 12 : 10,
+        room: 90,
+        special: !!axis.special[i],
+        pinned: pins.has(i),
+        hover: !!target && "side" in target && target.side === side && target.index === i,
+      });
+    }
+  }
+}
