@@ -166,7 +166,7 @@ class Explains:
             ids = tokenizer(of, add_special_tokens=False)["input_ids"]
             if len(ids) != 1:
                 raise InputError(f"of must be one token, got {of!r}, which is {len(ids)}. Give one token, or its id.")
-            return ids[0]
+            of = ids[0]
         if not 0 <= of < len(logits):
             raise InputError(f"of must be 0 to {len(logits) - 1}, got {of}. Choose a class or token that exists.")
         return of

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -14,6 +16,7 @@ from transformers import (
     LlamaForCausalLM,
     MarianConfig,
     MarianMTModel,
+    PreTrainedTokenizerFast,
 )
 
 import attn_widget as aw
@@ -201,6 +204,16 @@ def test_scores_that_do_not_exist_are_refused():
         runner.gradients(IDS, of=lambda out: out.logits)
     with pytest.raises(aw.InputError, match="of must be a function of the output for a model without logits"):
         aw.ModelRunner(runner.model.bert).gradients(IDS)
+
+
+def test_a_token_can_be_named_where_the_answer_is_a_token():
+    runner = small_bert()
+    words = Tokenizer(WordLevel({f"w{i}": i for i in range(40)}, unk_token="w0"))
+    runner.tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
+    named, numbered = (runner.gradients(IDS, of=of).layers[0].gradient for of in ("w3", 3))
+    assert torch.equal(named, numbered)
+    with pytest.raises(aw.InputError, match=r"of must be 0 to 3, got 30. Choose a class or token that exists"):
+        runner.gradients(IDS, of="w30")
 
 
 def test_asking_why_leaves_the_model_as_it_was():
