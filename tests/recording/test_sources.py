@@ -9,6 +9,7 @@ import pytest
 
 from attn_widget.errors import InputError
 from attn_widget.recording import sources
+from attn_widget.recording.runner import ModelRunner
 from tests.models import MINILM, SMOLLM2, minilm
 
 
@@ -69,3 +70,9 @@ def test_the_class_comes_from_the_architectures_of_the_configuration(tmp_path):
     assert not loaded.training
     assert tokenizer is None
     assert type(minilm()[0]) is transformers.BertModel
+
+
+def test_a_packaged_model_goes_by_the_name_it_was_asked_for_and_not_by_its_place():
+    model, _ = minilm()
+    assert model.config.name_or_path == MINILM
+    assert ModelRunner(model).name == MINILM
