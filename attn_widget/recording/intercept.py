@@ -19,7 +19,7 @@ from attn_widget.recording import fused
 from attn_widget.recording import trail as trails
 from attn_widget.recording.recompute import MASKED_BELOW, plain_weights
 from attn_widget.recording.record import Record, Recorder
-from attn_widget.recording.trail import Mixed, Shares, Trail, put, tag_of
+from attn_widget.recording.trail import Mixed, Shares, Trail, flat, put, tag_of
 
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
 MIXED_RESHAPES = trails.RESHAPES | {"transpose", "permute", "swapaxes", "movedim", "concat", "cat", "transpose_"}
@@ -52,7 +52,7 @@ class Interceptor(TorchFunctionMode):
         self.seen.add(name)
         if name in trails.PRODUCTS:
             return self._product(name, func, args, kwargs)
-        tag = next((t for t in map(tag_of, _flat(args, kwargs)) if t is not None), None)
+        tag = next((t for t in map(tag_of, flat(args, kwargs)) if t is not None), None)
         if tag is None:
             return func(*args, **kwargs)
         if isinstance(tag, Trail):
@@ -71,7 +71,7 @@ class Interceptor(TorchFunctionMode):
     def _product(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         """Run a product: it may begin a trail, end one at the values, or be the output projection."""
         output = func(*args, **kwargs)
-        tags = [tag_of(t) for t in _flat(args, kwargs)]
+        tags = [tag_of(t) for t in flat(args, kwargs)]
         shares = next((t for t in tags if isinstance(t, Shares)), None)
         mixed = next((t for t in tags if isinstance(t, Mixed)), None)
         if shares is not None:
@@ -100,7 +100,7 @@ class Interceptor(TorchFunctionMode):
         """Return whether a product's operand is a parameter: that is a layer, not an attention."""
         return any(
             isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters
-            for t in _flat(args, kwargs)
+            for t in flat(args, kwargs)
         )
 
     def _scores(self, name: str, func: Any, args: Any, kwargs: Any, trail: Trail) -> Any:
@@ -109,7 +109,7 @@ class Interceptor(TorchFunctionMode):
         if name not in trails.SOFTMAXES or tag_of(scores) is not trail:
             output = func(*args, **kwargs)
             # In-place operations return the tensor they changed: its tag must change with it.
-            return put(output, trails.follow(name, args, kwargs, output, trail)) if _is_tensor(output) else output
+            return put(output, trails.follow(name, args, kwargs, output, trail)) if isinstance(output, torch.Tensor) else output
         before = scores.detach()
         output = func(*args, **kwargs)
         dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
@@ -221,7 +221,7 @@ class Interceptor(TorchFunctionMode):
         record = tag.record
         if record.projection is not None:
             return
-        operands = [t for t in _flat(args, kwargs) if isinstance(t, torch.Tensor)]
+        operands = [t for t in flat(args, kwargs) if isinstance(t, torch.Tensor)]
         width = record.shape[1] * (record.v.shape[-1] if record.v is not None else 0)
         matrix = None
         if name == "linear" and len(operands) >= 2 and operands[1].ndim == 2:
@@ -289,16 +289,3 @@ def _narrow(term: torch.Tensor) -> torch.Tensor:
         if term.shape[axis] > 1 and bool((term == first).all()):
             term = first
     return term
-
-
-def _flat(args: Any, kwargs: Any) -> list[Any]:
-    """Return arguments one by one, those in lists too."""
-    out: list[Any] = []
-    for value in (*args, *kwargs.values()):
-        out.extend(value) if isinstance(value, list | tuple) else out.append(value)
-    return out
-
-
-def _is_tensor(value: Any) -> bool:
-    """Return whether a value can carry a tag."""
-    return isinstance(value, torch.Tensor)

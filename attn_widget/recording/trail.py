@@ -235,3 +235,11 @@ def einsum_letters(args: tuple[Any, ...]) -> tuple[tuple[str, str], str, tuple[A
     inputs, out = text.split("->")
     first, second = inputs.split(",")
     return (first, second), out, (operands[0], operands[1])
+
+
+def flat(args: Any, kwargs: Any) -> list[Any]:
+    """Return a call's arguments one by one, those in lists too."""
+    out: list[Any] = []
+    for value in (*args, *kwargs.values()):
+        out.extend(value) if isinstance(value, list | tuple) else out.append(value)
+    return out
