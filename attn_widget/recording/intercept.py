@@ -99,8 +99,7 @@ class Interceptor(TorchFunctionMode):
     def _weighs(self, args: Any, kwargs: Any) -> bool:
         """Return whether a product's operand is a parameter: that is a layer, not an attention."""
         return any(
-            isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters
-            for t in flat(args, kwargs)
+            isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters for t in flat(args, kwargs)
         )
 
     def _scores(self, name: str, func: Any, args: Any, kwargs: Any, trail: Trail) -> Any:
@@ -109,7 +108,9 @@ class Interceptor(TorchFunctionMode):
         if name not in trails.SOFTMAXES or tag_of(scores) is not trail:
             output = func(*args, **kwargs)
             # In-place operations return the tensor they changed: its tag must change with it.
-            return put(output, trails.follow(name, args, kwargs, output, trail)) if isinstance(output, torch.Tensor) else output
+            if not isinstance(output, torch.Tensor):
+                return output
+            return put(output, trails.follow(name, args, kwargs, output, trail))
         before = scores.detach()
         output = func(*args, **kwargs)
         dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
