@@ -1,0 +1,152 @@
+"""A widget in JupyterLab and in Notebook 7: re-run, reloaded, saved, restarted, and inside other widgets."""
+
+from __future__ import annotations
+
+import copy
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.sign import NotebookNotary
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import TOKEN
+from tests.browser.test_lab import ROW, TOP, canvas_of, colours, drawn
+
+MAKE = """import numpy as np, attn_widget as aw
+scores = np.random.default_rng(0).normal(size=(3, 2, 8, 8)) * 2
+weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+w = aw.AttentionWidget(aw.from_arrays(weights, list("abcdefgh")))"""
+
+
+def pin(widget: Locator, index: int) -> None:
+    """Click a token on the query's side, and give the page time to tell Python."""
+    canvas_of(widget).click(position={"x": 80, "y": TOP + ROW * index + ROW / 2})
+    widget.page.wait_for_timeout(300)
+
+
+@pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
+def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_agree(open_notebook, host):
+    notebook = open_notebook(MAKE, "w", host=host)
+    notebook.run(0)
+    notebook.run(1)
+    assert colours(drawn(notebook.widget(), "head", "raw", 0)) > 30
+    pin(notebook.widget(), 3)
+    notebook.widget().get_by_role("button", name="next layer").click()
+    drawn(notebook.widget(), "head", "raw", 1)
+    notebook.page.wait_for_timeout(300)
+    assert notebook.add("print(w.query, w.layer)") == "[3] 1"
+
+    notebook.run(1)  # the same widget again: its view comes back as it was
+    drawn(notebook.widget(), "head", "raw", 1)
+    expect(notebook.widget()).to_have_count(1)
+
+    notebook.reload()
+    drawn(notebook.widget(), "head", "raw", 1)
+    pin(notebook.widget(), 5)
+    notebook.widget().get_by_role("radio", name="rollout").click()
+    drawn(notebook.widget(), "head", "rollout", 1)
+    assert notebook.add("print(w.query, w.layer, w.method)") == "[5] 1 rollout"
+    notebook.add("w.layer = 2")
+    drawn(notebook.widget(), "head", "rollout", 2)
+
+    notebook.run(0)  # another widget under the same name
+    notebook.run(1)
+    drawn(notebook.widget(), "head", "raw", 0)
+    expect(notebook.page.locator(".attn-widget")).to_have_count(1)
+
+
+def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_back(open_notebook):
+    notebook = open_notebook(MAKE, "w")
+    notebook.run(0)
+    notebook.run(1)
+    canvas = drawn(notebook.widget(), "head", "raw", 0)
+    notebook.page.evaluate("""() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()""")
+    notebook.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=90_000
+    )
+    assert colours(canvas) > 30
+    notebook.run(0)
+    notebook.run(1)
+    drawn(notebook.widget(), "head", "raw", 0)
+    pin(notebook.widget(), 2)
+    assert notebook.add("print(w.query)") == "[2]"
+
+
+LAYOUT = """import ipywidgets
+other = aw.AttentionWidget(w.capture, view="matrix", layer=2)
+slider = ipywidgets.IntSlider(max=2)
+js = ipywidgets.jslink((slider, "value"), (w, "layer"))
+python = ipywidgets.link((w, "method"), (other, "method"))
+seen = []
+other.observe(lambda change: seen.append(change["new"]), "method")
+ipywidgets.Tab([ipywidgets.VBox([slider, w]), other])"""
+
+
+def test_boxes_tabs_links_and_observers_hold_two_widgets(open_notebook):
+    notebook = open_notebook(MAKE, LAYOUT)
+    notebook.run(0)
+    notebook.run(1)
+    first, second = notebook.widget(0), notebook.widget(1)
+    drawn(first, "head", "raw", 0)
+    notebook.add("slider.value = 1")  # to the page, along the page's own link, and back
+    drawn(first, "head", "raw", 1)
+    first.get_by_role("radio", name="rollout").click()
+    drawn(first, "head", "rollout", 1)
+    notebook.page.wait_for_timeout(300)
+    assert notebook.add("print(w.layer, seen)") == "1 ['rollout']"
+    expect(second).not_to_be_visible()
+    notebook.page.locator(".jupyter-widget-tab .lm-TabBar-tab").nth(1).click()
+    canvas = drawn(second, "matrix", "rollout", 2)
+    assert colours(canvas) > 10
+    box, room = second.bounding_box(), notebook.page.locator(".jupyter-widget-tab").bounding_box()
+    assert 0.9 * room["width"] < box["width"] <= room["width"]
+    assert canvas.bounding_box()["height"] > 100
+
+
+@pytest.fixture(scope="session")
+def executed() -> nbformat.NotebookNode:
+    """A notebook that was run and saved with the state of its widgets: one live, one static."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (MAKE, "w.layer = 1\nw", "w.show_static()")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return notebook
+
+
+def without_kernel(server, page: Page, notebook: nbformat.NotebookNode, state: bool, trusted: bool) -> None:
+    """Open a saved notebook whose kernel is not installed here, and choose to have none."""
+    base, root = server
+    name = f"saved-{state}-{trusted}"
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata |= {"kernelspec": {"name": "elsewhere", "display_name": "Elsewhere"}, "name": name}
+    notebook.metadata.pop("language_info", None)  # or a kernel of the same language is started
+    if not state:
+        del notebook.metadata["widgets"]
+    file = root / f"{name}.ipynb"
+    nbformat.write(notebook, file)
+    if trusted:
+        NotebookNotary(data_dir=str(root.parent / "data")).sign(nbformat.read(file, as_version=4))
+    page.goto(f"{base}/lab/workspaces/{name}/tree/{file.name}?token={TOKEN}", wait_until="domcontentloaded")
+    page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+@pytest.mark.parametrize("state", [True, False], ids=["state", "stateless"])
+def test_a_saved_notebook_without_a_kernel_shows_what_its_host_lets_it(server, chromium, executed, state, trusted):
+    context = chromium.new_context(viewport={"width": 1200, "height": 1600})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    try:
+        without_kernel(server, page, executed, state, trusted)
+        live, static = page.locator(".jp-CodeCell").nth(1), page.locator(".jp-CodeCell").nth(2)
+        # show_static leaves a picture that needs neither kernel, nor state, nor trust.
+        still = static.locator("img")
+        expect(still).to_be_visible()
+        assert still.evaluate("(image) => image.naturalWidth") > 400
+        if trusted:
+            drawn(static.frame_locator("iframe").locator(".attn-widget"), "head", "raw", 1)
+        if not trusted:
+            assert live.locator("img").evaluate("(image) => image.naturalWidth") > 400
+            expect(static.locator("iframe")).to_have_count(0)
+    finally:
+        context.close()
