@@ -145,12 +145,16 @@ def _fine(sheet: Image.Image) -> Image.Image:
     return sheet.reduce(FINE)  # plain averages: sharper filters overshoot, and colours would not be what they mean
 
 
+_DASHES = str.maketrans("–−", "--")  # the typeface that Pillow carries has only the hyphen
+
+
 def _with_caption(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
     sheet = Image.new("RGB", (WIDTH_PX, picture.height + 18 * len(lines) + 10), "#" + palettes.PAPER)
     sheet.paste(picture, (0, 0))
     draw = ImageDraw.Draw(sheet)
     for i, line in enumerate(lines):
         at = (4, picture.height + 6 + 18 * i)
+        line = line.translate(_DASHES)
         draw.text(at, line, "#" + (palettes.INK if i == 0 else palettes.INK_2), font=_font(12, fine=1))
     return sheet
 
