@@ -48,6 +48,12 @@ def test_the_readme_python_runs():
         exec(compile(block, "README.md", "exec"), names)  # the README is ours
 
 
+def test_the_readme_links_to_every_notebook_and_to_nothing_that_is_not_there():
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / "README.md").read_text())
+    assert [place for place in linked if not (ROOT / place).is_file()] == []
+    assert [path.name for path in NOTEBOOKS if f"notebooks/{path.name}" not in linked] == []
+
+
 def test_the_readmes_pictures_exist():
     pictures = re.findall(r'(?:src(?:set)?="|\]\()(docs/[^")]+)', (ROOT / "README.md").read_text())
     assert pictures
