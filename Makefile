@@ -72,7 +72,7 @@ bench: $(VENV)/.models
 bench-views: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -s -q -p no:cacheprovider tests/benchmarks/bench_views.py
 
-# The model of notebooks/verb_number.ipynb, from the seed: minutes on one core, and the accuracy at the end.
+# The model of notebooks/14_verb_number.ipynb, from the seed: minutes on one core, and the accuracy at the end.
 train-verb-number: $(VENV)/.models
 	OMP_NUM_THREADS=1 $(BIN)/python notebooks/verb_number/train.py
 
