@@ -108,16 +108,16 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     weights = np.where(missing, 0, weights)
     top = float(weights.max(initial=0.0))
     scale = top if top > 1 else 1.0
-    table = palettes.sequential_table()
-    colours = table[np.round(np.clip(weights / scale, 0, 1) * 255).astype(int)]
+    table = palettes.sequential_table().astype(np.uint8)
+    colours = table[np.round(np.clip(weights / scale, 0, 1) * 255).astype(np.uint8)]
     if frame.fields["causal"]:
         colours[np.triu(np.ones(weights.shape, bool), 1)] = palettes.rgb(palettes.PAPER)
-    striped = np.add.outer(*map(np.arange, weights.shape)) % 2 == 0  # as the page hatches what is not a number
-    colours[missing] = np.where(striped[missing, None], palettes.rgb(palettes.INK_3), palettes.rgb(palettes.PAPER))
+    striped = np.sum(np.nonzero(missing), axis=0) % 2 == 0  # as the page hatches what is not a number
+    colours[missing] = np.where(striped[:, None], palettes.rgb(palettes.INK_3), palettes.rgb(palettes.PAPER))
     labelled = cell >= 12
     above = 90 if labelled else 8
     sheet = _sheet(above + height + 8)
-    picture = Image.fromarray(colours.astype(np.uint8)).resize((width * FINE, height * FINE), Image.Resampling.BOX)
+    picture = Image.fromarray(colours).resize((width * FINE, height * FINE), Image.Resampling.BOX)
     sheet.paste(picture, (_LABEL_PX * FINE, above * FINE))
     draw = ImageDraw.Draw(sheet)
     for row in _rows(queries, picked.query):

@@ -58,11 +58,12 @@ def pair(
     ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both axes are one text.
     """
     asks, answers = (None, None) if segments == "all" else ("AB".index(letter) for letter in segments.split("-"))
-    rows = sinks if queries is keys else ()
-    return (
-        displayed(queries, hide_special=hide_special, words=words, segment=asks, sinks=rows),
-        displayed(keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks),
-    )
+    one_text = queries is keys
+    rows = sinks if one_text else ()
+    shown = displayed(queries, hide_special=hide_special, words=words, segment=asks, sinks=rows)
+    if one_text and asks == answers:
+        return shown, shown
+    return shown, displayed(keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks)
 
 
 def displayed(

@@ -50,7 +50,7 @@ export function mount(model, el, signal) {
     captureId: -1,
     runningSince: 0,
     draws: 0,
-    pins: "[[],[]]",
+    pins: "",
     picture: "",
   };
   /** @type {import("./types.js").Look | null} */
@@ -63,8 +63,9 @@ export function mount(model, el, signal) {
     set(/** @type {Partial<Traits>} */ values) {
       local.dismissed = state.traits().error.id ?? 0;
       saving.failed = null;
+      if ("find" in values) local.hover = null; // what the last search lit
       state.set(values);
-      local.pins = pinsOf(state.traits()); // what was pinned here is in sight already
+      if (values.query || values.key) local.pins = pinsOf(state.traits()); // what was pinned here is in sight
       schedule();
     },
     light: (/** @type {number | null} */ litHead) => change({ litHead }),
@@ -163,7 +164,7 @@ export function mount(model, el, signal) {
     shell.root.classList.toggle("narrow", narrow);
     const said = dead ? null : drawn(traits, look, width);
     const frame = said ? store.shown : null;
-    if (frame && store.complete && local.pins !== pinsOf(traits)) reveal(traits, frame);
+    if (frame?.view === traits.view && store.complete && local.pins !== pinsOf(traits)) reveal(traits, frame);
     const now = performance.now();
     local.runningSince = traits.running ? local.runningSince || now : 0;
     const { work, again } = workOf(saving.pending ? saving : store, traits, local.runningSince, now);
@@ -295,4 +296,4 @@ export function mount(model, el, signal) {
 }
 
 /** @param {Traits} traits */
-const pinsOf = ({ query, key }) => JSON.stringify([query, key]);
+const pinsOf = ({ view, query, key }) => JSON.stringify([view, query, key]);

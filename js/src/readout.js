@@ -55,11 +55,8 @@ function read(reading, narrow) {
   const number = html`<b data-number>${reading.exact ? fixed(reading.value, 4) : rounded(reading.value)}</b>`;
   if (reading.title) {
     return html`<b data-title>${reading.title}</b>
-      <span class="m cut"
-        >${narrow ? nothing : reading.where} <span data-query>${query}</span> →
-        <span data-key>${key}</span></span
-      >
-      ${number} ${notes}`;
+      <span class="tokens"><span data-query>${query}</span> → <span data-key>${key}</span></span>
+      ${number} ${notes}${narrow ? nothing : html`<span class="m cut">${reading.where}</span>`}`;
   }
   const { head } = reading;
   const swatch = head?.colour ? html`<i class="swatch" style="background:${head.colour}"></i>` : nothing;

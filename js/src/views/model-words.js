@@ -21,7 +21,12 @@ import { legendOf } from "./matrix-words.js";
 export function describeModel(scene, { joint, detail, order, scores, asNumbers }) {
   const { frame, traits, look, hover } = scene;
   const tiles = frame.tiles ?? [];
-  const on = hover && "layer" in hover ? hover : { layer: traits.layer, head: joint ? null : traits.head };
+  // The pointer may still rest on what another method drew there.
+  const isThere = tiles.some(
+    ({ layer, head }) => hover && "layer" in hover && hover.layer === layer && hover.head === head,
+  );
+  const chosen = { layer: traits.layer, head: joint ? null : traits.head };
+  const on = isThere ? /** @type {{ layer: number, head: number | null }} */ (hover) : chosen;
   const [pq, pk] = poolOf(frame);
   const what = many(tiles.length, joint ? "layer" : "head");
   const cells =
@@ -64,7 +69,7 @@ function detailReading(scene, detail, on, joint, scores) {
     title: titleOf(traits.method, on, joint),
     queries: [detail.queries.text[pair.query]],
     keys: [detail.keys.text[pair.key]],
-    where: focus.pinned || target ? "" : "strongest away from special tokens:",
+    where: focus.pinned || target ? "" : "strongest away from special tokens",
     head: null,
     value: pair.value,
     exact: pair.exact,
@@ -106,7 +111,7 @@ function tileReading({ frame, traits }, on, joint, scores) {
     title: titleOf(traits.method, on, joint),
     queries: [span(frame.queries.text, best.query, pq)],
     keys: [span(frame.keys.text, best.key, pk)],
-    where: "strongest away from special tokens:",
+    where: "strongest away from special tokens",
     head: null,
     value: best.value,
     exact: false,
