@@ -26,6 +26,7 @@ _HOME = {
     "Capture": "records",
     "Comparison": "widget.comparison",
     "HeadScores": "records",
+    "HeadSearch": "heads.found",
     "HeadTable": "heads.table",
     "InputError": "errors",
     "LayerAttention": "records",
@@ -51,6 +52,7 @@ _HOME = {
     "induction_scores": "heads.induction",
     "plot_heads": "api",
     "rollout": "attribution.rollout",
+    "search_heads": "heads.search",
     "to_networkx": "attribution.graph",
 }
 
@@ -73,8 +75,10 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.heads.ablation import Ablation as Ablation
     from attn_widget.heads.ablation import ablate as ablate
     from attn_widget.heads.ablation import ablation_scan as ablation_scan
+    from attn_widget.heads.found import HeadSearch as HeadSearch
     from attn_widget.heads.induction import induction_scores as induction_scores
     from attn_widget.heads.metrics import head_metrics as head_metrics
+    from attn_widget.heads.search import search_heads as search_heads
     from attn_widget.heads.table import HeadTable as HeadTable
     from attn_widget.recording.arrays import from_arrays as from_arrays
     from attn_widget.recording.efficient import implied_weights as implied_weights

@@ -181,13 +181,12 @@ def _bits(xp: Any, shares: Any) -> Any:
 def _asked(names: Any, axes: Axes) -> Asked:
     """Return the metrics that were asked for, each checked before any work."""
     asked = Asked()
+    check_names(names)
     if names is None:
         names = [name for name in METRICS if axes.square or name not in SHARES or not SHARES[name].square]
     for key, one in _listed(names):
         asked.order.append(key)
         if isinstance(one, str):
-            if one not in METRICS:
-                raise InputError(f"names must be among {', '.join(METRICS)}, got {one!r}. Choose from these.")
             if one in SHARES and SHARES[one].square and not axes.square:
                 raise MethodError(
                     f"{one} must be asked of attention within one stream, got attention between two. "
@@ -204,6 +203,17 @@ def _asked(names: Any, axes: Axes) -> Asked:
         else:
             asked.shares[key] = of_mask(key, _mask(one, (len(axes.queries), len(axes.keys))))
     return asked
+
+
+def check_names(names: Any) -> str:
+    """Return what the metrics are called together, refusing names that no capture could answer."""
+    if names is None:
+        return "all metrics"
+    listed = _listed(names)
+    for _, one in listed:
+        if isinstance(one, str) and one not in METRICS:
+            raise InputError(f"names must be among {', '.join(METRICS)}, got {one!r}. Choose from these.")
+    return ", ".join(key for key, _ in listed)
 
 
 def _listed(names: Any) -> list[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from attn_widget.recording.ablation import Ablates
 from attn_widget.recording.generation import Generates
 from attn_widget.recording.gradients import Explains
 from attn_widget.recording.inputs import is_encoder_decoder
+from attn_widget.recording.many import RunsMany
 from attn_widget.recording.prepare import check_ids, prepare
 from attn_widget.recording.routes import capture
 from attn_widget.records import Capture
@@ -24,7 +25,7 @@ from attn_widget.records import Capture
 GIBIBYTE = 2**30
 
 
-class ModelRunner(Explains, Ablates, Generates):
+class ModelRunner(Explains, Ablates, Generates, RunsMany):
     """Runs one model on one text after another and returns captures.
 
     Parameters
