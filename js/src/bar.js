@@ -92,10 +92,14 @@ export function methods({ traits, dead }, actions) {
   </div>`;
 }
 
+/** Layer and head are both stepped through: the bar is longer. @param {Traits} traits */
+export const stepsHeads = ({ view, method }) =>
+  (view === "matrix" || view === "neuron") && keepsHeads(method);
+
 /** @param {ControlState} state @param {ControlActions} actions */
 export function steppers({ traits, dead, width }, actions) {
   const group = groupOf(traits);
-  const oneHead = (traits.view === "matrix" || traits.view === "neuron") && keepsHeads(traits.method);
+  const oneHead = stepsHeads(traits);
   const short = oneHead && width < 1000;
   return [
     traits.view === "model" || dead

@@ -1,6 +1,6 @@
 // The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
 import { html, nothing } from "./html.js";
-import { methods, saveMenu, steppers, tabs, themeButton } from "./bar.js";
+import { methods, saveMenu, steppers, tabs, themeButton, stepsHeads } from "./bar.js";
 import { icons } from "./icons.js";
 import { squares } from "./squares.js";
 import { groupOf, keepsHeads } from "./spec.js";
@@ -47,12 +47,13 @@ export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
   const uses = usesOf(traits.view);
   const hasSquares = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
+  const stacked = narrow || state.width < (stepsHeads(traits) ? 860 : 720); // else the bar would break anywhere
   const hasFilters = hasSquares || uses.tokens || state.options.length > 0;
   return html`
     <div class="bar">
       ${tabs(state, actions)}
       <span class="gap"></span>
-      ${narrow ? nothing : [methods(state, actions), steppers(state, actions)]}
+      ${stacked ? nothing : [methods(state, actions), steppers(state, actions)]}
       <div class="icons">
         ${
           narrow && uses.tokens
@@ -72,7 +73,7 @@ export function controls(state, actions) {
       ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
     </div>
     ${
-      narrow
+      stacked
         ? html`<div class="filters">
             ${methods(state, actions)}<span class="gap"></span>${steppers(state, actions)}
           </div>`
