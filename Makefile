@@ -10,7 +10,8 @@ NPM := npm --prefix js
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-transformers4 test-slow bench bench-views train-verb-number bundle notebooks format clean
+.PHONY: help demo test check check-js test-python test-js test-browser pictures gallery test-transformers4 test-slow bench \
+	bench-views bench-session bench-static train-verb-number bundle notebooks format clean
 
 help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
@@ -36,8 +37,9 @@ check-js: js/node_modules/.installed
 test-js: js/node_modules/.installed
 	$(NPM) test --silent
 
+# Two processes with a thread each are faster than one with two, and every model is loaded at most twice.
 test-python: $(VENV)/.models
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-browser: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m "browser and not slow" tests/browser

@@ -60,7 +60,13 @@ def test_the_readmes_pictures_exist():
     assert [p for p in pictures if not (ROOT / p).is_file()] == []
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def timed(notebook: Path):
+    """Notebooks that load SmolLM2 or ask a model hundreds of times take a minute: `make test-slow` runs them."""
+    slow = any(word in notebook.read_text() for word in ("SmolLM2-135M", "verb_number"))
+    return pytest.param(notebook, id=notebook.stem, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("notebook", [timed(path) for path in NOTEBOOKS])
 def test_every_notebook_executes(notebook, tmp_path):
     document = nbformat.read(execute(notebook, tmp_path), as_version=4)
     widgets = [

@@ -26,6 +26,7 @@ import { textboxes } from "./textbox.js";
  * @param {import("./status.js").Work | null} given.work
  * @param {import("./types.js").Target | null} given.hover
  * @param {import("./textbox.js").Draft} given.draft
+ * @param {boolean} given.kernel whether it answers
  * @param {any} actions
  */
 export function surround(shell, given, actions) {
@@ -40,7 +41,7 @@ export function surround(shell, given, actions) {
   const reading = said?.reading ?? null;
   const still = frame && failure ? `Still showing ${frame.layer_label ?? frame.view}.` : null;
   const legend = said && !said.legendBeside ? said.legend : null;
-  const working = hover ? null : work;
+  const working = hover || !given.kernel ? null : work; // a kernel that is gone does not work
   const below = html`${readout({ reading, failure, still, working, notice, narrow, legend }, actions)}
   ${caption(said, frame, narrow, actions)}`;
   render(dead ? nothing : below, shell.below);
