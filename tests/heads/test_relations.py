@@ -144,9 +144,9 @@ def test_each_text_may_have_pairs_of_its_own(words, capture):
 
 
 def test_the_guess_by_position_is_the_distance_that_answers_most_queries(capture):
-    found = aw.search_heads(None, capture, relation=[(1, 0), (2, 1), (3, 1), (4, 2)])
-    assert found.position == (-1, 0.5)
-    assert "always the key 1 before: 0.500" in str(found)
+    found = aw.search_heads(None, capture, relation=[(1, 0), (2, 0), (3, 1), (4, 2)])
+    assert found.position == (-2, 0.75)
+    assert "always the key 2 before: 0.750" in str(found)
 
 
 def test_one_text_has_intervals_over_its_pairs_and_one_pair_has_none(capture):

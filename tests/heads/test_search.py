@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import attn_widget as aw
 from attn_widget.errors import Cancelled, InputError
+from attn_widget.heads.measures import Measured
+from attn_widget.heads.tally import Tally
 from tests import models
 from tests.conftest import capture_of, softmax_rows
 
@@ -148,12 +151,13 @@ class TestFile:
     def test_a_line_that_a_crash_cut_short_is_run_again(self, runner, path):
         whole = aw.search_heads(Counting(runner), TEXTS, "entropy", batch=2, file=path)
         content = path.read_bytes()
-        for cut in (len(content) - 1, len(content) - 40, content.index(b"\n") - 3, 0):
-            path.write_bytes(content[:cut])
+        torn = content[: content[:-1].rindex(b"\n") + 1] + b'{"text": 11, ' + b"x" * 100_000
+        for left in (content[:-1], content[:-40], content[: content.index(b"\n") - 3], b"", torn):
+            path.write_bytes(left)
             again = Counting(runner)
             assert_same(aw.search_heads(again, TEXTS, "entropy", batch=2, file=path), whole)
             assert 1 <= len(again.seen) <= len(TEXTS)
-            assert path.read_bytes().count(b"\n") == content.count(b"\n")
+            assert path.read_bytes() == content
 
     def test_a_text_that_the_file_holds_twice_is_counted_once(self, runner, path):
         whole = aw.search_heads(Counting(runner), TEXTS, "entropy", file=path)
@@ -199,6 +203,26 @@ class TestFile:
         assert [line["text"] for line in lines if "text" in line] == [0, 1, 2]
 
 
+def test_neither_order_nor_who_ran_a_text_changes_its_part_in_the_intervals():
+    rng = np.random.default_rng(0)
+    texts = [Measured(rng.random((1, 2, 3)), np.ones((1, 2, 3))) for _ in range(30)]
+    orders = (range(30), reversed(range(30)), rng.permutation(30).tolist())
+    tallies = [Tally(seed=4) for _ in orders]
+    for tally, order in zip(tallies, orders, strict=True):
+        for i in order:
+            tally.add(i, texts[i])
+    for tally in tallies[1:]:
+        np.testing.assert_allclose(tally.interval(), tallies[0].interval(), rtol=1e-12)
+    assert not np.allclose(tallies[0].interval(), _of_seed(5, texts).interval(), rtol=1e-6)
+
+
+def _of_seed(seed: int, texts) -> Tally:
+    tally = Tally(seed)
+    for i, one in enumerate(texts):
+        tally.add(i, one)
+    return tally
+
+
 class TestStreaming:
     def test_texts_are_read_only_as_they_are_needed(self, runner):
         read = []
@@ -228,8 +252,6 @@ class TestStreaming:
         assert "12/12" in capfd.readouterr().err
 
     def test_what_is_held_does_not_grow_with_the_texts(self, runner):
-        import tracemalloc
-
         def peak(n: int) -> int:
             tracemalloc.start()
             aw.search_heads(Counting(runner), (TEXTS[i % len(TEXTS)] for i in range(n)), "previous", batch=4)
