@@ -86,13 +86,18 @@ class HeadTable(Mapping[str, HeadScores]):
         for axes in panels.ravel()[n:]:
             axes.set_axis_off()
         for axes, scores in zip(panels.ravel(), self.values(), strict=False):
-            image = axes.imshow(scores.values, aspect="auto", cmap="viridis", interpolation="nearest")
+            known = scores.values[~np.isnan(scores.values)]
+            low, high = (min(0.0, known.min()), known.max()) if known.size else (0.0, 1.0)  # colours begin at 0
+            image = axes.imshow(
+                scores.values, aspect="auto", cmap="viridis", interpolation="nearest", vmin=low, vmax=high or 1.0
+            )
             axes.set_title(scores.name, fontsize=9, loc="left")
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.yaxis.get_major_locator().set_params(integer=True)
             figure.colorbar(image, ax=axes, label=scores.unit, pad=0.02)
-        for axes in panels[-1]:
+        for axes in panels.ravel()[max(0, n - columns) : n]:  # the lowest of each column
             axes.set_xlabel("head")
+            axes.tick_params(labelbottom=True)
         for axes in panels[:, 0]:
             axes.set_ylabel("layer")
         return figure
