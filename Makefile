@@ -65,8 +65,9 @@ $(VENV)/.transformers4: $(VENV)/.models
 gallery: $(VENV)/.models $(VENV)/.chromium
 	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m browser tests/browser/test_gallery.py
 
-test-slow: $(VENV)/.models
-	$(BIN)/python -m pytest -m "slow and not browser"
+test-slow: $(VENV)/.models $(VENV)/.chromium
+	$(BIN)/python -m pytest -m slow --ignore tests/browser
+	CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest -m "browser and slow" tests/browser
 
 bench: $(VENV)/.models
 	for table in capture flow rollout; do $(BIN)/python tests/benchmarks/bench_$$table.py || exit 1; done

@@ -85,7 +85,7 @@ def reading(widget: Locator) -> dict:
     ("source", "name", "layer"),
     [
         (MINILM, "sentence-transformers/all-MiniLM-L6-v2", 3),
-        (SMOLLM2, "HuggingFaceTB/SmolLM2-135M-Instruct", 7),
+        pytest.param(SMOLLM2, "HuggingFaceTB/SmolLM2-135M-Instruct", 7, marks=pytest.mark.slow),  # loads for long
     ],
     ids=["minilm", "smollm2"],
 )
