@@ -58,7 +58,7 @@ export function watchTheme(callback, signal) {
 function hostIsDark(host) {
   const style = getComputedStyle(host);
   for (const name of ["--jp-layout-color0", "--vscode-editor-background"]) {
-    const paper = lightness(host, style.getPropertyValue(name).trim());
+    const paper = lightness(style.getPropertyValue(name).trim());
     if (paper !== null) return paper < 0.4;
   }
   const colab = document.documentElement.getAttribute("theme");
@@ -68,7 +68,7 @@ function hostIsDark(host) {
     const found = parseCss(getComputedStyle(at).backgroundColor);
     if (found && found[3] > 0.5) return luminance([found[0], found[1], found[2]]) < 0.18;
   }
-  const canvas = lightness(host, "Canvas"); // follows color-scheme
+  const canvas = lightness("Canvas"); // follows color-scheme
   return canvas !== null && canvas < 0.4;
 }
 
@@ -77,14 +77,13 @@ const parentOf = (node) => node.parentNode ?? (node instanceof ShadowRoot ? node
 
 /**
  * How light a CSS colour is, 0 to 1; null where it is none.
- * @param {HTMLElement} host
  * @param {string} colour
  */
-function lightness(host, colour) {
+function lightness(colour) {
   if (!colour) return null;
   const probe = document.createElement("i");
   probe.style.cssText = `display:none;color:${colour}`;
-  host.append(probe);
+  document.body.append(probe); // beside a shadow root an element has no style at all
   const found = parseCss(getComputedStyle(probe).color);
   probe.remove();
   return found && Math.cbrt(luminance([found[0], found[1], found[2]]));

@@ -314,3 +314,21 @@ def test_the_bar_of_a_live_widget_saves_what_the_kernel_draws(open_notebook):
             widget.locator("[data-save]").select_option(kind)
         assert download.value.suggested_filename == f"head-raw-layer-1.{kind.lower()}"
         assert Path(download.value.path()).read_bytes().startswith(starts), kind
+
+
+@pytest.mark.parametrize("system_is_dark", [False, True])
+def test_the_theme_of_vs_code_and_of_colab_is_followed_whatever_the_system_prefers(
+    open_file, page_file, system_is_dark
+):
+    """By their documents: VS Code sets --vscode-* variables on the root element, Colab an attribute ``theme``."""
+    page = open_file(page_file, dark=system_is_dark)
+    expect(shown(page)).to_be_visible()
+    host = page.locator("body div[data-theme]").first
+    expect(host).to_have_attribute("data-theme", "dark" if system_is_dark else "light")
+    for paper, wanted in [("#1e1e1e", "dark"), ("#ffffff", "light"), ("#1f1f1f", "dark")]:
+        page.evaluate("c => document.documentElement.style.setProperty('--vscode-editor-background', c)", paper)
+        expect(host).to_have_attribute("data-theme", wanted)
+    page.evaluate("() => document.documentElement.style.removeProperty('--vscode-editor-background')")
+    for wanted in ("light", "dark", "light"):
+        page.evaluate("t => document.documentElement.setAttribute('theme', t)", wanted)
+        expect(host).to_have_attribute("data-theme", wanted)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from attn_widget.records import Tokens
 from attn_widget.widget.widget import AttentionWidget
-from tests.conftest import capture_of
+from tests.conftest import capture_of, softmax_rows
+from tests.hostile import HOSTILE
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -30,3 +31,15 @@ def test_displaying_a_long_text_does_not_wait_for_flow(wire):
     widget.matrix()
     data, _ = widget._repr_mimebundle_()
     assert "· flow" in data["text/plain"]
+
+
+@pytest.mark.parametrize("view", ["head", "model", "neuron", "matrix", "text"])
+def test_whatever_tokens_hold_the_still_picture_and_its_words_are_made(wire, view):
+    n = len(HOSTILE)
+    capture = capture_of(softmax_rows(np.random.default_rng(0), 2, 3, n, n), Tokens(HOSTILE))
+    data, _ = AttentionWidget(capture, view=view, query=3)._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.width < 2000
+    assert len(picture.getcolors(1 << 20)) > 10
+    assert "\n" not in data["text/plain"]
+    assert len(data["text/plain"]) < 120
