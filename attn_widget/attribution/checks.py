@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat
 
-from attn_widget.errors import InputError
+from attn_widget.errors import InputError, MethodError
 from attn_widget.records import to_numpy
 
 REDUCTIONS = ("mean", "max", "min", "isolated")
@@ -149,3 +150,14 @@ def check_rows(query: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
     if not rows:
         raise InputError("query must name at least one row, got none. Leave it out for all rows.")
     return rows
+
+
+def installed(module: str, what: str, instead: str) -> Any:
+    """Return a module that the package does without, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = module.split(".")[0]
+        raise MethodError(
+            f"{name} must be installed for {what}, got none. Install it, or {instead}.", code=f"pip install {name}"
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from attn_widget.attribution.checks import check_index
+from attn_widget.attribution.checks import check_index, installed
 from attn_widget.attribution.methods import METHODS, applicable, attribute
 from attn_widget.errors import InputError, MethodError
 from attn_widget.records import Progress, to_numpy
@@ -51,7 +50,7 @@ class Faithfulness:
         MethodError
             If pandas is not installed.
         """
-        pandas = _installed("pandas", "to_pandas", "read table.rows()")
+        pandas = installed("pandas", "to_pandas", "read table.rows()")
         return pandas.DataFrame(list(self.rows()))
 
     def plot(self) -> Any:
@@ -62,7 +61,7 @@ class Faithfulness:
         MethodError
             If matplotlib is not installed.
         """
-        pyplot = _installed("matplotlib.pyplot", "plot", "print the table")
+        pyplot = installed("matplotlib.pyplot", "plot", "print the table")
         n = len(self.references)
         figure, panels = pyplot.subplots(
             1, n, figsize=(4 * n, 3), squeeze=False, sharex=True, sharey=True, layout="constrained"
@@ -225,17 +224,6 @@ def spearman(a: Float[np.ndarray, " token"], b: Float[np.ndarray, " token"]) -> 
     centred = [rank - rank.mean() for rank in ranks]
     length = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
     return float((centred[0] * centred[1]).sum() / length) if length > 0 else float("nan")
-
-
-def _installed(module: str, what: str, instead: str) -> Any:
-    """Return a module that the package does without, or say how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        name = module.split(".")[0]
-        raise MethodError(
-            f"{name} must be installed for {what}, got none. Install it, or {instead}.", code=f"pip install {name}"
-        ) from error
 
 
 def _cell(mean: float, deviation: float) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from attn_widget.heads.table import HeadTable, installed
+from attn_widget.attribution.checks import installed
+from attn_widget.heads.table import HeadTable
 
 SHOWN = 5
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from attn_widget.errors import InputError, MethodError
+from attn_widget.attribution.checks import installed
+from attn_widget.errors import InputError
 from attn_widget.records import HeadScores
 
 SHOWN = 3  # heads named per metric when a table is printed
@@ -144,14 +144,3 @@ def _map(scores: HeadScores) -> str:
     title = f"<b>{html.escape(scores.name)}</b> <small>{span}</small>"
     look = "border-spacing:1px;border-collapse:separate;margin:4px 0"
     return f'<div>{title}<table style="{look}">{"".join(rows)}</table></div>'
-
-
-def installed(module: str, what: str, instead: str) -> Any:
-    """Return a module that the package does without, or say how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        name = module.split(".")[0]
-        raise MethodError(
-            f"{name} must be installed for {what}, got none. Install it, or {instead}.", code=f"pip install {name}"
-        ) from error
