@@ -59,7 +59,7 @@ def page(open_notebook):
 def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
     widget = page.widget()
     for layer, head in [(1, 0), (0, 1)]:
-        page.add(f"w.view, w.layer, w.head = 'matrix', {layer}, {head}")
+        page.add(f"w.head, w.view, w.layer = {head}, 'matrix', {layer}")  # the layer last: it is waited for
         canvas = drawn(widget, "matrix", "raw", layer)
         for query in range(N_QUERIES):
             for key in range(N_KEYS):
