@@ -48,7 +48,8 @@ function onceAPage(code) {
   const [end, name] = /export\s*\{\s*([\w$]+) as default\s*\};?\s*$/.exec(code);
   const mark = createHash("sha256").update(code).digest("hex").slice(0, 8);
   const body = `${code.slice(0, -end.length)}return ${name}`;
-  return `const a=Symbol.for("attn-widget ${mark}"),b=globalThis[a]??=(()=>{${body}})();export{b as default};`;
+  // Not called where it is written: an engine compiles that at once, and anew for every widget.
+  return `const a=Symbol.for("attn-widget ${mark}"),c=()=>{${body}},b=globalThis[a]??=c();export{b as default};`;
 }
 
 /** Letters beyond Latin-1 as escapes: with one of them a browser keeps every copy of the text at two bytes a letter. @param {string} code */

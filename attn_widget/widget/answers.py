@@ -29,6 +29,7 @@ class FrontEnd:
         self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
         self._table["ablate"] = self._ablate
         self._table |= {"region": self._region, "export": self._export}
+        self._pages: set[str] = set()  # views in pages that said hello and not yet goodbye
         widget.on_msg(self._on_message)
 
     def close(self) -> None:
@@ -49,15 +50,28 @@ class FrontEnd:
         kind, name = message.get("kind"), message.get("name")
         if kind == "cancel":
             self._answers.cancel(str(message.get("id")))
+        elif kind == "bye":
+            self._pages.discard(str(message.get("id")))
+            if not self._pages:
+                self._answers.put(Request("", "forget", {}, self._forget))
         elif kind == "request":
             answer = self._table.get(str(name), self._unknown)
-            self._answers.put(Request(str(message.get("id")), str(name), message.get("data") or {}, answer))
+            request = Request(str(message.get("id")), str(name), message.get("data") or {}, answer)
+            if name == "hello":
+                self._pages.add(request.asker[0])
+            self._answers.put(request)
 
     def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         raise InputError(f"name must be one of {', '.join(self._table)}. Reload the page: it is of another version.")
 
     def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         return {"version": VERSION, "capture_id": self._widget.capture_id}
+
+    def _forget(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        """Let go of what nobody looks at, so that a cell run again and again costs no more than once."""
+        if not self._pages:
+            self._widget._numbers.forget_cheap()
+        return {}
 
     def _frame(self, data: dict[str, Any], report: Report) -> Frame:
         spec = self._checked(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,10 +46,16 @@ class NumbersOf:
             key = _key(spec)
             numbers = self._remembered.get(key)
             if numbers is None:
+                start = time.perf_counter()
                 numbers = self._compute(spec, None, progress)
                 if remember:
-                    self._remembered.put(key, numbers)
+                    self._remembered.put(key, numbers, time.perf_counter() - start)
             return numbers
+
+    def forget_cheap(self) -> None:
+        """Drop what is computed again in a moment; waits for what is being computed."""
+        with self._lock:
+            self._remembered.forget_cheap()
 
     def axes(self, spec: Spec) -> tuple[Axis, Axis]:
         """Return the rows and columns that a spec shows."""

@@ -9,8 +9,9 @@ from collections import OrderedDict
 from attn_widget.frames.frame import Numbers
 
 LIMIT_BYTES = 256 * 2**20
+CHEAP_S = 1.0  # what took less is dropped as soon as no page shows it: it is there again before anybody waits
 
-_kept: OrderedDict[tuple[int, tuple], Numbers] = OrderedDict()  # (owner, key): oldest first
+_kept: OrderedDict[tuple[int, tuple], tuple[Numbers, float]] = OrderedDict()  # (owner, key): oldest first
 _lock = threading.RLock()
 
 
@@ -28,25 +29,29 @@ class Remembered:
     def get(self, key: tuple) -> Numbers | None:
         """Return the numbers of a key, which then count as used last; None where they are not there."""
         with _lock:
-            numbers = _kept.get((self._owner, key))
-            if numbers is not None:
-                _kept.move_to_end((self._owner, key))
-            return numbers
-
-    def put(self, key: tuple, numbers: Numbers) -> None:
-        """Keep numbers, and drop what was not used for longest while all together are too large."""
-        with _lock:
-            _kept[self._owner, key] = numbers
+            if (self._owner, key) not in _kept:
+                return None
             _kept.move_to_end((self._owner, key))
-            total = sum(map(_size, _kept.values()))
+            return _kept[self._owner, key][0]
+
+    def put(self, key: tuple, numbers: Numbers, seconds: float = 0.0) -> None:
+        """Keep numbers that took so long, and drop what was not used for longest while all together are too large."""
+        with _lock:
+            _kept[self._owner, key] = numbers, seconds
+            _kept.move_to_end((self._owner, key))
+            total = sum(_size(numbers) for numbers, _ in _kept.values())
             while total > LIMIT_BYTES and len(_kept) > 1:
-                total -= _size(_kept.popitem(last=False)[1])
+                total -= _size(_kept.popitem(last=False)[1][0])
+
+    def forget_cheap(self) -> None:
+        """Drop what is computed again in a moment: no page shows the widget."""
+        _forget(self._owner, CHEAP_S)
 
 
-def _forget(owner: int) -> None:
-    """Drop all that one widget kept."""
+def _forget(owner: int, below_s: float = float("inf")) -> None:
+    """Drop all that one widget kept and that took less than so many seconds."""
     with _lock:
-        for key in [key for key in _kept if key[0] == owner]:
+        for key in [key for key, (_, seconds) in _kept.items() if key[0] == owner and seconds < below_s]:
             del _kept[key]
 
 

@@ -75,9 +75,10 @@ export class Requester {
     }
   }
 
-  /** Everything waiting is cancelled: the view goes. */
+  /** Everything waiting is cancelled and the kernel may forget: the view goes. */
   close() {
     for (const id of this.#waiting.keys()) this.send({ kind: "cancel", id });
     this.#waiting.clear();
+    this.send({ kind: "bye", id: this.session });
   }
 }

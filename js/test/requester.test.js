@@ -68,9 +68,12 @@ test("messages of another view of the same model are not ours", () => {
   assert.deepEqual(got, []);
 });
 
-test("closing cancels what is open", () => {
+test("closing cancels what is open, and says goodbye", () => {
   const { sent, requester, handlers } = pair();
   const id = requester.ask("frame", {}, handlers("a"));
   requester.close();
-  assert.deepEqual(sent[1], { kind: "cancel", id });
+  assert.deepEqual(sent.slice(1), [
+    { kind: "cancel", id },
+    { kind: "bye", id: id.slice(0, id.lastIndexOf("-")) },
+  ]);
 });

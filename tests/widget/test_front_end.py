@@ -251,3 +251,20 @@ def test_a_broken_kernels_weights_are_drawn_as_missing_and_never_break_the_messa
     for view in ("model", "matrix", "text"):
         wire.reply(widget, "frame", **spec(widget, view=view, head=1))
     assert "image/png" in widget._repr_mimebundle_()[0]
+
+
+def test_numbers_are_let_go_when_the_last_page_says_goodbye(widget, wire, attention):
+    def leave(page):
+        wire.deliver(widget, {"method": "custom", "content": {"kind": "bye", "id": page}})
+        assert widget._front_end.wait(60.0)
+
+    for page in ("left", "right"):
+        wire.ask(widget, "hello", page=page)
+    wire.ask(widget, "frame", page="left", **spec(widget))
+    assert widget._numbers.knows(widget._spec())
+    leave("left")
+    assert widget._numbers.knows(widget._spec())  # one page still shows it
+    leave("right")
+    assert not widget._numbers.knows(widget._spec())
+    _, arrays = wire.reply(widget, "frame", **spec(widget))  # whoever comes back sees the same
+    np.testing.assert_allclose(arrays["weights"], attention[0], atol=0.004)

@@ -45,3 +45,12 @@ def test_a_widget_that_is_gone_keeps_nothing():
     del one
     gc.collect()
     assert not remembered._kept
+
+
+def test_what_was_dear_stays_when_no_page_shows_the_widget():
+    one, other = Remembered(), Remembered()
+    one.put(("cheap",), numbers(0), 0.2)
+    one.put(("dear",), numbers(1), 20.0)
+    other.put(("cheap",), numbers(2), 0.2)
+    one.forget_cheap()
+    assert [("cheap",) in one, ("dear",) in one, ("cheap",) in other] == [False, True, True]
