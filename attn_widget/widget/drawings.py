@@ -35,13 +35,22 @@ class Drawing:
         return self.numbers.axes(self.spec)
 
     def whole(self, make: Callable[[Numbers], Frame]) -> Frame:
-        """Return the frame of all numbers; while they are being computed, frames of what is there."""
+        """Return the frame of all numbers; while they are being computed, frames of what is there.
+
+        A frame is kept: the still picture in the cell and the page's first question are of the same.
+        """
+        kept = self.numbers.remembered.get((self.spec,))
+        if kept is not None:
+            return kept
 
         def on_progress(partial: Partial) -> None:
             numbers = partial.numbers
             self.report(partial.progress, None if numbers is None else lambda: make(numbers))
 
-        return make(self.numbers.whole(self.spec, on_progress))
+        frame = make(self.numbers.whole(self.spec, on_progress))
+        nbytes = sum(array.nbytes for array, _, _ in frame.arrays.values())
+        self.numbers.remembered.put((self.spec,), frame, nbytes)
+        return frame
 
 
 def _head(drawing: Drawing) -> Frame:

@@ -36,7 +36,7 @@ class NumbersOf:
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
-        self._remembered = Remembered()
+        self.remembered = Remembered()
         self._sinks: dict[str, tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the answering thread may ask at once
 
@@ -44,18 +44,18 @@ class NumbersOf:
         """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
         with self._lock:
             key = _key(spec)
-            numbers = self._remembered.get(key)
+            numbers = self.remembered.get(key)
             if numbers is None:
                 start = time.perf_counter()
                 numbers = self._compute(spec, None, progress)
                 if remember:
-                    self._remembered.put(key, numbers, time.perf_counter() - start)
+                    self.remembered.put(key, numbers, _size(numbers), time.perf_counter() - start)
             return numbers
 
     def forget_cheap(self) -> None:
         """Drop what is computed again in a moment; waits for what is being computed."""
         with self._lock:
-            self._remembered.forget_cheap()
+            self.remembered.forget_cheap()
 
     def axes(self, spec: Spec) -> tuple[Axis, Axis]:
         """Return the rows and columns that a spec shows."""
@@ -77,12 +77,12 @@ class NumbersOf:
 
     def knows(self, spec: Spec) -> bool:
         """Return whether the numbers of a spec are there without computing them."""
-        return _key(spec) in self._remembered
+        return _key(spec) in self.remembered
 
     def line(self, spec: Spec, side: str, members: Sequence[int]) -> Numbers:
         """Return the numbers of only these positions along ``side``; a row is computed without the others."""
         with self._lock:
-            known = self._remembered.get(_key(spec))
+            known = self.remembered.get(_key(spec))
             if known is None and side == "query":
                 return replace(self._compute(spec, list(members), None), exact=None)
             return cut(known if known is not None else self.whole(spec), side, members)
@@ -170,6 +170,12 @@ def _is_causal(values: np.ndarray, block: int = 64) -> bool:
         taken(values[:, i : i + block, i + block :]) or taken(np.triu(values[:, i : i + block, i : i + block], 1))
         for i in range(0, n, block)
     )
+
+
+def _size(numbers: Numbers) -> int:
+    """Return the bytes of the matrices."""
+    arrays = (numbers.values, numbers.upper, numbers.lower, numbers.saturated)
+    return sum(array.nbytes for array in arrays if array is not None)
 
 
 _BOUNDS = ("upper", "lower", "saturated")

@@ -5,43 +5,54 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-
-from attn_widget.frames.frame import Numbers
+from dataclasses import dataclass
+from typing import Any
 
 LIMIT_BYTES = 256 * 2**20
+ALWAYS = 2  # the newest stay however large they are: the numbers of what is looked at, and the frame made of them
 CHEAP_S = 1.0  # what took less is dropped as soon as no page shows it: it is there again before anybody waits
 
-_kept: OrderedDict[tuple[int, tuple], tuple[Numbers, float]] = OrderedDict()  # (owner, key): oldest first
+
+@dataclass(frozen=True)
+class Entry:
+    """What was computed, how large it is, and how long it took."""
+
+    value: Any
+    nbytes: int
+    seconds: float
+
+
+_kept: OrderedDict[tuple[int, tuple], Entry] = OrderedDict()  # (owner, key): oldest first
 _lock = threading.RLock()
 
 
 class Remembered:
-    """One widget's part of the memory that all share; the newest entry of all is never dropped."""
+    """One widget's part of the memory that all share; the newest entries of all are never dropped."""
 
     def __init__(self) -> None:
         self._owner = id(self)
         weakref.finalize(self, _forget, self._owner)
 
     def __contains__(self, key: tuple) -> bool:
-        """Return whether the numbers of a key are there."""
+        """Return whether something is kept under a key."""
         return (self._owner, key) in _kept
 
-    def get(self, key: tuple) -> Numbers | None:
-        """Return the numbers of a key, which then count as used last; None where they are not there."""
+    def get(self, key: tuple) -> Any:
+        """Return what was kept under a key, which then counts as used last; None where it is not there."""
         with _lock:
             if (self._owner, key) not in _kept:
                 return None
             _kept.move_to_end((self._owner, key))
-            return _kept[self._owner, key][0]
+            return _kept[self._owner, key].value
 
-    def put(self, key: tuple, numbers: Numbers, seconds: float = 0.0) -> None:
-        """Keep numbers that took so long, and drop what was not used for longest while all together are too large."""
+    def put(self, key: tuple, value: Any, nbytes: int, seconds: float = 0.0) -> None:
+        """Keep what took so long, and drop what was not used for longest while all together are too large."""
         with _lock:
-            _kept[self._owner, key] = numbers, seconds
+            _kept[self._owner, key] = Entry(value, nbytes, seconds)
             _kept.move_to_end((self._owner, key))
-            total = sum(_size(numbers) for numbers, _ in _kept.values())
-            while total > LIMIT_BYTES and len(_kept) > 1:
-                total -= _size(_kept.popitem(last=False)[1][0])
+            total = sum(entry.nbytes for entry in _kept.values())
+            while total > LIMIT_BYTES and len(_kept) > ALWAYS:
+                total -= _kept.popitem(last=False)[1].nbytes
 
     def forget_cheap(self) -> None:
         """Drop what is computed again in a moment: no page shows the widget."""
@@ -51,11 +62,5 @@ class Remembered:
 def _forget(owner: int, below_s: float = float("inf")) -> None:
     """Drop all that one widget kept and that took less than so many seconds."""
     with _lock:
-        for key in [key for key, (_, seconds) in _kept.items() if key[0] == owner and seconds < below_s]:
+        for key in [key for key, kept in _kept.items() if key[0] == owner and kept.seconds < below_s]:
             del _kept[key]
-
-
-def _size(numbers: Numbers) -> int:
-    """Return the bytes of the matrices."""
-    arrays = (numbers.values, numbers.upper, numbers.lower, numbers.saturated)
-    return sum(array.nbytes for array in arrays if array is not None)

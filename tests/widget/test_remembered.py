@@ -23,25 +23,25 @@ def numbers(value):
 def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
     one, other = Remembered(), Remembered()
     for i in range(3):
-        one.put((i,), numbers(i))
+        one.put((i,), numbers(i), 80)
     assert one.get((0,)) is not None  # used: now the newest
-    other.put((0,), numbers(9))
+    other.put((0,), numbers(9), 80)
     assert [(i,) in one for i in range(3)] == [True, False, True]
     assert other.get((0,)).values[0, 0, 0] == 9
     assert one.get((1,)) is None
 
 
-def test_the_newest_stays_even_if_it_is_too_large_alone():
+def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
     one = Remembered()
-    one.put((0,), numbers(0))
-    one.put((1,), Numbers(np.zeros((1, 20, 20)), (0,)))
-    assert (0,) not in one
-    assert (1,) in one
+    one.put((0,), numbers(0), 80)
+    one.put((1,), numbers(1), 3200)
+    one.put(("frame",), numbers(1), 80)
+    assert [(0,) in one, (1,) in one, ("frame",) in one] == [False, True, True]
 
 
 def test_a_widget_that_is_gone_keeps_nothing():
     one = Remembered()
-    one.put((0,), numbers(0))
+    one.put((0,), numbers(0), 80)
     del one
     gc.collect()
     assert not remembered._kept
@@ -49,8 +49,8 @@ def test_a_widget_that_is_gone_keeps_nothing():
 
 def test_what_was_dear_stays_when_no_page_shows_the_widget():
     one, other = Remembered(), Remembered()
-    one.put(("cheap",), numbers(0), 0.2)
-    one.put(("dear",), numbers(1), 20.0)
-    other.put(("cheap",), numbers(2), 0.2)
+    one.put(("cheap",), numbers(0), 80, 0.2)
+    one.put(("dear",), numbers(1), 80, 20.0)
+    other.put(("cheap",), numbers(2), 80, 0.2)
     one.forget_cheap()
     assert [("cheap",) in one, ("dear",) in one, ("cheap",) in other] == [False, True, True]

@@ -1,11 +1,14 @@
 import base64
 import io
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from attn_widget.frames.frame import matrix_frame
 from attn_widget.records import Tokens
+from attn_widget.widget import drawings
 from attn_widget.widget.widget import AttentionWidget
 from tests.conftest import capture_of, softmax_rows
 from tests.hostile import HOSTILE
@@ -43,3 +46,14 @@ def test_whatever_tokens_hold_the_still_picture_and_its_words_are_made(wire, vie
     assert len(picture.getcolors(1 << 20)) > 10
     assert "\n" not in data["text/plain"]
     assert len(data["text/plain"]) < 120
+
+
+def test_a_frame_is_made_once_for_the_still_picture_and_the_page(wire, capture, monkeypatch):
+    widget, made = AttentionWidget(capture, view="matrix"), []
+    monkeypatch.setattr(drawings, "matrix_frame", lambda *args: made.append(args) or matrix_frame(*args))
+    widget._repr_mimebundle_()
+    _, first = wire.reply(widget, "frame", **asdict(widget._spec()))
+    assert len(made) == 1
+    _, other = wire.reply(widget, "frame", **asdict(replace(widget._spec(), head=1)))
+    assert len(made) == 2
+    assert not np.array_equal(first["weights"], other["weights"])
