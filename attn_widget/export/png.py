@@ -42,7 +42,9 @@ def png(frame: Frame, picked: Picked, caption: str) -> bytes:
     painter = _PAINTERS.get(frame.fields["view"], _matrix)
     sheet, said = painter(frame, picked)
     out = io.BytesIO()
-    _with_caption(sheet, [caption, said]).save(out, "PNG", optimize=True)
+    _with_caption(sheet, [caption, said]).save(
+        out, "PNG"
+    )  # the default level: the best takes seven times as long for one part in a hundred
     return out.getvalue()
 
 
