@@ -96,7 +96,9 @@ class Ablates:
                 raise InputError(f"text must be one item to switch heads off, got {call.batch}. Give the item alone.")
             if any(not bool(real.all()) for real in call.real.values()):
                 raise InputError("text must hold no padding to switch heads off, got some. Leave it out.")
-            seen = capture(self.model, inputs, **{**known, "weights": False})
+            seen = self._recalled(self._key(text, pair, **options))  # what is shown was captured: see it again
+            if seen is None:
+                seen = capture(self.model, inputs, **{**known, "weights": False})
             if sets is None:
                 group = seen.group(attention)
                 sets = [[(layer.layer, head)] for layer in group for head in range(layer.n_heads)]

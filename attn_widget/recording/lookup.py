@@ -48,7 +48,7 @@ def configs_of(model: torch.nn.Module) -> list[Any]:
     found: dict[int, Any] = {}
     for module in model.modules():
         config = getattr(module, "config", None)
-        if not hasattr(config, "_attn_implementation_internal"):
+        if id(config) in found or not hasattr(config, "_attn_implementation_internal"):
             continue
         if any(routes(child) for child in module.modules()):
             found[id(config)] = config

@@ -6,6 +6,7 @@ model can be asked like this is tried on the model itself, unchanged: where its 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import torch
 from attn_widget.errors import InputError
 from attn_widget.recording.gradients import Of, logits_of
 from attn_widget.recording.inputs import describe
+from attn_widget.recording.narrow import narrowed
 from attn_widget.recording.resume import Layers, repeated
 from attn_widget.recording.routes import recording
 from attn_widget.recording.switches import Off, Switches
@@ -44,6 +46,7 @@ class Question:
     layers: Layers = field(init=False)
     batched: bool = field(init=False)
     resumes: bool = field(init=False)
+    narrow: bool = field(init=False, default=False)
     logits_bytes: int = field(init=False, default=0)
 
     def begin(self) -> Prediction:
@@ -65,8 +68,11 @@ class Question:
             self.logits_bytes = self.expected.numel() * self.expected.element_size()
         tensors = [t for t in _tensors(self.inputs) if t.ndim > 0]
         several = [True, False] if all(len(t) == 1 for t in tensors) else [False]
-        ways = [(batched, resumes) for batched in several for resumes in (True, False)]
-        self.batched, self.resumes = next(way for way in ways if way == (False, False) or self._holds(*way))
+        # One row alone can be asked for only where one row alone is read.
+        one_row = [True, False] if not callable(self.of) and self._row is not None and not self.loss else [False]
+        plain = (False, False, False)
+        ways = [(b, r, narrow) for b in several for r in (True, False) for narrow in one_row]
+        self.batched, self.resumes, self.narrow = next(way for way in ways if way == plain or self._holds(*way))
         return before
 
     def passes(self, offs: list[Off], batch: int | None) -> Iterator[list[int]]:
@@ -105,14 +111,18 @@ class Question:
         call = describe(model, inputs)
         self.switches = switches = Switches(model, offs, self.how)
         layers = self.layers.remembered(switches) if remember else self.layers.skipped(skip, switches)
-        with recording(model, switches, call), layers:
+        all_rows = contextlib.nullcontext()
+        if self.narrow:
+            all_rows = narrowed(model, switches, len(self.seen.layers), self._place, self._n_rows)
+        with recording(model, switches, call), layers, all_rows:
             return call.run()
 
-    def _holds(self, batched: bool, resumes: bool) -> bool:
+    def _holds(self, batched: bool, resumes: bool, narrow: bool) -> bool:
         """Return whether the unchanged model answers alike when asked in this way."""
         if resumes and not self.layers.calls:
             return False
         n = 2 if batched else 1
+        self.narrow = narrow
         try:
             output = self._run([{}] * n, len(self.layers.calls) - 1 if resumes else 0)
         except UNFIT:
@@ -122,6 +132,8 @@ class Question:
         one, several = self.expected, _main(output)
         if not told or len(several) != n or several.shape[1:] != one.shape[1:]:
             return False
+        if narrow:
+            one, several = one[:, self._row], several[:, self._row]
         close = 1e-4 if one.dtype in (torch.float32, torch.float64) else 5e-2
         return bool(((several - one).abs().amax() <= close * one.abs().amax().clamp(min=1.0)).all())
 

@@ -121,17 +121,12 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
             If a text is empty or longer than the model's positions, or the tokenizer is another model's.
         """
         with self.lock:
-            # A graph is not remembered: it holds far more than the capture, and its gradients are asked once.
-            plain = (
-                isinstance(text, str)
-                and images is None
-                and not options.get("keep_graph")
-                and (target is None or isinstance(target, str))
+            key = self._key(
+                text, pair, target=target, truncate=truncate, images=images, max_new_tokens=max_new_tokens, **options
             )
-            key = (text, pair, target, truncate, max_new_tokens, _key_of(options), self._state()) if plain else None
-            if key is not None and key in self._remembered:
-                self._remembered.move_to_end(key)
-                return self._remembered[key]
+            seen = self._recalled(key)
+            if seen is not None:
+                return seen
             inputs, known = self._ready(
                 text, pair, target=target, truncate=truncate, images=images, sampling_rate=sampling_rate,
                 max_new_tokens=max_new_tokens,
@@ -219,6 +214,34 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
             if m._forward_hooks or m._forward_pre_hooks
         )
         return hash((parameters, hooks))
+
+    def _key(
+        self,
+        text: Any,
+        pair: str | None = None,
+        *,
+        target: Any = None,
+        truncate: bool = False,
+        images: Any = None,
+        max_new_tokens: int = 32,
+        **options: Any,
+    ) -> Any:
+        """Return what a capture is remembered by, arguments as in run; None for what is not remembered."""
+        listed = isinstance(text, list) and all(isinstance(part, int | str) for part in text)
+        if listed:
+            text = tuple(text)
+        # A graph is not remembered: it holds far more than the capture, and its gradients are asked once.
+        plain = (listed or isinstance(text, str)) and images is None and not options.get("keep_graph")
+        if not plain or not (target is None or isinstance(target, str)):
+            return None
+        return text, pair, target, truncate, max_new_tokens, _key_of(options), self._state()
+
+    def _recalled(self, key: Any) -> Capture | None:
+        """Return the capture of a key, which then counts as used last; None where it is not there."""
+        if key is None or key not in self._remembered:
+            return None
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
 
     def _remember(self, key: Any, seen: Capture) -> None:
         """Keep a capture, and let the least recently used go until all fit."""

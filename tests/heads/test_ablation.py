@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -215,7 +217,9 @@ def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
     model = llama()
     runner = aw.ModelRunner(model)
     shared = {k: v.logits for k, v in runner.ablate(IDS)}
-    for refused in [{(True, True)}, {(True, True), (True, False)}, {(True, True), (True, False), (False, True)}]:
+    ways = list(itertools.product([True, False], repeat=3))  # batched, resumes, narrow: the best first
+    for n in range(1, len(ways)):
+        refused = set(ways[:n])
         real = Question._holds
         monkeypatch.setattr(
             Question, "_holds", lambda self, *way, real=real, no=refused: way not in no and real(self, *way)
@@ -260,6 +264,72 @@ def test_layers_that_pass_something_on_in_secret_are_noticed_and_run():
         patch.setattr(Question, "begin", begin)
         list(runner.ablate(IDS, [[(2, 1)]]))
     assert question_resumes == [False]
+
+
+def ways_of(runner, text, **options) -> Question:
+    """Return the question after an ablation, with the way it found to ask it."""
+    asked, real = [], Question.begin
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Question, "begin", lambda self: asked.append(self) or real(self))
+        list(runner.ablate(text, [[(0, 0)]], **options))
+    return asked[0]
+
+
+def test_after_the_last_attention_only_the_row_that_is_read_is_multiplied():
+    model = llama()
+    rows = {name: [] for name in ("self_attn.q_proj", "self_attn.o_proj", "mlp.down_proj")}
+    for layer in (1, 2):
+        for name, seen in rows.items():
+            module = model.model.layers[layer].get_submodule(name)
+            real = module.forward
+            module.forward = lambda x, real=real, seen=seen: seen.append(tuple(x.shape[:2])) or real(x)
+    runner = aw.ModelRunner(model)
+    answers = runner.ablate(IDS, [[(1, 0)], [(1, 2)]])
+    next(answers)
+    for seen in rows.values():
+        seen.clear()
+    list(answers)
+    # The queries of the layer that is changed first are those of both items; the top layer writes one row.
+    assert rows == {
+        "self_attn.q_proj": [(1, 7), (2, 7)],
+        "self_attn.o_proj": [(2, 7), (2, 1)],
+        "mlp.down_proj": [(2, 7), (2, 1)],
+    }
+
+
+@pytest.mark.parametrize(("options", "narrow"), [({}, True), ({"loss": True}, False), ({"of": score}, False)])
+def test_rows_are_left_out_only_where_one_is_read(options, narrow):
+    assert ways_of(aw.ModelRunner(llama()), IDS, **options).narrow is narrow
+
+
+class Smeared(torch.nn.Module):
+    """Positions that see each other once more after the last attention."""
+
+    def __init__(self, model) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+        model.model.norm.register_forward_hook(lambda m, args, out: out + out.mean(1, keepdim=True))
+        model.model.layers[2].mlp.register_forward_hook(lambda m, args, out: out.cumsum(1))
+
+    def forward(self, input_ids):
+        """Run the model."""
+        return self.model(input_ids=input_ids, use_cache=False)
+
+
+def test_a_model_that_mixes_positions_after_its_attention_is_asked_for_all_rows():
+    runner = aw.ModelRunner(Smeared(llama()))
+    question = ways_of(runner, IDS)
+    assert (question.batched, question.resumes, question.narrow) == (True, True, False)
+
+
+@pytest.mark.parametrize("n", [2, 7])
+def test_as_many_sets_as_positions_are_not_mistaken_for_them(n):
+    runner = aw.ModelRunner(llama())
+    sets = [[(1, i % 4), (2, i // 4)] for i in range(n)]
+    together = dict(runner.ablate(IDS[:n], sets, batch=n))
+    for one in sets:
+        alone = dict(runner.ablate(IDS[:n], [one], batch=1))
+        np.testing.assert_allclose(together[tuple(one)].logits, alone[tuple(one)].logits, atol=1e-6)
 
 
 # -- what comes out -------------------------------------------------------------------------------------------

@@ -55,6 +55,14 @@ def test_the_same_text_is_remembered_until_the_model_changes():
     assert runner.run("CCO>>CC=O") is not again
 
 
+def test_the_same_ids_are_remembered_and_told_from_others():
+    runner = ModelRunner(*rxnmapper())
+    first = runner.run([12, 5, 6, 13])
+    assert runner.run([12, 5, 6, 13]) is first
+    assert runner.run([12, 6, 5, 13]) is not first
+    assert runner.run(torch.tensor([[12, 5, 6, 13]])) is not first
+
+
 def test_a_capture_with_a_graph_is_not_remembered():
     runner = ModelRunner(*rxnmapper())
     assert runner.run("CCO", keep_graph=True) is not runner.run("CCO", keep_graph=True)
