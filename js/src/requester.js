@@ -11,18 +11,29 @@
  * @property {(progress: Progress, data: any, buffers: any[]) => void} [progress]
  */
 
+/** @type {Failure} */
+const GONE = { name: "Disconnected", message: "No kernel answers.", remedy: "Run the cell again." };
+
 export class Requester {
   /** @type {Map<string, { name: string } & Handlers>} */
   #waiting = new Map();
   #count = 0;
 
   /**
-   * @param {(message: any) => void} send
+   * @param {(message: any) => void} send throws where no kernel is left to hear it
    * @param {string} [session]
    */
   constructor(send, session = Math.random().toString(36).slice(2, 10)) {
-    this.send = send;
     this.session = session;
+    /** @param {any} message @returns {boolean} whether it went out: after a restart the host's line is cut */
+    this.send = (message) => {
+      try {
+        send(message);
+        return true;
+      } catch {
+        return false;
+      }
+    };
   }
 
   /**
@@ -36,7 +47,10 @@ export class Requester {
     this.cancel(name);
     const id = `${this.session}-${this.#count++}`;
     this.#waiting.set(id, { name, ...handlers });
-    this.send({ kind: "request", id, name, data });
+    if (!this.send({ kind: "request", id, name, data })) {
+      // Answered after this call, as a kernel would: who asks first notes what it waits for.
+      queueMicrotask(() => this.receive({ kind: "reply", id, error: GONE }));
+    }
     return id;
   }
 

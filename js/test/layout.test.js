@@ -95,3 +95,43 @@ test("zooming in reaches cells that are named, and out again shows all", () => {
   for (let i = 0; i < 14; i++) m = matrixLayout(860, 512, 512, 50, 50, 1, zoomed(m, 1, -1));
   assert.ok(m.whole);
 });
+
+test("a map of few rows and many columns is drawn taller than wide, and every row can be hit", () => {
+  const m = matrixLayout(860, 12, 1500, 60, 50, 1, 0);
+  assert.deepEqual([m.rowPool, m.rows, m.whole], [1, 12, true]);
+  assert.ok(m.pool > 1 && m.tall >= 16 && m.rowLabel > 0 && m.label === 0);
+  assert.ok(m.width <= 860 - 330 && m.height >= 12 * m.tall);
+  const x = m.x0 + 40 * m.cell + 0.5;
+  for (let row = 0; row < 12; row++) {
+    const y = m.y0 + (row + 0.5) * m.tall;
+    assert.deepEqual(matrixHit(m, x, y, { row: 0, column: 0 }), { row, column: 40 });
+    assert.deepEqual(matrixHit(m, 30, y, { row: 0, column: 0 }), { side: "query", index: row });
+  }
+  assert.equal(matrixHit(m, x, m.y0 + 12.5 * m.tall, { row: 0, column: 0 }), null);
+});
+
+test("a flat map keeps its height when zoomed, until its cells are square", () => {
+  let m = matrixLayout(860, 12, 1500, 60, 50, 1, 0);
+  const { tall } = m;
+  for (let i = 0; i < 16; i++) {
+    m = matrixLayout(860, 12, 1500, 60, 50, 1, zoomed(m, 1, 1));
+    assert.equal(m.tall, Math.max(tall, m.cell));
+    assert.equal(m.rowPool, 1);
+  }
+  assert.equal(m.tall, m.cell);
+  for (let i = 0; i < 16; i++) m = matrixLayout(860, 12, 1500, 60, 50, 1, zoomed(m, 1, -1));
+  assert.deepEqual([m.whole, m.tall], [true, tall]);
+});
+
+test("square maps and small ones keep square cells", () => {
+  for (const [rows, columns] of [
+    [4, 6],
+    [12, 40],
+    [512, 512],
+    [300, 1500],
+    [1500, 12],
+  ]) {
+    const m = matrixLayout(860, rows, columns, 60, 50, 1, 0);
+    assert.deepEqual([m.tall, m.rowPool, m.rowLabel], [m.cell, m.pool, m.label]);
+  }
+});

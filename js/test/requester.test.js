@@ -77,3 +77,19 @@ test("closing cancels what is open, and says goodbye", () => {
     { kind: "bye", id: id.slice(0, id.lastIndexOf("-")) },
   ]);
 });
+
+test("where the line is cut a request fails with what to do, after the call, and a goodbye does nothing", async () => {
+  const got = [];
+  const requester = new Requester(() => {
+    throw new Error("Cannot send");
+  }, "s");
+  requester.ask("frame", {}, { reply: () => got.push("reply"), fail: ({ remedy }) => got.push(remedy) });
+  assert.deepEqual(got, []);
+  await Promise.resolve();
+  assert.deepEqual(got, ["Run the cell again."]);
+  assert.ok(!requester.isWaiting("frame"));
+  requester.ask("row", {}, { reply: () => got.push("reply"), fail: () => got.push("late") });
+  requester.close();
+  await Promise.resolve();
+  assert.deepEqual(got, ["Run the cell again."]);
+});

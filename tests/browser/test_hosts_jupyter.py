@@ -66,6 +66,10 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=90_000
     )
     assert colours(canvas) > 30
+    notebook.widget().get_by_role("button", name="next layer").click()  # nobody is there to draw it, and it says so
+    expect(notebook.widget().get_by_role("alert")).to_contain_text("No kernel answers.")
+    expect(notebook.widget()).to_contain_text("Run the cell again.")
+    assert colours(canvas) > 30
     notebook.run(0)
     notebook.run(1)
     drawn(notebook.widget(), "head", "raw", 0)

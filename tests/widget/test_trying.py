@@ -97,3 +97,11 @@ def test_what_cannot_be_switched_off_is_refused_over_the_wire(runner, wire):
     assert error["message"] == "head must be 0 to 2, got 3."
     error = wire.answer(w, "ablate", **asdict(w._spec()) | {"how": "loud"})["error"]
     assert error["message"] == "how must be one of zero, mean, uniform, got 'loud'."
+
+
+@pytest.mark.parametrize(("name", "seen"), [("dinov2", "photo"), ("minilm", None)])
+def test_words_are_typed_only_where_the_model_reads_words(wire, name, seen):
+    reader = aw.ModelRunner(*getattr(models, name)())
+    w = AttentionWidget(reader.run(getattr(models, seen)() if seen else "The keys."), reader)
+    assert w.info["can_run"] is (seen is None)
+    assert not AttentionWidget(w.capture).info["can_run"]

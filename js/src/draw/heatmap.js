@@ -24,15 +24,16 @@ const HATCH = [0xff777777, 0xffbbbbbb]; // stripes of what is not a number, wher
  * @param {number} nColumns
  * @param {number} pool
  * @param {((row: number, column: number) => boolean) | null} isMasked
+ * @param {number} [rowPool] where blocks are not square
  * @returns {Grid}
  */
-export function pooled(weights, start, nRows, nColumns, pool, isMasked) {
-  const rows = Math.ceil(nRows / pool);
+export function pooled(weights, start, nRows, nColumns, pool, isMasked, rowPool = pool) {
+  const rows = Math.ceil(nRows / rowPool);
   const columns = Math.ceil(nColumns / pool);
   const values = new Float32Array(rows * columns).fill(-1);
   const masked = isMasked ? new Uint8Array(rows * columns).fill(1) : null;
   for (let row = 0; row < nRows; row++) {
-    const to = Math.floor(row / pool) * columns;
+    const to = Math.floor(row / rowPool) * columns;
     for (let column = 0; column < nColumns; column++) {
       const i = to + Math.floor(column / pool);
       if (masked && isMasked?.(row, column)) continue;
@@ -87,6 +88,7 @@ export function pixels(grid, part, { scale, root, dark }) {
  * @param {number} style.x0
  * @param {number} style.y0
  * @param {number} style.cell
+ * @param {number} style.tall
  * @param {number} style.scale
  * @param {boolean} style.root
  * @param {boolean} style.dark
@@ -94,7 +96,7 @@ export function pixels(grid, part, { scale, root, dark }) {
  * @param {((row: number, column: number) => boolean) | null} style.dotted
  */
 export function paintCells(ctx, grid, part, style) {
-  const { x0, y0, cell, scale, root, dark } = style;
+  const { x0, y0, cell, tall, scale, root, dark } = style;
   const colours = scaleTable("sequential", dark).css;
   for (let r = 0; r < part.rows; r++) {
     for (let c = 0; c < part.columns; c++) {
@@ -102,19 +104,19 @@ export function paintCells(ctx, grid, part, style) {
       const i = row * grid.columns + column;
       if (grid.masked?.[i]) continue;
       const value = grid.values[i];
-      const [x, y] = [x0 + c * cell, y0 + r * cell];
+      const [x, y] = [x0 + c * cell, y0 + r * tall];
       if (Number.isNaN(value)) {
-        hatch(ctx, x, y, cell - 1, cell - 1, style.ink, 4);
+        hatch(ctx, x, y, cell - 1, tall - 1, style.ink, 4);
         continue;
       }
       const at = level(value, scale, root);
       ctx.fillStyle = colours[at];
-      ctx.fillRect(x, y, cell - 1, cell - 1);
+      ctx.fillRect(x, y, cell - 1, tall - 1);
       if (cell >= 10 && style.dotted?.(row, column)) {
         ctx.fillStyle = at > 127 === dark ? "#000" : "#fff"; // strong cells are dark in light, light in dark
         ctx.globalAlpha = 0.8;
         ctx.beginPath();
-        ctx.arc(x + (cell - 1) / 2, y + (cell - 1) / 2, 1.6, 0, 7);
+        ctx.arc(x + (cell - 1) / 2, y + (tall - 1) / 2, 1.6, 0, 7);
         ctx.fill();
         ctx.globalAlpha = 1;
       }

@@ -13,7 +13,6 @@ import { paintToken } from "./tokens.js";
  * @property {Look} look
  * @property {MatrixLayout} layout
  * @property {{ row: number, column: number }} offset the first visible drawn cell
- * @property {number} step displayed tokens per drawn cell side
  */
 
 /**
@@ -22,13 +21,13 @@ import { paintToken } from "./tokens.js";
  * @param {Placing} placing
  * @param {import("../types.js").FrameArray | undefined} exact
  */
-export function paintOpen(ctx, { look, layout, offset, step }, exact) {
-  const { x0, y0, cell, visibleRows, visibleColumns } = layout;
-  for (const [from, to] of openRows(exact, step)) {
+export function paintOpen(ctx, { look, layout, offset }, exact) {
+  const { x0, y0, cell, tall, visibleRows, visibleColumns } = layout;
+  for (const [from, to] of openRows(exact, layout.rowPool)) {
     const first = Math.max(from, offset.row) - offset.row;
     const last = Math.min(to, offset.row + visibleRows) - offset.row;
     if (last <= first) continue;
-    const [y, w, h] = [y0 + first * cell, visibleColumns * cell, (last - first) * cell];
+    const [y, w, h] = [y0 + first * tall, visibleColumns * cell, (last - first) * tall];
     ctx.globalAlpha = 0.7;
     ctx.fillStyle = look.paper;
     ctx.fillRect(x0, y, w, h);
@@ -48,8 +47,8 @@ export function paintOpen(ctx, { look, layout, offset, step }, exact) {
  * @param {{ query: number[], key: number[] }} pins displayed rows
  * @param {Target | null} hover
  */
-export function paintMarks(ctx, { look, layout, offset, step }, pins, hover) {
-  const { x0, y0, cell, visibleRows, visibleColumns } = layout;
+export function paintMarks(ctx, { look, layout, offset }, pins, hover) {
+  const { x0, y0, cell, tall, visibleRows, visibleColumns } = layout;
   const seam = layout.gaps ? 1 : 0;
   const box = (
     /** @type {number} */ c,
@@ -60,15 +59,15 @@ export function paintMarks(ctx, { look, layout, offset, step }, pins, hover) {
   ) =>
     ctx.strokeRect(
       x0 + c * cell - grow - 0.5,
-      y0 + r * cell - grow - 0.5,
+      y0 + r * tall - grow - 0.5,
       columns * cell + 2 * grow + 1 - seam,
-      rows * cell + 2 * grow + 1 - seam,
+      rows * tall + 2 * grow + 1 - seam,
     );
-  const row = (/** @type {number} */ index) => Math.floor(index / step) - offset.row;
-  const column = (/** @type {number} */ index) => Math.floor(index / step) - offset.column;
+  const row = (/** @type {number} */ index) => Math.floor(index / layout.rowPool) - offset.row;
+  const column = (/** @type {number} */ index) => Math.floor(index / layout.pool) - offset.column;
   ctx.save();
   ctx.beginPath();
-  ctx.rect(x0 - 3, y0 - 3, visibleColumns * cell + 6, visibleRows * cell + 6);
+  ctx.rect(x0 - 3, y0 - 3, visibleColumns * cell + 6, visibleRows * tall + 6);
   ctx.clip();
   ctx.strokeStyle = look.ink;
   ctx.lineWidth = 1.5;
@@ -79,8 +78,8 @@ export function paintMarks(ctx, { look, layout, offset, step }, pins, hover) {
     if (!layout.gaps) {
       ctx.globalAlpha = 0.3;
       ctx.fillStyle = look.ink;
-      ctx.fillRect(x0, y0 + r * cell, visibleColumns * cell, cell);
-      ctx.fillRect(x0 + c * cell, y0, cell, visibleRows * cell);
+      ctx.fillRect(x0, y0 + r * tall, visibleColumns * cell, tall);
+      ctx.fillRect(x0 + c * cell, y0, cell, visibleRows * tall);
       ctx.globalAlpha = 1;
     }
     box(c, r, 1, 1);
@@ -107,15 +106,13 @@ export function paintMarks(ctx, { look, layout, offset, step }, pins, hover) {
  * @param {Target | null} given.hover
  * @param {boolean} given.focused the keyboard is here
  */
-export function paintLabels(
-  ctx,
-  { look, layout, offset, step },
-  side,
-  { axis, pins, found, hover, focused },
-) {
-  const { x0, y0, cell, label } = layout;
-  const first = side === "query" ? offset.row : offset.column;
-  const shown = side === "query" ? layout.visibleRows : layout.visibleColumns;
+export function paintLabels(ctx, { look, layout, offset }, side, { axis, pins, found, hover, focused }) {
+  const { x0, y0 } = layout;
+  const [first, shown, step, cell, label] =
+    side === "query"
+      ? [offset.row, layout.visibleRows, layout.rowPool, layout.tall, layout.rowLabel]
+      : [offset.column, layout.visibleColumns, layout.pool, layout.cell, layout.label];
+  if (!label) return;
   const hovered =
     hover && "query" in hover
       ? hover[side]

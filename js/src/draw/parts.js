@@ -94,18 +94,19 @@ export function visibleGrid(frame, part, pool, row, column, rows, columns) {
  * @param {number} pool tokens per side of the block
  * @param {number} row the block's place
  * @param {number} column
+ * @param {number} [rowPool] where blocks are not square
  * @returns {Pair | null}
  */
-export function strongestIn(frame, part, pool, row, column) {
+export function strongestIn(frame, part, pool, row, column, rowPool = pool) {
   const isMasked = maskOf(frame, [1, 1]);
   /** @type {Pair | null} */
   let best = null;
   const nearest = (/** @type {number} */ at, /** @type {number} */ span) => Math.floor(at / span) * span;
   const [lastQuery, lastKey] = [
-    Math.min(frame.queries.text.length, (row + 1) * pool),
+    Math.min(frame.queries.text.length, (row + 1) * rowPool),
     Math.min(frame.keys.text.length, (column + 1) * pool),
   ];
-  for (let query = row * pool; query < lastQuery; query++) {
+  for (let query = row * rowPool; query < lastQuery; query++) {
     for (let key = column * pool; key < lastKey; key++) {
       if (isMasked?.(query, key)) continue;
       const { span, value } = known(frame, part, query, key);

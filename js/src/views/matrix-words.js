@@ -140,7 +140,8 @@ function sentences({ frame, traits, width }, layout, finest) {
   const [rows, columns] = [frame.queries.text.length, frame.keys.text.length];
   const caption = [];
   const size = `${count(rows)} × ${count(columns)}`;
-  if (pool > 1) caption.push(`${size} pairs, the largest of ${pool} × ${pool} in each cell`);
+  if (pool > 1)
+    caption.push(`${size} pairs, the largest of ${Math.max(layout.rowPool, finest)} × ${pool} in each cell`);
   else if (layout.whole && (!layout.label || (frame.saturation ?? null) === null))
     caption.push(`${size} cells, one each`);
   else if (!layout.whole) caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);

@@ -34,10 +34,12 @@ export function matrixView(callbacks, signal) {
   element.append(canvas);
 
   const layoutOf = memo(matrixLayout);
-  const gridOf = memo((/** @type {Frame} */ frame, /** @type {number} */ pool) => {
-    const [rows, columns] = frame.arrays.weights.shape.slice(-2);
-    return pooled(frame.arrays.weights, 0, rows, columns, pool, maskOf(frame));
-  });
+  const gridOf = memo(
+    (/** @type {Frame} */ frame, /** @type {number} */ pool, /** @type {number} */ rowPool) => {
+      const [rows, columns] = frame.arrays.weights.shape.slice(-2);
+      return pooled(frame.arrays.weights, 0, rows, columns, pool, maskOf(frame), rowPool);
+    },
+  );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
     /** A hover leaves the image as it is. @type {(...of: [import("../draw/heatmap.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
@@ -76,9 +78,11 @@ export function matrixView(callbacks, signal) {
     const { layout, scene, part } = now;
     const on = matrixHit(layout, x, y, view.offset);
     if (!on) return null;
-    if (!("side" in on)) return pairIn(scene, strongestIn(scene.frame, part, layout.pool, on.row, on.column));
+    const { pool, rowPool } = layout;
+    if (!("side" in on))
+      return pairIn(scene, strongestIn(scene.frame, part, pool, on.row, on.column, rowPool));
     const axis = on.side === "query" ? scene.frame.queries : scene.frame.keys;
-    const index = on.index * layout.pool;
+    const index = on.index * (on.side === "query" ? rowPool : pool);
     return index < axis.text.length ? { side: on.side, index } : null;
   }
 
@@ -100,7 +104,7 @@ export function matrixView(callbacks, signal) {
     const { frame, traits, look } = scene;
     const layout = layoutFor(scene, view.zoom);
     view.clamp(layout);
-    const { x0, y0, cell, pool, visibleRows, visibleColumns } = layout;
+    const { x0, y0, cell, tall, pool, visibleRows, visibleColumns } = layout;
     const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
     const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
@@ -111,10 +115,10 @@ export function matrixView(callbacks, signal) {
     const hover = pairIn(scene, scene.hover);
     const grid = isFine
       ? visibleOf(frame, part, pool, shown.row, shown.column, visibleRows, visibleColumns)
-      : gridOf(frame, pool / poolOf(frame)[0]);
+      : gridOf(frame, pool / poolOf(frame)[0], layout.rowPool / poolOf(frame)[0]);
     const cells = isFine ? { ...shown, row: 0, column: 0 } : shown;
-    const style = { x0, y0, cell, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
-    const placing = { look, layout, offset: view.offset, step: pool };
+    const style = { x0, y0, cell, tall, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
+    const placing = { look, layout, offset: view.offset };
     const pins = { query: rowsOf(frame.queries, traits.query), key: rowsOf(frame.keys, traits.key) };
 
     const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
@@ -122,14 +126,14 @@ export function matrixView(callbacks, signal) {
     else paintImage(ctx, grid, cells, style);
     paintOpen(ctx, placing, frame.arrays.exact);
     paintMarks(ctx, placing, pins, hover);
-    if (layout.label) {
+    if (layout.rowLabel) {
       const common = { hover, focused: scene.focused };
       for (const side of /** @type {const} */ (["query", "key"])) {
         const axis = side === "query" ? frame.queries : frame.keys;
         const marked = found(axis, traits.find);
         paintLabels(ctx, placing, side, { ...common, axis, pins: new Set(pins[side]), found: marked });
       }
-      paintAxisNames(ctx, placing);
+      if (layout.label) paintAxisNames(ctx, placing);
     }
     const focus = focusOf(frame.queries, frame.keys, traits, hover);
     return describeMatrix(scene, {
@@ -147,13 +151,13 @@ export function matrixView(callbacks, signal) {
    * @param {CanvasRenderingContext2D} ctx
    * @param {import("../draw/heatmap.js").Grid} grid
    * @param {{ row: number, column: number, rows: number, columns: number }} part
-   * @param {{ x0: number, y0: number, cell: number, scale: number, root: boolean, dark: boolean }} style
+   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
    */
-  function paintImage(ctx, grid, { row, column, rows, columns }, { x0, y0, cell, scale, root, dark }) {
+  function paintImage(ctx, grid, { row, column, rows, columns }, { x0, y0, cell, tall, scale, root, dark }) {
     if (!rows || !columns) return;
     imaged(grid, row, column, rows, columns, scale, root, dark);
     ctx.imageSmoothingEnabled = false;
-    ctx.drawImage(image, x0, y0, columns * cell, rows * cell);
+    ctx.drawImage(image, x0, y0, columns * cell, rows * tall);
   }
 
   /** @param {string} key */

@@ -33,14 +33,14 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
   function step(direction, x, y) {
     const [layout, fit] = [layoutAt(zoom), layoutAt(0)];
     if (!layout || !fit) return;
-    const row = (offset.row + (y - layout.y0) / layout.cell) * layout.pool;
+    const row = (offset.row + (y - layout.y0) / layout.tall) * layout.rowPool;
     const column = (offset.column + (x - layout.x0) / layout.cell) * layout.pool;
     const next = zoomed(layout, ratio(), direction);
     zoom = next <= scaleOf(fit, ratio()) ? 0 : next;
     const after = layoutAt(zoom);
     if (!after) return;
     offset = {
-      row: row / after.pool - (y - after.y0) / after.cell,
+      row: row / after.rowPool - (y - after.y0) / after.tall,
       column: column / after.pool - (x - after.x0) / after.cell,
     };
     clamp(after);
@@ -66,7 +66,7 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
       const [dx, dy] = [moved.clientX - start.x, moved.clientY - start.y];
       if (!dragged && Math.hypot(dx, dy) < 4) return;
       dragged = true;
-      offset = { row: start.row - dy / layout.cell, column: start.column - dx / layout.cell };
+      offset = { row: start.row - dy / layout.tall, column: start.column - dx / layout.cell };
       clamp(layout);
       redraw();
     };

@@ -1,0 +1,63 @@
+"""What stands along one axis of an attention matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from attn_widget.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What stands along one axis of an attention matrix: strings a person can read, and their marks.
+
+    Attributes
+    ----------
+    text
+        One string per position, cleaned for display (``"keys"``, not ``"Ġkeys"`` or ``"##ys"``).
+    ids
+        Vocabulary ids, or None where there is no vocabulary (patches, frames, own labels).
+    special
+        True where the position is a special token ([CLS], <s>, [SEP] …).
+    words
+        Index of the word each position belongs to; None outside any word. Empty: words unknown.
+    segments
+        0 for the first sentence, 1 for the second of a pair.
+    spans
+        ``(start, stop)`` characters in ``source`` (of the position's segment); None where unknown.
+    source
+        The text or texts as the user wrote them, one per segment.
+    grid
+        ``(rows, columns)`` of image patches, when positions are patches after the specials.
+    seconds
+        Seconds of sound one position covers, when positions are audio frames.
+    """
+
+    text: tuple[str, ...]
+    ids: tuple[int, ...] | None = None
+    special: tuple[bool, ...] = ()
+    words: tuple[int | None, ...] = ()
+    segments: tuple[int, ...] = ()
+    spans: tuple[tuple[int, int] | None, ...] = ()
+    source: tuple[str, ...] = ()
+    grid: tuple[int, int] | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Fill the marks that were left out, and refuse marks of another length."""
+        n = len(self.text)
+        if not self.special:
+            object.__setattr__(self, "special", (False,) * n)
+        if not self.segments:
+            object.__setattr__(self, "segments", (0,) * n)
+        for name in ("ids", "special", "words", "segments", "spans"):
+            value = getattr(self, name)
+            if value and len(value) != n:
+                raise InputError(
+                    f"tokens.{name} must have one entry per token, got {len(value)} for {n} tokens. "
+                    f"Give {n} entries or leave it out."
+                )
+
+    def __len__(self) -> int:
+        """Return the number of positions."""
+        return len(self.text)
