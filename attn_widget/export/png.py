@@ -41,10 +41,13 @@ def png(frame: Frame, picked: Picked, caption: str) -> bytes:
     """
     painter = _PAINTERS.get(frame.fields["view"], _matrix)
     sheet, said = painter(frame, picked)
+    return packed(_with_caption(sheet, [caption, said]))
+
+
+def packed(picture: Image.Image) -> bytes:
+    """Return a picture as a PNG file, at the default level: the best takes seven times as long for a hundredth."""
     out = io.BytesIO()
-    _with_caption(sheet, [caption, said]).save(
-        out, "PNG"
-    )  # the default level: the best takes seven times as long for one part in a hundred
+    picture.save(out, "PNG")
     return out.getvalue()
 
 
@@ -139,8 +142,8 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
 _PAINTERS = {"head": _head, "matrix": _matrix}
 
 
-def _sheet(height: float) -> Image.Image:
-    return Image.new("RGB", (WIDTH_PX * FINE, max(1, round(height * FINE))), "#" + palettes.PAPER)
+def _sheet(height: float, theme: palettes.Theme = palettes.THEMES["light"]) -> Image.Image:
+    return Image.new("RGB", (WIDTH_PX * FINE, max(1, round(height * FINE))), "#" + theme.paper)
 
 
 def _fine(sheet: Image.Image) -> Image.Image:
@@ -150,14 +153,16 @@ def _fine(sheet: Image.Image) -> Image.Image:
 _DASHES = str.maketrans("–−", "--")  # the typeface that Pillow carries has only the hyphen
 
 
-def _with_caption(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
-    sheet = Image.new("RGB", (WIDTH_PX, picture.height + 18 * len(lines) + 10), "#" + palettes.PAPER)
+def _with_caption(
+    picture: Image.Image, lines: Sequence[str], theme: palettes.Theme = palettes.THEMES["light"]
+) -> Image.Image:
+    sheet = Image.new("RGB", (WIDTH_PX, picture.height + 18 * len(lines) + 10), "#" + theme.paper)
     sheet.paste(picture, (0, 0))
     draw = ImageDraw.Draw(sheet)
     for i, line in enumerate(lines):
         at = (4, picture.height + 6 + 18 * i)
         line = line.translate(_DASHES)
-        draw.text(at, line, "#" + (palettes.INK if i == 0 else palettes.INK_2), font=_font(12, fine=1))
+        draw.text(at, line, "#" + (theme.ink if i == 0 else theme.ink_2), font=_font(12, fine=1))
     return sheet
 
 

@@ -18,6 +18,11 @@ from attn_widget.widget.widget import AttentionWidget
 
 LINKED = ("view", "attention", "layer", "head", "heads", "threshold", "theme")
 SHOWN = ("method", "layer", "head", "attention", "residual", "reduce", "normalise", "baseline", "capture_id")
+# Two pictures, and the one shown is that of the theme which the widgets above have found or were given.
+FOLLOWS = """<style>
+.attn-comparison:has(.attn-widget[data-theme=dark]) .attn-in-light { display: none !important }
+.attn-comparison:has(.attn-widget[data-theme=dark]) .attn-in-dark { display: block !important }
+</style>"""
 
 
 class Comparison(ipywidgets.VBox):
@@ -39,14 +44,20 @@ class Comparison(ipywidgets.VBox):
         self.a, self.b, self.align = a, b, align
         self._following = False
         self._realign()
-        self._picture = ipywidgets.Image(format="png", layout={"max_width": "100%", "width": "max-content"})
+        self._pictures = {}
+        for theme, display in (("light", None), ("dark", "none")):
+            layout = {"max_width": "100%", "width": "max-content", "display": display}
+            self._pictures[theme] = ipywidgets.Image(format="png", layout=layout)
+            self._pictures[theme].add_class(f"attn-in-{theme}")
+        self._frame = ipywidgets.VBox([ipywidgets.HTML(FOLLOWS, layout={"display": "none"}), *self._pictures.values()])
         self._said = ipywidgets.Label(layout={"display": "none"})
         sides = [
             ipywidgets.VBox([ipywidgets.Label(self._title(w)), w], layout={"flex": "1 1 400px", "min_width": "0"})
             for w in (a, b)
         ]
         row = ipywidgets.HBox(sides, layout={"flex_flow": "row wrap", "grid_gap": "24px"})
-        super().__init__([row, self._said, self._picture])
+        super().__init__([row, self._said, self._frame])
+        self.add_class("attn-comparison")
         self._take(a, LINKED)
         for widget in (a, b):
             widget.observe(self._on_linked, names=list(LINKED))
@@ -89,8 +100,8 @@ class Comparison(ipywidgets.VBox):
         """Return the live view, and beside it the picture for viewers that run no scripts."""
         data = super()._repr_mimebundle_(**options)
         still = {"text/plain": f"<Comparison: {self._title(self.a)} | {self._title(self.b)}>"}
-        if self._picture.value:
-            still["image/png"] = base64.b64encode(self._picture.value).decode()
+        if light := self._pictures["light"].value:
+            still["image/png"] = base64.b64encode(light).decode()
         return dict(data or {}) | still
 
     # -- inside ---------------------------------------------------------------------------------------------
@@ -143,16 +154,18 @@ class Comparison(ipywidgets.VBox):
                 self._realign()
             found = self.difference
         except AttnWidgetError as error:
-            self._picture.value, self._picture.layout.display = b"", "none"
+            for picture in self._pictures.values():
+                picture.value = b""
+            self._frame.layout.display = "none"
             self._said.value, self._said.layout.display = error.message, None
             return
         head = "" if " minus " in found.method or self.a.method == "rollout" else f" · head {self.a.head}"
         left = [f"only in {n}: {', '.join(w)}" for n, w in (("a", self._only("a")), ("b", self._only("b"))) if w]
         lines = [f"b minus a · layer {found.layer}{head} · {found.method} · {found.unit}", "; ".join(left)]
-        self._picture.value = difference_png(
-            found.values, self.aligned_queries.labels, self.aligned_keys.labels, [x for x in lines if x]
-        )
-        self._said.layout.display, self._picture.layout.display = "none", None
+        axes = (self.aligned_queries.labels, self.aligned_keys.labels)
+        for theme, picture in self._pictures.items():
+            picture.value = difference_png(found.values, *axes, [x for x in lines if x], theme)
+        self._said.layout.display, self._frame.layout.display = "none", None
 
     def _only(self, side: str) -> tuple[str, ...]:
         """Return the words that have no counterpart."""

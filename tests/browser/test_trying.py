@@ -80,8 +80,9 @@ def test_two_texts_are_compared_side_by_side(open_notebook):
     left, right = notebook.widget(0), notebook.widget(1)
     for widget in (left, right):
         drawn(widget, "matrix", "raw", 3)
-    still = notebook.page.locator("img.widget-image, .jupyter-widgets img").first
+    still, dark = (notebook.page.locator(f"img.attn-in-{theme}") for theme in ("light", "dark"))
     expect(still).to_be_visible()
+    expect(dark).not_to_be_visible()
     before = still.get_attribute("src")
     picture(notebook.page, "compare-light")
     left.locator("[data-step=layer] button").last.click()
@@ -89,4 +90,6 @@ def test_two_texts_are_compared_side_by_side(open_notebook):
     expect(still).not_to_have_attribute("src", before)
     assert notebook.add("print(c.a.layer, c.b.layer, c.difference.layer)") == "4 4 4"
     notebook.theme("dark")
+    expect(dark).to_be_visible()
+    expect(still).not_to_be_visible()
     picture(notebook.page, "compare-dark")

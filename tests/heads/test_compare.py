@@ -10,7 +10,7 @@ from PIL import Image
 
 import attn_widget as aw
 from attn_widget.export import palettes
-from attn_widget.export.difference import ABOVE_PX, LABEL_PX, signed_colours
+from attn_widget.export.difference import room_for, signed_colours
 from attn_widget.frames.alignment import aligned
 from attn_widget.records import Tokens
 from tests import models
@@ -94,10 +94,10 @@ def test_two_methods_of_one_capture_are_compared():
 
 def test_layer_head_and_pinned_token_are_one():
     c = aw.compare(toy(SHE, 0), toy(LONGER, 1))
-    before = c._picture.value
+    before = c._pictures["dark"].value
     c.a.layer = 2
     assert c.b.layer == 2
-    assert c._picture.value != before
+    assert c._pictures["dark"].value != before
     c.b.head = 1
     assert c.a.head == 1
     c.a.query = [3]
@@ -112,21 +112,24 @@ def test_layer_head_and_pinned_token_are_one():
     assert c.b.method == "raw"
 
 
-def test_the_picture_shows_more_and_less_in_two_colours():
-    values = np.array([[0.5, -0.5], [0.0, 0.25]])
-    colours = signed_colours(values, 0.5)
-    ends = [palettes.rgb(palettes.THEMES["light"].diverging[i]) for i in (0, -1)]
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_picture_shows_more_and_less_in_two_colours(theme):
+    values, look = np.array([[0.5, -0.5], [0.0, 0.25]]), palettes.THEMES[theme]
+    colours = signed_colours(values, 0.5, look)
+    ends = [palettes.rgb(look.diverging[i]) for i in (0, -1)]
     assert tuple(colours[0, 1]) == ends[0]
     assert tuple(colours[0, 0]) == ends[1]
-    middle = np.array(palettes.rgb(palettes.THEMES["light"].diverging[4]), int)
+    middle = np.array(palettes.rgb(look.diverging[4]), int)
     assert np.abs(colours[1, 0] - middle).max() <= 2
     c = aw.compare(toy(SHE, 0), toy(HE, 1))
-    picture = Image.open(io.BytesIO(c._picture.value)).convert("RGB")
-    values = np.asarray(c.difference)
+    picture = Image.open(io.BytesIO(c._pictures[theme].value)).convert("RGB")
+    assert picture.getpixel((1, 1)) == palettes.rgb(look.paper)
+    assert picture.getpixel((1, picture.height - 1)) == palettes.rgb(look.paper)
+    values, room = np.asarray(c.difference), room_for(c.aligned_queries.labels, c.aligned_keys.labels)
     largest = np.abs(values).max()
     row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
-    found = picture.getpixel((LABEL_PX + round((column + 0.5) * 26), ABOVE_PX + round((row + 0.5) * 26)))
-    assert np.abs(np.subtract(found, signed_colours(values, largest)[row, column].astype(int))).max() <= 1
+    found = picture.getpixel((room.left + round((column + 0.5) * 26), room.above + round((row + 0.5) * 26)))
+    assert np.abs(np.subtract(found, signed_colours(values, largest, look)[row, column].astype(int))).max() <= 1
     bundle = c._repr_mimebundle_()
     assert bundle["image/png"]
     assert "she was late" in bundle["text/plain"]
@@ -141,10 +144,10 @@ def test_a_widget_keeps_its_runner_and_a_new_text_is_aligned_again(minilm):
     assert c.aligned_queries.labels[5:7] == ("they | he", "were | was")
     w.text = "Nothing alike here"
     assert "must have a word in common" in c._said.value
-    assert c._picture.value == b""
+    assert c._pictures["dark"].value == b""
     w.text = "The nurse said that she was late."
     assert c._said.layout.display == "none"
-    assert c._picture.value
+    assert c._pictures["dark"].value
 
 
 def test_what_cannot_be_aligned_is_refused_with_the_reason(cross_capture):
