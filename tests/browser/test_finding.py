@@ -73,6 +73,12 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     notebook.page.wait_for_timeout(300)
     first, last = (pixel(canvas, LEFT + i * (THUMB + GAP) + 3, TOP + 3) for i in (0, 5))
     assert sum(first[:3]) < sum(last[:3]) < 600  # dark is much; none of them paper
+    # A row stands where its largest head stands: layer 3 with 72, then 4 with 65; head 5 before 6.
+    widget.locator("[data-choice=order]").select_option("rows and columns by metric")
+    for row, said in enumerate(("layer 3 · head 5", "layer 4 · head 5")):
+        canvas.click(position={"x": LEFT + 3, "y": TOP + 3 + row * 50})
+        expect(widget.locator("[data-readout]")).to_contain_text(said)
+    chose(notebook, "4 5")
     widget.locator("[data-choice=order]").select_option("by number")
     canvas.click(position={"x": LEFT + 10, "y": TOP + 10})
     expect(widget.locator("[data-readout]")).to_contain_text("layer 0 · head 0")
