@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,8 @@ def describe(
         kwargs = {name: inputs[name] for name in inputs}
     else:
         args = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    called_with = kwargs
+    kwargs = called_with or named(model, args) or {}
     tensors = [value for value in (*kwargs.values(), *args) if isinstance(value, torch.Tensor)]
     if not tensors:
         raise InputError(f"inputs must hold at least one tensor, got {type(inputs).__name__}. Use return_tensors='pt'.")
@@ -67,14 +70,30 @@ def describe(
         item=item,
         window=window,
         real=_real(model, kwargs, item),
-        make_tokens=lambda stream, n: _tokens(model, inputs, kwargs, tokenizer, item, source, seconds, stream, n),
+        make_tokens=lambda stream, n: _tokens(
+            model, inputs if called_with else kwargs, kwargs, tokenizer, item, source, seconds, stream, n
+        ),
         given=_given(tokens, model, kwargs),
         likely_batch=batch or _first_axis(tensors),
         n_tokens=_n_tokens(kwargs),
         model=model,
-        args=args,
-        kwargs=kwargs,
+        args=args,  # a tensor given without a name is passed without one: a hook of the user's may look for it there
+        kwargs=called_with,
     )
+
+
+def named(model: torch.nn.Module, inputs: Any) -> dict[str, Any] | None:
+    """Return inputs by the names of the arguments that they are; None where the model's signature has no such names."""
+    if isinstance(inputs, Mapping) or hasattr(inputs, "keys"):
+        return {name: inputs[name] for name in inputs}
+    args = inputs if isinstance(inputs, tuple | list) else (inputs,)
+    try:
+        signature = inspect.signature(model.forward)
+        found = signature.bind_partial(*args).arguments
+    except (TypeError, ValueError):
+        return None
+    plain = all(signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for name in found)
+    return dict(found) if plain else None
 
 
 def is_encoder_decoder(model: torch.nn.Module) -> bool:

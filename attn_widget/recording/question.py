@@ -53,27 +53,41 @@ class Question:
         """Run the model as it is, remember its layers, and find out how much of a pass can be shared."""
         model = self.runner.model
         self.layers = Layers(model, [layer.name for layer in self.seen.layers])
-        taken = inspect.signature(model.forward).parameters
+        # What has no names cannot be given more arguments by name.
+        taken = inspect.signature(model.forward).parameters if hasattr(self.inputs, "keys") else {}
         self._more = {"use_cache": False} if "use_cache" in taken else {}
         output = self._run([{}], remember=True)
         self.expected = _main(output)
         if not callable(self.of):
             self._read(output)
         before = self._prediction(output, 0, 1)
+        self._widest = self.expected, None if callable(self.of) else self._row
+        # The vocabulary is the widest matrix of all: only the row that is asked for is multiplied with it.
+        last = not callable(self.of) and self._row == self._n_rows - 1 and not self.loss and "logits_to_keep" in taken
+        for keep in [True, False] if last else [False]:
+            if self._shares(keep):
+                return before
+        raise InputError(
+            "model must answer the same when it is asked twice, got other numbers. Take out what is random."
+        )
+
+    def _shares(self, keep: bool) -> bool:
+        """Find the cheapest way to ask that gives the model's own answer, and return whether there is one."""
+        self.expected, self._row = self._widest
+        self._more.pop("logits_to_keep", None)
+        if keep:
+            self._more["logits_to_keep"], self._row = 1, 0
+            self.expected = self.expected[:, -1:]
         if not callable(self.of):
-            # The vocabulary is the widest matrix of all: only the row that is asked for is multiplied with it.
-            if self._row == self._n_rows - 1 and not self.loss and "logits_to_keep" in taken:
-                self._more["logits_to_keep"], self._row = 1, 0
-                self.expected = self.expected[:, -1:]
             self.logits_bytes = self.expected.numel() * self.expected.element_size()
         tensors = [t for t in _tensors(self.inputs) if t.ndim > 0]
         several = [True, False] if all(len(t) == 1 for t in tensors) else [False]
         # One row alone can be asked for only where one row alone is read.
         one_row = [True, False] if not callable(self.of) and self._row is not None and not self.loss else [False]
-        plain = (False, False, False)
         ways = [(b, r, narrow) for b in several for r in (True, False) for narrow in one_row]
-        self.batched, self.resumes, self.narrow = next(way for way in ways if way == plain or self._holds(*way))
-        return before
+        found = next((way for way in ways if self._holds(*way)), None)
+        self.batched, self.resumes, self.narrow = found or (False, False, False)
+        return found is not None
 
     def passes(self, offs: list[Off], batch: int | None) -> Iterator[list[int]]:
         """Return which sets are tried together: those that begin at one layer, as many as one pass should take."""
@@ -106,7 +120,7 @@ class Question:
         """Run the model for as many equal items as there are sets."""
         model = self.runner.model
         inputs = self.inputs if len(offs) == 1 else repeated(self.inputs, len(offs))
-        if isinstance(inputs, Mapping) or hasattr(inputs, "keys"):
+        if self._more:
             inputs = {**{name: inputs[name] for name in inputs}, **self._more}
         call = describe(model, inputs)
         self.switches = switches = Switches(model, offs, self.how)
@@ -130,7 +144,7 @@ class Question:
         heads = [layer.n_heads for layer in self.seen.layers]
         told = all(rows % n == 0 and found == heads[i] for i, (rows, found) in self.switches.shapes.items())
         one, several = self.expected, _main(output)
-        if not told or len(several) != n or several.shape[1:] != one.shape[1:]:
+        if not told or several.shape != (one.shape if n == 1 else (n, *one.shape[1:])):
             return False
         if narrow:
             one, several = one[:, self._row], several[:, self._row]

@@ -345,6 +345,64 @@ def similarity(output):
     return mean @ torch.linspace(-1, 1, len(mean)) / mean.norm()
 
 
+@pytest.mark.parametrize("position", [None, 2])
+@pytest.mark.parametrize("given", [torch.tensor([IDS]), (torch.tensor([IDS]),), {"input_ids": torch.tensor([IDS])}])
+def test_inputs_without_names_are_asked_like_those_with(given, position):
+    runner = aw.ModelRunner(llama())
+    wanted = dict(runner.ablate(IDS, [[(1, 2)]], position=position, loss=True))[((1, 2),)]
+    for loss in (True, False):
+        found = dict(runner.ablate(given, [[(1, 2)]], position=position, loss=loss))[((1, 2),)]
+        np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-6)
+        assert found.loss == (pytest.approx(wanted.loss, abs=1e-6) if loss else None)
+
+
+class Positional(torch.nn.Module):
+    """A model that takes what it is given and names nothing."""
+
+    def __init__(self, model) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, *inputs):
+        """Run the model."""
+        return self.model(*inputs, use_cache=False)
+
+
+def test_a_model_that_names_no_inputs_answers_too():
+    model = llama()
+    wanted = dict(aw.ModelRunner(model).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
+    found = dict(aw.ModelRunner(Positional(model)).ablate(torch.tensor([IDS]), [[(1, 2)]]))[((1, 2),)]
+    np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-6)
+
+
+class Trimmed(torch.nn.Module):
+    """A model that takes ``logits_to_keep`` and does something else with it."""
+
+    def __init__(self, model) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, input_ids, logits_to_keep=0):
+        """Run the model."""
+        output = self.model(input_ids=input_ids, use_cache=False)
+        output.logits = output.logits[:, :logits_to_keep] if logits_to_keep else output.logits
+        return output
+
+
+def test_a_shorter_answer_is_read_only_where_it_is_the_same():
+    model = llama()
+    wanted = dict(aw.ModelRunner(model).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
+    found = dict(aw.ModelRunner(Trimmed(model)).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
+    np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-6)
+
+
+def test_a_model_that_answers_otherwise_each_time_is_refused():
+    model = llama()
+    model.model.norm.register_forward_hook(lambda m, args, out: out + torch.randn_like(out))
+    with pytest.raises(aw.InputError, match=r"model must answer the same when it is asked twice, got other numbers"):
+        aw.ablate(aw.ModelRunner(model), IDS, [(0, 0)])
+
+
 def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
     text = "The keys to the cabinet are old."
     scores = aw.ablation_scan(minilm, text, of=similarity)

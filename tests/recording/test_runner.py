@@ -11,6 +11,7 @@ import transformers
 
 from attn_widget import records
 from attn_widget.errors import InputError
+from attn_widget.recording.routes import capture
 from attn_widget.recording.runner import ModelRunner, held_bytes
 from tests.models import MINILM, annalog, minilm, rxnmapper
 from tests.recording.families import TEXT, VIT, peak
@@ -179,6 +180,26 @@ def test_words_and_ids_and_own_labels_are_taken():
         runner.run([101] * 513)
     with pytest.raises(InputError, match="got id 40000 where the model's embedding has 30522 rows"):
         runner.run([40000])
+
+
+def test_a_tensor_without_a_name_is_told_by_its_place():
+    model, tokenizer = minilm()
+    ids = tokenizer(["The keys."] * 2, return_tensors="pt")["input_ids"]
+    named, plain = (capture(model, x, tokenizer=tokenizer, item=1) for x in ({"input_ids": ids}, ids))
+    assert plain.tokens.text == named.tokens.text == ("[CLS]", "the", "keys", ".", "[SEP]")
+    np.testing.assert_array_equal(plain.attention, named.attention)
+    with pytest.raises(InputError, match=r"item must be 0 to 1, got 2"):
+        capture(model, ids, item=2)
+    seen = []
+    handle = model.register_forward_pre_hook(lambda m, args: seen.append(len(args)))
+    capture(model, ids)
+    handle.remove()
+    assert seen == [1]  # and is passed as it was given
+    decoder = ModelRunner(*annalog())
+    ids = decoder.tokenizer("CC(=O)O", return_tensors="pt")["input_ids"]
+    np.testing.assert_array_equal(
+        decoder.run(ids, target="CO").attention, decoder.run("CC(=O)O", target="CO").attention
+    )
 
 
 def test_a_model_in_bfloat16_works():
