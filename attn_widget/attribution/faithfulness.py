@@ -162,8 +162,14 @@ def faithfulness(
 
     Examples
     --------
-    >>> table = faithfulness(runner, "The key to the cabinets is old.")  # doctest: +SKIP
-    >>> print(table)  # doctest: +SKIP
+    >>> import attn_widget as aw
+    >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
+    >>> table = aw.faithfulness(
+    ...     runner, "The key is old.", methods=["raw", "rollout"], references=["blank_out"],
+    ...     of=lambda output: output.last_hidden_state[0, 0].norm(),
+    ... )
+    >>> table.mean.shape
+    (1, 2, 6)
     """
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:

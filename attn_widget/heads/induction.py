@@ -64,15 +64,22 @@ def induction_scores(
 
     Examples
     --------
-    >>> scores = induction_scores(runner)  # doctest: +SKIP
-    >>> widget.metric = scores  # doctest: +SKIP
+    >>> import attn_widget as aw, torch, transformers
+    >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
+    >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
+    >>> scores = aw.induction_scores(runner, length=20, vocabulary=range(50))
+    >>> scores.values.shape, scores.unit
+    ((3, 2), 'share')
+    >>> w = aw.AttentionWidget(runner.run([5, 6, 7, 5]), view="model", metric=scores)
     """
     for name, value, least in (("length", length, 2), ("samples", samples, 1)):
         if not hasattr(value, "__index__") or value < least:
             raise InputError(f"{name} must be a whole number of {least} or more, got {value!r}. Leave it out for ours.")
     ids, before, after = _ids(runner, vocabulary)
     if len(ids) < length:
-        raise InputError(f"vocabulary must hold at least length = {length} different ids, got {len(ids)}.")
+        raise InputError(
+            f"vocabulary must hold at least length = {length} different ids, got {len(ids)}. Choose a smaller length."
+        )
     rng = np.random.default_rng(seed)
     found = []
     for done in range(samples):
