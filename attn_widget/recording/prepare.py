@@ -15,6 +15,7 @@ import torch
 from jaxtyping import UInt8
 
 from attn_widget.errors import InputError
+from attn_widget.recording.inputs import named
 from attn_widget.records import to_numpy
 
 
@@ -70,7 +71,7 @@ def prepare(
         check_length(model, ids.shape[1], "ids")
         return Prepared({"input_ids": ids})
     if isinstance(given, torch.Tensor) or (isinstance(given, tuple) and isinstance(given[0], torch.Tensor)):
-        return Prepared(given)
+        return Prepared(named(model, given) or given)  # what it is decides what can be asked of it
     raise InputError(
         f"text must be a text, words, ids, a picture, a sound or a mapping of tensors, got {type(given).__name__}. "
         "For a sound, give sampling_rate as well."

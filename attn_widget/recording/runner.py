@@ -16,7 +16,7 @@ from attn_widget.recording import sources
 from attn_widget.recording.ablation import Ablates
 from attn_widget.recording.generation import Generates
 from attn_widget.recording.gradients import Explains
-from attn_widget.recording.inputs import is_encoder_decoder, named
+from attn_widget.recording.inputs import is_encoder_decoder
 from attn_widget.recording.many import RunsMany
 from attn_widget.recording.prepare import check_ids, prepare
 from attn_widget.recording.routes import capture
@@ -154,8 +154,6 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
             self.model, self.tokenizer, text, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
         )
         inputs = self._placed(ready.inputs)
-        if not hasattr(inputs, "keys"):  # a tensor without a name: what it is decides what can be asked of it
-            inputs = named(self.model, inputs) or inputs
         if is_encoder_decoder(self.model) and hasattr(inputs, "keys") and "decoder_input_ids" not in inputs:
             inputs["decoder_input_ids"] = self._decoder_ids(inputs, target, max_new_tokens)
         defaults = {"tokenizer": getattr(self.tokenizer, "tokenizer", self.tokenizer)}

@@ -134,6 +134,14 @@ def test_options_are_passed_on_to_the_model():
     assert len(set(unlike.tokens.ids)) == 12
 
 
+def test_a_prompt_of_ids_may_be_a_list_a_tensor_or_named():
+    runner = ModelRunner(writer("Llama", GROUPED))
+    ids = torch.tensor([PROMPT])
+    texts = [runner.generate(p, max_new_tokens=NEW).tokens.ids for p in (PROMPT, ids, (ids,), {"input_ids": ids})]
+    assert len(texts[0]) == len(PROMPT) + NEW
+    assert texts == texts[:1] * 4
+
+
 def test_writing_tells_how_far_it_is_and_can_be_stopped_with_nothing_left_behind():
     model = writer("Llama", GROUPED)
     told = []
