@@ -194,8 +194,8 @@ def logits_of(output: Any) -> torch.Tensor:
     if logits is None or logits.ndim not in (2, 3):
         raise InputError(
             f"of must be a function of the output for a model without logits, got a {type(output).__name__}. "
-            "Give for example of=lambda output: output.last_hidden_state.mean().",
-            code="runner.gradients(text, of=lambda output: output.last_hidden_state.mean())",
+            "Say which number of it is asked for, such as this one.",
+            code="of=lambda output: output.last_hidden_state.mean()",
         )
     return logits[0] if logits.ndim == 2 else logits[0, -1]
 

@@ -150,7 +150,8 @@ class Answers:
 def describe(error: Exception) -> dict[str, str | None]:
     """Return an error as the front end shows it: what is wrong, then the remedy, perhaps a line of code."""
     if not isinstance(error, AttnWidgetError):
-        message, remedy, code = f"{type(error).__name__}: {error}", "This is a fault of the widget or the model.", None
+        message = f"{type(error).__name__}: {error}".rstrip(".: ") + "."
+        remedy, code = "This is a fault of the widget or the model.", None
     else:
         message, remedy = split_sentence(error.message)
         code = error.code

@@ -1,4 +1,5 @@
 // A head switched off: one button a head of the layer, and the likeliest answers with it and without.
+import { choice } from "./controls.js";
 import { html, nothing } from "./html.js";
 import { odds } from "./odds.js";
 import { groupOf, requestOf } from "./spec.js";
@@ -9,6 +10,7 @@ import { groupOf, requestOf } from "./spec.js";
 export function createAblation(requester, schedule) {
   /** @type {{ place: string, head: number, rows?: any, said?: string }} */
   let off = { place: "", head: -1 };
+  let how = "zero";
 
   /** Ask what is answered without this head; the same button again turns it on. @param {Traits} traits @param {string} place @param {number} head */
   function toggle(traits, place, head) {
@@ -21,7 +23,7 @@ export function createAblation(requester, schedule) {
     if (head >= 0)
       requester.ask(
         "ablate",
-        { ...requestOf(traits), head, step: traits.step },
+        { ...requestOf(traits), head, how, step: traits.step },
         {
           reply: ({ top }) => tell({ rows: top, said: "with → without" }),
           fail: ({ message, remedy }) => tell({ said: `${message} ${remedy ?? ""}` }),
@@ -50,6 +52,10 @@ export function createAblation(requester, schedule) {
           </button>`;
         })}</span
       >
+      ${choice({ name: "filled with", choices: ["zero", "mean", "uniform"], value: how }, (value) => {
+        how = value;
+        toggle(traits, place, now.head);
+      })}
       <span class="lab" role="status">${now.said}</span>${now.rows ? odds(now.rows) : nothing}
     </div>`;
   };

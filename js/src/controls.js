@@ -92,7 +92,7 @@ export function controls(state, actions) {
 }
 
 /** @param {import("./types.js").Option} option @param {(value: string) => void} set */
-function choice({ name, choices, value }, set) {
+export function choice({ name, choices, value }, set) {
   return html`<label
     ><span class="lab">${name}</span>
     <select

@@ -82,7 +82,8 @@ label{cursor:pointer}
 .find input[aria-invalid=true]{color:var(--aw-error);border-color:var(--aw-error)}
 ::placeholder{color:var(--aw-ink-3);opacity:1}
 
-.filters>.odds{display:grid;gap:3px;min-height:0;width:128px}
+.filters>.likely{flex-wrap:wrap;gap:6px 15px}
+.odds{display:grid;gap:3px;width:128px}
 .odds span,.side li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .odds i{height:3px;min-width:1px;background:var(--aw-rule-2)}
 .odds[data-chosen] i,.odds i+i{background:var(--aw-accent)}

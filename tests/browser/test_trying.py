@@ -15,7 +15,8 @@ runner = aw.ModelRunner("HuggingFaceTB/SmolLM2-135M-Instruct")
 seen = runner.generate("The capital of France is", max_new_tokens=6)
 w = aw.AttentionWidget(seen, runner, layer=20)
 w"""
-ANSWERS = """found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], position=seen.steps[{step}].position)
+ANSWERS = """place = seen.steps[{step}].position
+found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], how="{how}", position=place)
 print(*(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %" for name, a, b in found.top()), sep="\\n")"""
 
 
@@ -48,11 +49,17 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     button.click()
     answers = widget.locator("[data-ablation] .odds")
     expect(answers.first).to_be_visible()
-    shown = [answer.inner_text() for answer in answers.all()]
-    lines = notebook.add(ANSWERS.format(step=0)).splitlines()
-    assert len(shown) == len(lines)
-    for text, line in zip(shown, lines, strict=True):
-        assert line.split("|")[1] in text
+    answered = {}
+    for how in ("zero", "mean"):
+        widget.locator("[data-ablation] select").select_option(how)
+        expect(widget.locator("[data-ablation] [role=status]")).to_have_text("with → without")
+        shown = [answer.inner_text() for answer in answers.all()]
+        lines = notebook.add(ANSWERS.format(step=0, how=how)).splitlines()
+        assert len(shown) == len(lines)
+        for text, line in zip(shown, lines, strict=True):
+            assert line.split("|")[1] in text
+        answered[how] = shown
+    assert answered["zero"] != answered["mean"]
     expect(button).to_have_attribute("aria-checked", "true")
     picture(notebook.page, "off-light")
     notebook.theme("dark")
