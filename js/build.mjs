@@ -1,14 +1,14 @@
 // Builds the bundles that the Python package carries. Deterministic: CI builds again and compares.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import * as esbuild from "esbuild";
 import { minify } from "terser";
 import { inStrings, SHORTENED } from "./names.mjs";
 import { packed } from "./pack.mjs";
 
 const watch = process.argv.includes("--watch");
-const entries = { widget: "src/widget.js", static: "src/static-host.js" };
+const entries = { widget: "src/widget.js", static: "src/static-host.js", loader: "src/loader.js" };
 
 /** The module of the style sheet, packed: the sheet comes out of it as it went in. @param {string} code */
 function sheet(code) {
@@ -39,6 +39,9 @@ const unindented = {
   },
 };
 
+/** @param {string} code */
+const markOf = (code) => createHash("sha256").update(code).digest("hex").slice(0, 8);
+
 /**
  * The bundle, run once per page: a host evaluates it anew for every widget and never lets go of what that made.
  * Known by its content, so that a page with widgets of two versions runs both.
@@ -46,7 +49,7 @@ const unindented = {
  */
 function onceAPage(code) {
   const [end, name] = /export\s*\{\s*([\w$]+) as default\s*\};?\s*$/.exec(code);
-  const mark = createHash("sha256").update(code).digest("hex").slice(0, 8);
+  const mark = markOf(code);
   const body = `${code.slice(0, -end.length)}return ${name}`;
   // Not called where it is written: an engine compiles that at once, and anew for every widget.
   return `const a=Symbol.for("attn-widget ${mark}"),c=()=>{${body}},b=globalThis[a]??=c();export{b as default};`;
@@ -87,6 +90,8 @@ if (watch) {
   await context.watch();
 } else {
   const { outputFiles } = await esbuild.build({ ...options, plugins: [unindented], write: false });
+  /** @type {Record<string, string>} */
+  const codes = {};
   for (const { path, text: bundle } of outputFiles) {
     const { code } = await minify(bundle, {
       module: true,
@@ -95,8 +100,12 @@ if (watch) {
       mangle: { properties: { regex: SHORTENED, reserved: inStrings(bundle) } },
       format: { comments: false },
     });
-    mkdirSync(dirname(path), { recursive: true });
-    const text = inLatin1(code);
-    writeFileSync(path, `${text.includes("as default") ? onceAPage(text) : text}\n`);
+    codes[path] = inLatin1(code);
   }
+  const folder = dirname(outputFiles[0].path);
+  const [widget, loader] = ["widget.js", "loader.js"].map((name) => join(folder, name));
+  codes[loader] = codes[loader].replace("MARK", markOf(codes[widget]));
+  codes[widget] = onceAPage(codes[widget]);
+  mkdirSync(folder, { recursive: true });
+  for (const [path, code] of Object.entries(codes)) writeFileSync(path, `${code}\n`);
 }

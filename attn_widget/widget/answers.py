@@ -10,7 +10,7 @@ from attn_widget.frames.protocol import VERSION, Frame, Spec
 from attn_widget.frames.region import Region, members, region_frame
 from attn_widget.heads.ablation import ablate
 from attn_widget.records import Progress
-from attn_widget.widget import checks
+from attn_widget.widget import checks, code
 from attn_widget.widget.drawings import VIEWS, Drawing
 from attn_widget.widget.requests import Answers, Report, Request
 from attn_widget.widget.saving import File, file_of
@@ -27,7 +27,7 @@ class FrontEnd:
         self._answers = Answers(widget.send)
         # "detail" is a second picture beside the first: under its own name neither replaces the other.
         self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
-        self._table["ablate"] = self._ablate
+        self._table |= {"ablate": self._ablate, "code": self._code}
         self._table |= {"region": self._region, "export": self._export}
         self._pages: set[str] = set()  # views in pages that said hello and not yet goodbye
         widget.on_msg(self._on_message)
@@ -59,6 +59,7 @@ class FrontEnd:
             request = Request(str(message.get("id")), str(name), message.get("data") or {}, answer)
             if name == "hello":
                 self._pages.add(request.asker[0])
+                code.arrived()
             self._answers.put(request)
 
     def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
@@ -66,6 +67,9 @@ class FrontEnd:
 
     def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         return {"version": VERSION, "capture_id": self._widget.capture_id}
+
+    def _code(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        return {"code": code.bundle()}
 
     def _forget(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         """Let go of what nobody looks at, so that a cell run again and again costs no more than once."""

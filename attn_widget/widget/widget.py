@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -12,7 +11,7 @@ import traitlets as t
 from attn_widget.errors import AttnWidgetError, InputError
 from attn_widget.frames.protocol import Spec
 from attn_widget.records import Capture, Runner
-from attn_widget.widget import checks, snapshot, state
+from attn_widget.widget import checks, code, snapshot, state
 from attn_widget.widget.answers import FrontEnd
 from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.exports import Exports
@@ -85,7 +84,7 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
            [0.5 , 0.5 ]])
     """
 
-    _esm = pathlib.Path(__file__).parent / "static" / "widget.js"
+    _esm = code.STATIC / "widget.js"
 
     view = t.Unicode("head").tag(sync=True)
     method = t.Unicode("raw").tag(sync=True)
@@ -129,6 +128,8 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         given = {"attention": next(iter(capture.groups)), "view": "matrix" if long_text else "head"} | traits
         start = state.start(capture, given["attention"]) | given
         start |= dict(zip(("text", "pair"), self._settled, strict=True))
+        if shorter := code.module():
+            self._esm = shorter
         super().__init__(**start)
         self.set_trait("methods", state.method_names())
         self.set_trait("info", state.info(capture, runner=runner))

@@ -77,6 +77,27 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
     assert notebook.add("print(w.query)") == "[2]"
 
 
+@pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
+def test_a_page_that_has_the_code_is_not_given_it_again_and_one_that_has_not_asks(open_notebook, host):
+    notebook = open_notebook(MAKE, "w", host=host)
+    notebook.run(0)
+    notebook.run(1)
+    drawn(notebook.widget(), "head", "raw", 0)
+    notebook.add("other = aw.AttentionWidget(w.capture, layer=1)\nother")
+    drawn(notebook.widget(1), "head", "raw", 1)
+    first, second = notebook.add("print(len(w._esm), len(other._esm))").split()
+    assert int(second) < 1_000 < 50_000 < int(first)
+    pin(notebook.widget(1), 3)
+    assert notebook.add("print(other.query)") == "[3]"
+
+    notebook.add("w.close()")  # nobody brings the code to the page that is loaded now
+    notebook.reload()
+    canvas = drawn(notebook.widget(), "head", "raw", 1)
+    assert colours(canvas) > 30
+    pin(notebook.widget(), 5)
+    assert notebook.add("print(other.query)") == "[5]"
+
+
 LAYOUT = """import ipywidgets
 other = aw.AttentionWidget(w.capture, view="matrix", layer=2)
 slider = ipywidgets.IntSlider(max=2)

@@ -92,7 +92,7 @@ def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, wor
 
 def test_an_unknown_request_is_answered(widget, wire):
     reply = wire.answer(widget, "frames")
-    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row, ablate, region, export."
+    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row, ablate, code, region, export."
 
 
 @pytest.mark.parametrize(("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)])

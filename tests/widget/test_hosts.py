@@ -14,6 +14,7 @@ import pytest
 
 import attn_widget.widget as widgets
 from attn_widget.records import Tokens
+from attn_widget.widget import code
 from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.widget import AttentionWidget
 from tests.conftest import capture_of, softmax_rows
@@ -42,6 +43,24 @@ def test_every_message_is_small_enough_for_hosts_that_copy_it(large, wire, view)
     data = {name: getattr(large, name) for name in large._spec().__dataclass_fields__}
     wire.reply(large, "frame", **(data | {"view": view}))
     assert max(len(json.dumps(content)) + sum(map(len, buffers)) for content, buffers in wire.sent) < 4 * MB
+
+
+def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it_to_who_asks(
+    wire, capture, monkeypatch
+):
+    monkeypatch.setattr(code, "_has_arrived", False)
+    first, second = AttentionWidget(capture), AttentionWidget(capture)
+    bundle = (STATIC / "widget.js").read_text(encoding="utf-8")
+    assert first._esm == second._esm == bundle
+    wire.answer(first, "hello")
+    later = AttentionWidget(capture)
+    assert first._esm == bundle
+    assert len(later._esm) < 1_000
+    mark = re.search(r'Symbol\.for\("(attn-widget \w+)"\)', later._esm)[1]
+    assert f'Symbol.for("{mark}")' in bundle  # what the lines look up is what this bundle leaves there
+    assert wire.answer(later, "code")["data"]["code"] == bundle
+    monkeypatch.setenv("ANYWIDGET_HMR", "1")
+    assert AttentionWidget(capture)._esm == bundle
 
 
 @pytest.mark.parametrize("bundle", ["widget.js", "static.js"])
