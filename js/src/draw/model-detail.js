@@ -1,6 +1,7 @@
 // The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are too many.
 import { focusOf, rowsOf } from "../selection.js";
 import { maskOf } from "../masking.js";
+import { memo } from "../memo.js";
 import { groupOf } from "../spec.js";
 import { put, setFont, write } from "./canvas.js";
 import { edgesOf, edgesOfRow } from "./edges.js";
@@ -14,20 +15,29 @@ import { paintToken } from "./tokens.js";
 /** @typedef {import("./model-layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-/** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {HTMLCanvasElement} small for the heat map */
-export function paintDetail(ctx, scene, detail, place, small) {
+/** Makes the heat map of a detail, and makes it again only for another: a hover leaves it as it is. */
+export function detailImage() {
+  const small = document.createElement("canvas");
+  return memo((/** @type {Frame} */ detail, /** @type {number} */ factor, /** @type {boolean} */ dark) => {
+    const { weights } = detail.arrays;
+    const [r, c] = weights.shape.slice(-2);
+    const grid = pooled(weights, 0, r, c, factor, maskOf(detail));
+    const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
+    put(small, pixels(grid, part, { scale: weights.scale, root: true, dark }), grid.columns, grid.rows);
+    return small;
+  });
+}
+
+/** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {ReturnType<typeof detailImage>} imageOf */
+export function paintDetail(ctx, scene, detail, place, imageOf) {
   const { look, traits, hover } = scene;
   setFont(ctx, look, 11);
   const target = hover && !("layer" in hover) ? hover : null;
   if (!place.row) {
     const side = Math.min(place.width, place.height);
-    const [r, c] = detail.arrays.weights.shape.slice(-2);
-    const factor = Math.max(1, Math.ceil(Math.max(r, c) / (side * look.ratio)));
-    const grid = pooled(detail.arrays.weights, 0, r, c, factor, maskOf(detail));
-    const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
-    const style = { scale: detail.arrays.weights.scale, root: true, dark: look.dark };
-    put(small, pixels(grid, part, style), grid.columns, grid.rows);
-    ctx.drawImage(small, place.x, place.y, side, side);
+    const longest = Math.max(...detail.arrays.weights.shape.slice(-2));
+    const factor = Math.max(1, Math.ceil(longest / (side * look.ratio)));
+    ctx.drawImage(imageOf(detail, factor, look.dark), place.x, place.y, side, side);
     write(ctx, "query ↓  key →", place.x, place.y - 12, "left", look.ink3);
     return;
   }

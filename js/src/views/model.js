@@ -1,6 +1,6 @@
 // The model view: every layer × head as a thumbnail on one canvas, the chosen head beside it.
 import { prepared, put } from "../draw/canvas.js";
-import { paintDetail } from "../draw/model-detail.js";
+import { detailImage, paintDetail } from "../draw/model-detail.js";
 import { corner, detailHit, modelLayout, thumbAt } from "../draw/model-layout.js";
 import { paintNumber, paintNumbers, paintRank, paintUnder, ring } from "../draw/model-marks.js";
 import { atlas, tilesOf } from "../draw/thumbs.js";
@@ -42,7 +42,7 @@ export function modelView(callbacks, signal) {
   );
   const tilesFor = memo(tilesOf);
   const scoresFor = memo(scoresOf);
-  const small = document.createElement("canvas");
+  const imageOf = detailImage();
   let order = ordersOf("", 0)[0];
   let asNumbers = false; // colours of the metric instead of small maps
   /** @type {import("../metric.js").Scores | null} */
@@ -118,7 +118,7 @@ export function modelView(callbacks, signal) {
         paintRank(ctx, look, layout, `${layer}·${head}`, scores.of(layer, head), x, y, isChosen);
     }
     if (!layout.flow) paintNumbers(ctx, scene, layout, tiles);
-    if (detail && layout.detail) paintDetail(ctx, scene, detail, layout.detail, small);
+    if (detail && layout.detail) paintDetail(ctx, scene, detail, layout.detail, imageOf);
     return describeModel(scene, {
       joint,
       detail: matches(scene) ? scene.detail : null,
