@@ -131,3 +131,29 @@ def test_a_pin_far_down_and_the_next_match_come_into_the_window(open_notebook):
     notebook.page.wait_for_timeout(300)
     low, high = canvas.evaluate(SEEN)
     assert low <= 500 < high
+
+
+# Moves the pointer over the picture and counts the images that were made of numbers meanwhile.
+IMAGES = """async (canvas) => {
+    const proto = CanvasRenderingContext2D.prototype, own = proto.putImageData, box = canvas.getBoundingClientRect();
+    let made = 0;
+    proto.putImageData = function (...args) { made += 1; return own.apply(this, args); };
+    for (let i = 1; i < 12; i++) {
+        const at = { clientX: box.left + box.width * i / 12, clientY: box.top + Math.min(box.height, 300) * i / 12 };
+        canvas.dispatchEvent(new PointerEvent('pointermove', { ...at, bubbles: true, composed: true }));
+        await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    }
+    proto.putImageData = own;
+    return made; }"""
+
+
+def test_a_hover_makes_no_image_of_numbers_anew(open_notebook):
+    notebook = open_notebook(LONG)
+    notebook.run(0)
+    widget = notebook.widget()
+    drawn(widget, "head", "raw", 0)
+    for view in ("model", "matrix"):
+        notebook.add(f"w.view = {view!r}")
+        canvas = drawn(widget, view, "raw", 0)
+        notebook.page.wait_for_timeout(500)
+        assert canvas.evaluate(IMAGES) == 0, view
