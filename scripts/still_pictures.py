@@ -4,6 +4,7 @@
 
 def _save_still_pictures():
     # What is imported here stays here: a notebook must find its own names, and no others.
+    import base64
     import io
     import sys
 
@@ -22,9 +23,10 @@ def _save_still_pictures():
     def show_comparison(comparison):
         show_figure(comparison.a)
         show_figure(comparison.b)
-        difference = comparison.children[-1].value
+        # What stands beside the live view for viewers that run no scripts; none where there is no difference to draw.
+        difference = comparison._repr_mimebundle_().get("image/png")
         if difference:
-            display(Image(difference, alt="What differs between the two"))
+            display(Image(base64.b64decode(difference), alt="What differs between the two"))
 
     formatter = get_ipython().display_formatter.ipython_display_formatter
     formatter.for_type_by_name("attn_widget.widget.widget", "AttentionWidget", show_figure)
