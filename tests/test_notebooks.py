@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import re
 import sys
@@ -107,3 +108,23 @@ def test_it_is_small_and_says_what_it_does_not_show(notebook):
     assert notebook.stat().st_size < MAX_BYTES
     prose = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown"]
     assert re.search(r"^## What this does not show\n", prose[-1], re.MULTILINE)
+
+
+COMPARED = """import numpy as np, attn_widget as aw
+rng = np.random.default_rng(0)
+a, b = (aw.from_arrays(rng.dirichlet(np.ones(4), size=(2, 2, 4)), list("abcd")) for _ in "ab")
+aw.compare(a, b)"""
+
+
+def test_a_saved_comparison_is_both_sides_and_what_differs(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("save_notebooks", ROOT / "scripts" / "save_notebooks.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    path = tmp_path / "compared.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(COMPARED)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    script.save(path)
+    (cell,) = nbformat.read(path, as_version=4).cells
+    assert ["image/png" in output.data for output in cell.outputs] == [True] * 3
