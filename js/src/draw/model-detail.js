@@ -18,10 +18,11 @@ import { paintToken } from "./tokens.js";
 /** Makes the heat map of a detail, and makes it again only for another: a hover leaves it as it is. */
 export function detailImage() {
   const small = document.createElement("canvas");
-  return memo((/** @type {Frame} */ detail, /** @type {number} */ factor, /** @type {boolean} */ dark) => {
+  return memo((/** @type {Frame} */ detail, /** @type {number} */ room, /** @type {boolean} */ dark) => {
     const { weights } = detail.arrays;
     const [r, c] = weights.shape.slice(-2);
-    const grid = pooled(weights, 0, r, c, factor, maskOf(detail));
+    const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room))); // no more cells than device pixels
+    const grid = pooled(weights, 0, r, c, pool, maskOf(detail), rowPool);
     const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
     put(small, pixels(grid, part, { scale: weights.scale, root: true, dark }), grid.columns, grid.rows);
     return small;
@@ -35,9 +36,7 @@ export function paintDetail(ctx, scene, detail, place, imageOf) {
   const target = hover && !("layer" in hover) ? hover : null;
   if (!place.row) {
     const side = Math.min(place.width, place.height);
-    const longest = Math.max(...detail.arrays.weights.shape.slice(-2));
-    const factor = Math.max(1, Math.ceil(longest / (side * look.ratio)));
-    ctx.drawImage(imageOf(detail, factor, look.dark), place.x, place.y, side, side);
+    ctx.drawImage(imageOf(detail, side * look.ratio, look.dark), place.x, place.y, side, side);
     write(ctx, "query ↓  key →", place.x, place.y - 12, "left", look.ink3);
     return;
   }
