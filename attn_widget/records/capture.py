@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -50,8 +51,14 @@ class Capture:
             f"{name} {(len(layers), most_heads(layers), layers[0].n_queries, layers[0].n_keys)}"
             for name, layers in self.groups.items()
         ]
-        model = f" of {self.model_name}" if self.model_name else ""
+        model = f" of {self.title}" if self.title else ""
         return f"<Capture{model}: {', '.join(shapes) or 'no attention'}>"
+
+    @property
+    def title(self) -> str:
+        """Return the model's name; of a folder only its last part: pictures go to people who need not know the rest."""
+        path = PurePath(self.model_name)
+        return path.name if path.is_absolute() else self.model_name
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:

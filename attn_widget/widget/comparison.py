@@ -178,7 +178,9 @@ class Comparison(ipywidgets.VBox):
         source = " / ".join(widget.capture.tokens.source)
         name = "a" if widget is self.a else "b"
         # What is the same on both sides would only push aside what is not.
-        model = "" if self.a.capture.model_name == self.b.capture.model_name else widget.capture.model_name
+        of_a, of_b = self.a.capture, self.b.capture
+        titled = widget.capture.title if of_a.title != of_b.title else widget.capture.model_name
+        model = "" if of_a.model_name == of_b.model_name else titled
         return " · ".join(part for part in (name, model, source) if part)
 
 

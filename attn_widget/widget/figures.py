@@ -71,7 +71,7 @@ def caption(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) ->
     lanes = frame.fields.get("lanes", [])
     named = [lane["head"] for lane in lanes if lane["head"] in heads] if len(lanes) > 1 else []
     parts = [
-        capture.model_name,
+        capture.title,
         spec.attention if len(capture.groups) > 1 else "",
         "" if spec.segments == "all" else f"sentence {spec.segments.replace('-', ' → ')}",
         frame.fields["layer_label"],

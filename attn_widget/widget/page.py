@@ -107,7 +107,7 @@ def _state(widget: AttentionWidget, contents: Contents, refused: dict[str, str])
             methods = [m for m in METHODS if m in there]
             reasons = {m: refused.get(m, "not stored in this page") for m in METHODS if m not in there}
             groups.append(group | {"methods": methods, "reasons": reasons | group.get("reasons", {})})
-    info = state["info"] | {"model": _model(widget), "can_run": False, "can_ablate": False, "groups": groups}
+    info = state["info"] | {"model": widget.capture.title, "can_run": False, "can_ablate": False, "groups": groups}
     return state | {"info": info, "error": {}, "running": ""}
 
 
@@ -117,7 +117,7 @@ def _notes(widget: AttentionWidget, contents: Contents, refused: dict[str, str],
     methods = [m for m in METHODS if m in {h["method"] for h in headers}]
     right = ", ".join(f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01))
     notes = [
-        f"This page holds {', '.join(methods).replace('_', ' ')} of {_model(widget) or 'given arrays'}"
+        f"This page holds {', '.join(methods).replace('_', ' ')} of {widget.capture.title or 'given arrays'}"
         f" in {contents.bits} bits a number on a square-root scale"
         + (f" ({contents.bits + JOINT_BITS} for methods that join heads)" if set(methods) - PER_HEAD else "")
         + f": a share of {right}. Readouts say ≈."
@@ -131,13 +131,7 @@ def _notes(widget: AttentionWidget, contents: Contents, refused: dict[str, str],
 
 
 def _title(widget: AttentionWidget) -> str:
-    return f"{_model(widget) or 'attention'} · attn-widget"
-
-
-def _model(widget: AttentionWidget) -> str:
-    """Return the model's name; of a folder only its last part: a page may go to people who need not know the rest."""
-    name = widget.capture.model_name
-    return pathlib.Path(name).name if pathlib.Path(name).is_absolute() else name
+    return f"{widget.capture.title or 'attention'} · attn-widget"
 
 
 def _height_px(widget: AttentionWidget) -> int:

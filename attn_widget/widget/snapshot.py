@@ -27,7 +27,7 @@ def bundle(widget: AttentionWidget) -> dict[str, Any]:
     spec = replace(spec, view="head" if spec.view != "matrix" and longest <= MAX_ROWS else "matrix")
     frame = VIEWS[spec.view](Drawing(widget._numbers, spec, {}, lambda *_: None))
     picked = Picked(widget.heads, widget.query, widget.key, widget.threshold)
-    title = [widget.capture.model_name, frame.fields["layer_label"], spec.method]
+    title = [widget.capture.title, frame.fields["layer_label"], spec.method]
     title += [frame.fields["lanes"][0]["name"]] if len(frame.fields["lanes"]) == 1 else []
     caption = " · ".join(dict.fromkeys(part for part in title if part))
     return {

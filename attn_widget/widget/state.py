@@ -99,7 +99,7 @@ def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
         for s in capture.steps
     ]
     return {
-        "model": capture.model_name,
+        "model": capture.title,
         # A model of pictures or sounds reads no text that could be typed; its class says what it reads.
         "can_run": runner is not None and getattr(read, "main_input_name", "input_ids") == "input_ids",
         "can_ablate": can_ablate,
