@@ -29,11 +29,14 @@ class Room:
 
 def room_for(queries: Sequence[str], keys: Sequence[str]) -> Room:
     """Return the room that a matrix with these labels takes: as much as its labels need, and cells up to 26 px."""
+
+    def cell(left: int) -> float:
+        return min(26.0, (WIDTH_PX - left - 20) / max(1, len(keys)), 1600 / max(1, len(queries)))
+
     left = min(MOST_LABEL_PX, 16 + _widest(queries, 26))
-    cell = min(26.0, (WIDTH_PX - left - 20) / max(1, len(keys)), 1600 / max(1, len(queries)))
-    if cell < 11:
-        return Room(8, 8, min(26.0, (WIDTH_PX - 28) / max(1, len(keys)), 1600 / max(1, len(queries))), False)
-    return Room(left, 18 + math.ceil(_widest(keys, 18) * math.sqrt(0.5)), cell, True)
+    if cell(left) < 11:
+        return Room(8, 8, cell(8), False)
+    return Room(left, 18 + math.ceil(_widest(keys, 18) * math.sqrt(0.5)), cell(left), True)
 
 
 def _widest(labels: Sequence[str], most: int) -> int:

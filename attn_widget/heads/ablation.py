@@ -159,7 +159,7 @@ def ablate(
 
     Examples
     --------
-    >>> import attn_widget as aw, torch, transformers
+    >>> import attn_widget as aw, transformers
     >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
     >>> tried = aw.ablate(runner, [5, 6, 7, 5], heads=[(2, 1)])
@@ -226,7 +226,7 @@ def ablation_scan(
 
     Examples
     --------
-    >>> import attn_widget as aw, torch, transformers
+    >>> import attn_widget as aw, transformers
     >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
     >>> scores = aw.ablation_scan(runner, [5, 6, 7, 5])

@@ -64,7 +64,7 @@ def induction_scores(
 
     Examples
     --------
-    >>> import attn_widget as aw, torch, transformers
+    >>> import attn_widget as aw, transformers
     >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
     >>> scores = aw.induction_scores(runner, length=20, vocabulary=range(50))

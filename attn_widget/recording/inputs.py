@@ -83,9 +83,7 @@ def describe(
 
 
 def named(model: torch.nn.Module, inputs: Any) -> dict[str, Any] | None:
-    """Return inputs by the names of the arguments that they are; None where the model's signature has no such names."""
-    if isinstance(inputs, Mapping) or hasattr(inputs, "keys"):
-        return {name: inputs[name] for name in inputs}
+    """Return unnamed inputs by the names of the arguments that they are; None where the signature has no such names."""
     args = inputs if isinstance(inputs, tuple | list) else (inputs,)
     try:
         signature = inspect.signature(model.forward)

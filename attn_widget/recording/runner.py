@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -215,26 +216,20 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
         )
         return hash((parameters, hooks))
 
-    def _key(
-        self,
-        text: Any,
-        pair: str | None = None,
-        *,
-        target: Any = None,
-        truncate: bool = False,
-        images: Any = None,
-        max_new_tokens: int = 32,
-        **options: Any,
-    ) -> Any:
-        """Return what a capture is remembered by, arguments as in run; None for what is not remembered."""
+    def _key(self, *arguments: Any, **options: Any) -> Any:
+        """Return what a capture is remembered by, arguments and defaults as in run; None for what is not remembered."""
+        asked = inspect.signature(ModelRunner.run).bind(self, *arguments, **options)
+        asked.apply_defaults()
+        given = dict(asked.arguments)
+        del given["self"]
+        given |= given.pop("options")
+        text, target = given["text"], given["target"]
         listed = isinstance(text, list) and all(isinstance(part, int | str) for part in text)
-        if listed:
-            text = tuple(text)
         # A graph is not remembered: it holds far more than the capture, and its gradients are asked once.
-        plain = (listed or isinstance(text, str)) and images is None and not options.get("keep_graph")
+        plain = (listed or isinstance(text, str)) and given["images"] is None and not given.get("keep_graph")
         if not plain or not (target is None or isinstance(target, str)):
             return None
-        return text, pair, target, truncate, max_new_tokens, _key_of(options), self._state()
+        return _key_of(given), self._state()
 
     def _recalled(self, key: Any) -> Capture | None:
         """Return the capture of a key, which then counts as used last; None where it is not there."""

@@ -69,7 +69,7 @@ class FrontEnd:
         return {"version": VERSION, "capture_id": self._widget.capture_id}
 
     def _code(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
-        return {"code": code.bundle()}
+        return {"code": code.text("widget.js")}
 
     def _forget(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         """Let go of what nobody looks at, so that a cell run again and again costs no more than once."""

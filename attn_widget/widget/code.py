@@ -7,7 +7,6 @@ hundred times would leave 20 MB of text in the page.
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
@@ -27,14 +26,9 @@ def module() -> str | None:
     A page that does not have it after all, because it was loaded again, asks for it: see js/src/loader.js.
     """
     # While anywidget follows the file, every widget is given it.
-    return _text("loader.js") if _has_arrived and not os.environ.get("ANYWIDGET_HMR") else None
+    return text("loader.js") if _has_arrived and not os.environ.get("ANYWIDGET_HMR") else None
 
 
-def bundle() -> str:
-    """Return the whole bundle."""
-    return _text("widget.js")
-
-
-@cache
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """Return one of the built files: ``widget.js`` is the bundle."""
     return (STATIC / name).read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from attn_widget.errors import InputError
 from attn_widget.export import html
 from attn_widget.export.coding import error_of
 from attn_widget.records import Progress
+from attn_widget.widget import code
 from attn_widget.widget.contents import JOINT_BITS, Contents, Report, Stock
 from attn_widget.widget.payload import neuron_of, payload
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from attn_widget.widget.widget import AttentionWidget
 
 MAX_BYTES = 1_500_000
-_BUNDLES = pathlib.Path(__file__).parent / "static"
 
 
 def static_html(
@@ -73,7 +72,7 @@ def _fitting(
     for method in methods or ():
         if method not in METHODS:
             raise InputError(f"methods must be among {', '.join(METHODS)}, got {method!r}. Check the spelling.")
-    scripts = [(_BUNDLES / name).read_text(encoding="utf-8") for name in ("widget.js", "static.js")]
+    scripts = [code.text(name) for name in ("widget.js", "static.js")]
     title = _title(widget)
 
     def whole(data: str, notes: Sequence[str]) -> str:

@@ -92,16 +92,16 @@ def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
                 "writes": bool(capture.steps) and layers[0].stream == capture.layers[-1].stream,
             }
         )
-    read = getattr(runner, "model", None)
     can_ablate = hasattr(runner, "ablate") and capture.answers and bool(capture.tokens.source)
     steps = [
         {"position": s.position, "token": s.token, "top": [[name, round(p, 5)] for name, p in s.top]}
         for s in capture.steps
     ]
+    # A model of pictures or sounds reads no text that could be typed; its class says what it reads.
+    reads = getattr(getattr(runner, "model", None), "main_input_name", "input_ids")
     return {
         "model": capture.title,
-        # A model of pictures or sounds reads no text that could be typed; its class says what it reads.
-        "can_run": runner is not None and getattr(read, "main_input_name", "input_ids") == "input_ids",
+        "can_run": runner is not None and reads == "input_ids",
         "can_ablate": can_ablate,
         "steps": steps,
         "groups": groups,

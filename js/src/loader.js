@@ -1,6 +1,8 @@
 // Stands for the bundle where a page has run it before: a host keeps each widget's module for ever, so later widgets
 // carry these lines only. A page that has not (it was loaded again, or is another) asks the kernel for the bundle.
 
+import { GONE } from "./requester.js";
+
 /** @typedef {import("@anywidget/types").RenderProps<any> & { signal?: AbortSignal }} Given */
 
 const KEY = Symbol.for("attn-widget MARK"); // the build writes the bundle's mark here
@@ -11,9 +13,10 @@ function fetched({ model, signal }, say) {
   return new Promise((done, fail) => {
     const id = Math.random().toString(36).slice(2);
     /** @param {any} message */
-    const hear = async (message) => {
+    const hear = (message) => {
       if (message?.id !== id) return;
       model.off("msg:custom", hear);
+      if (message.error) return say(message.error.message);
       if (bundle()) return done(); // another widget was faster
       const url = URL.createObjectURL(new Blob([message.data.code], { type: "text/javascript" }));
       import(url).then(() => done(), fail).finally(() => URL.revokeObjectURL(url));
@@ -24,7 +27,7 @@ function fetched({ model, signal }, say) {
     try {
       model.send({ kind: "request", id, name: "code", data: {} });
     } catch {
-      say("No kernel answers. Run the cell again.");
+      say(`${GONE.message} ${GONE.remedy}`);
     }
   });
 }

@@ -12,7 +12,7 @@
  */
 
 /** @type {Failure} */
-const GONE = { name: "Disconnected", message: "No kernel answers.", remedy: "Run the cell again." };
+export const GONE = { name: "Disconnected", message: "No kernel answers.", remedy: "Run the cell again." };
 
 export class Requester {
   /** @type {Map<string, { name: string } & Handlers>} */
