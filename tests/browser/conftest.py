@@ -139,6 +139,14 @@ class Notebook:
         self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
         return ""
 
+    def says(self, source: str, wanted: str) -> None:
+        """Assert what a cell prints, once Python has heard of it: the host sends one change after the other."""
+        for _ in range(20):
+            said = self.add(source)
+            if said == wanted:
+                return
+        assert said == wanted
+
     def command(self, name: str, **arguments) -> object:
         """Run one of the host's commands."""
         return self.page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments])

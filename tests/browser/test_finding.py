@@ -7,7 +7,6 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Notebook
 from tests.browser.test_lab import MINILM, drawn
 
 # The head that is largest stands neither first nor last; the numbers fall from it by one per head.
@@ -35,15 +34,6 @@ SEEN = """(canvas) => {
     return [box.scrollTop / row, (box.scrollTop + box.clientHeight) / row]; }"""
 
 
-def chose(notebook: Notebook, wanted: str) -> None:
-    """Wait until Python knows the head that was clicked: the host sends one change after the other."""
-    for _ in range(20):
-        said = notebook.add("print(w.layer, w.head)")
-        if said == wanted:
-            return
-    assert said == wanted
-
-
 def pixel(canvas: Locator, x: float, y: float) -> list[int]:
     """Return the colour of a point of a canvas."""
     return canvas.evaluate(
@@ -64,11 +54,11 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     expect(widget.locator("[data-choice=order]")).to_have_value("top 12 by metric")
     at = {"x": LEFT + THUMB / 2, "y": TOP + THUMB / 2}
     canvas.click(position=at)
-    chose(notebook, "3 5")  # 41 = 3 * 12 + 5
+    notebook.says("print(w.layer, w.head)", "3 5")  # 41 = 3 * 12 + 5
     expect(widget.locator("[data-readout]")).to_contain_text("metric 72.000")
     canvas.click(position={"x": at["x"] + 3 * (THUMB + GAP), "y": at["y"]})
     expect(widget.locator("[data-readout]")).to_contain_text("metric 69.000")
-    chose(notebook, "3 8")
+    notebook.says("print(w.layer, w.head)", "3 8")
     widget.locator("[data-choice=show]").select_option("metric")
     notebook.page.wait_for_timeout(300)
     first, last = (pixel(canvas, LEFT + i * (THUMB + GAP) + 3, TOP + 3) for i in (0, 5))
@@ -78,11 +68,11 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     for row, said in enumerate(("layer 3 · head 5", "layer 4 · head 5")):
         canvas.click(position={"x": LEFT + 3, "y": TOP + 3 + row * 50})
         expect(widget.locator("[data-readout]")).to_contain_text(said)
-    chose(notebook, "4 5")
+    notebook.says("print(w.layer, w.head)", "4 5")
     widget.locator("[data-choice=order]").select_option("by number")
     canvas.click(position={"x": LEFT + 10, "y": TOP + 10})
     expect(widget.locator("[data-readout]")).to_contain_text("layer 0 · head 0")
-    chose(notebook, "0 0")
+    notebook.says("print(w.layer, w.head)", "0 0")
 
     for method in ("rollout", "flow"):
         notebook.add(f"w.method, w.layer = {method!r}, 2")

@@ -35,7 +35,7 @@ def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_ag
     notebook.widget().get_by_role("button", name="next layer").click()
     drawn(notebook.widget(), "head", "raw", 1)
     notebook.page.wait_for_timeout(300)
-    assert notebook.add("print(w.query, w.layer)") == "[3] 1"
+    notebook.says("print(w.query, w.layer)", "[3] 1")
 
     notebook.run(1)  # the same widget again: its view comes back as it was
     drawn(notebook.widget(), "head", "raw", 1)
@@ -46,7 +46,7 @@ def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_ag
     pin(notebook.widget(), 5)
     notebook.widget().get_by_role("radio", name="rollout").click()
     drawn(notebook.widget(), "head", "rollout", 1)
-    assert notebook.add("print(w.query, w.layer, w.method)") == "[5] 1 rollout"
+    notebook.says("print(w.query, w.layer, w.method)", "[5] 1 rollout")
     notebook.add("w.layer = 2")
     drawn(notebook.widget(), "head", "rollout", 2)
 
@@ -74,7 +74,7 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
     notebook.run(1)
     drawn(notebook.widget(), "head", "raw", 0)
     pin(notebook.widget(), 2)
-    assert notebook.add("print(w.query)") == "[2]"
+    notebook.says("print(w.query)", "[2]")
 
 
 @pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
@@ -88,14 +88,14 @@ def test_a_page_that_has_the_code_is_not_given_it_again_and_one_that_has_not_ask
     first, second = notebook.add("print(len(w._esm), len(other._esm))").split()
     assert int(second) < 1_000 < 50_000 < int(first)
     pin(notebook.widget(1), 3)
-    assert notebook.add("print(other.query)") == "[3]"
+    notebook.says("print(other.query)", "[3]")
 
     notebook.add("w.close()")  # nobody brings the code to the page that is loaded now
     notebook.reload()
     canvas = drawn(notebook.widget(), "head", "raw", 1)
     assert colours(canvas) > 30
     pin(notebook.widget(), 5)
-    assert notebook.add("print(other.query)") == "[5]"
+    notebook.says("print(other.query)", "[5]")
 
 
 LAYOUT = """import ipywidgets
@@ -119,7 +119,7 @@ def test_boxes_tabs_links_and_observers_hold_two_widgets(open_notebook):
     first.get_by_role("radio", name="rollout").click()
     drawn(first, "head", "rollout", 1)
     notebook.page.wait_for_timeout(300)
-    assert notebook.add("print(w.layer, seen)") == "1 ['rollout']"
+    notebook.says("print(w.layer, seen)", "1 ['rollout']")
     expect(second).not_to_be_visible()
     notebook.page.locator(".jupyter-widget-tab .lm-TabBar-tab").nth(1).click()
     canvas = drawn(second, "matrix", "rollout", 2)

@@ -167,16 +167,16 @@ def test_a_click_is_read_in_the_next_cell(open_notebook):
     canvas.click(position={"x": 80, "y": TOP + ROW * 9 + ROW / 2})
     widget.locator("[data-readout][data-state='reading']").wait_for()
     canvas.page.wait_for_timeout(300)
-    assert notebook.add("print(w.query, w.key)") == "[9] []"
+    notebook.says("print(w.query, w.key)", "[9] []")
     widget.get_by_role("button", name="next layer").click()
     widget.get_by_role("radio", name="rollout").click()
     drawn(widget, "head", "rollout", 1)
-    assert notebook.add("print(w.method, w.layer)") == "rollout 1"
+    notebook.says("print(w.method, w.layer)", "rollout 1")
     widget.get_by_role("radio", name="raw").click()
     drawn(widget, "head", "raw", 1)
     widget.locator(".hq[data-head='3']").dblclick()
     canvas.page.wait_for_timeout(300)
-    assert notebook.add("print(w.heads)") == "[3]"
+    notebook.says("print(w.heads)", "[3]")
 
 
 def test_keys_on_the_picture_move_the_pin_and_never_reach_the_notebook(open_notebook):
@@ -190,7 +190,7 @@ def test_keys_on_the_picture_move_the_pin_and_never_reach_the_notebook(open_note
         notebook.page.keyboard.press(key)
     canvas.page.wait_for_timeout(300)
     assert notebook.page.locator(".jp-Cell").count() == cells
-    assert notebook.add("print(w.query)") == "[6]"
+    notebook.says("print(w.query)", "[6]")
 
 
 def test_the_text_box_runs_the_model_again(open_notebook):

@@ -93,7 +93,7 @@ def test_two_texts_are_compared_side_by_side(open_notebook):
     left.locator("[data-step=layer] button").last.click()
     drawn(right, "matrix", "raw", 4)
     expect(still).not_to_have_attribute("src", before)
-    assert notebook.add("print(c.a.layer, c.b.layer, c.difference.layer)") == "4 4 4"
+    notebook.says("print(c.a.layer, c.b.layer, c.difference.layer)", "4 4 4")
     notebook.theme("dark")
     expect(dark).to_be_visible()
     expect(still).not_to_be_visible()
