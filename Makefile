@@ -17,7 +17,7 @@ help:
 	@echo "make demo    execute the quickstart notebook on a real model and open it in JupyterLab"
 	@echo "make test    everything that must pass: formats, types, Python, JavaScript, the bundle, a real browser"
 	@echo "make bench   the figures of the README, side by side with their references (minutes)"
-	@echo "make bundle  build js/src into attn_widget/widget/static    make format   format all code"
+	@echo "make bundle  build js/src into attn_widget/bundle    make format   format all code"
 
 demo: $(VENV)/.models
 	$(BIN)/attn-widget demo notebooks/01_quickstart.ipynb --out build

@@ -26,12 +26,12 @@ _HOME = {
     "Capture": "records",
     "Comparison": "widget.comparison",
     "HeadScores": "records",
-    "HeadSearch": "heads.found",
-    "HeadTable": "heads.table",
+    "HeadSearch": "heads.search_result",
+    "HeadTable": "heads.head_table",
     "InputError": "errors",
     "LayerAttention": "records",
     "MethodError": "errors",
-    "ModelRunner": "recording.runner",
+    "ModelRunner": "recording.model_runner",
     "NoAttentionError": "errors",
     "Prediction": "records",
     "Progress": "records",
@@ -41,19 +41,19 @@ _HOME = {
     "ablate": "heads.ablation",
     "ablation_scan": "heads.ablation",
     "attribute": "attribution.methods",
-    "capture": "recording.routes",
+    "capture": "recording.capture",
     "compare": "api",
     "explore": "api",
-    "faithfulness": "attribution.faithfulness",
+    "faithfulness": "truth.faithfulness",
     "flow": "attribution.flow",
-    "from_arrays": "recording.arrays",
+    "from_arrays": "recording.from_arrays",
     "head_metrics": "heads.metrics",
-    "implied_weights": "recording.efficient",
+    "implied_weights": "recording.tracing.kernelised",
     "induction_scores": "heads.induction",
     "plot_heads": "api",
     "rollout": "attribution.rollout",
     "search_heads": "heads.search",
-    "to_networkx": "attribution.graph",
+    "to_networkx": "attribution.networkx_graph",
 }
 
 __all__ = sorted(_HOME)
@@ -62,10 +62,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.api import compare as compare
     from attn_widget.api import explore as explore
     from attn_widget.api import plot_heads as plot_heads
-    from attn_widget.attribution.faithfulness import faithfulness as faithfulness
     from attn_widget.attribution.flow import flow as flow
-    from attn_widget.attribution.graph import to_networkx as to_networkx
     from attn_widget.attribution.methods import attribute as attribute
+    from attn_widget.attribution.networkx_graph import to_networkx as to_networkx
     from attn_widget.attribution.rollout import rollout as rollout
     from attn_widget.errors import AttnWidgetError as AttnWidgetError
     from attn_widget.errors import Cancelled as Cancelled
@@ -75,15 +74,15 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.heads.ablation import Ablation as Ablation
     from attn_widget.heads.ablation import ablate as ablate
     from attn_widget.heads.ablation import ablation_scan as ablation_scan
-    from attn_widget.heads.found import HeadSearch as HeadSearch
+    from attn_widget.heads.head_table import HeadTable as HeadTable
     from attn_widget.heads.induction import induction_scores as induction_scores
     from attn_widget.heads.metrics import head_metrics as head_metrics
     from attn_widget.heads.search import search_heads as search_heads
-    from attn_widget.heads.table import HeadTable as HeadTable
-    from attn_widget.recording.arrays import from_arrays as from_arrays
-    from attn_widget.recording.efficient import implied_weights as implied_weights
-    from attn_widget.recording.routes import capture as capture
-    from attn_widget.recording.runner import ModelRunner as ModelRunner
+    from attn_widget.heads.search_result import HeadSearch as HeadSearch
+    from attn_widget.recording.capture import capture as capture
+    from attn_widget.recording.from_arrays import from_arrays as from_arrays
+    from attn_widget.recording.model_runner import ModelRunner as ModelRunner
+    from attn_widget.recording.tracing.kernelised import implied_weights as implied_weights
     from attn_widget.records import Attribution as Attribution
     from attn_widget.records import Capture as Capture
     from attn_widget.records import HeadScores as HeadScores
@@ -93,6 +92,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.records import Runner as Runner
     from attn_widget.records import Step as Step
     from attn_widget.records import Tokens as Tokens
+    from attn_widget.truth.faithfulness import faithfulness as faithfulness
     from attn_widget.widget.comparison import Comparison as Comparison
     from attn_widget.widget.widget import AttentionWidget as AttentionWidget
 

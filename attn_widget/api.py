@@ -56,7 +56,7 @@ def explore(
     >>> w.matrix().shape
     (9, 9)
     """
-    from attn_widget.recording.runner import ModelRunner
+    from attn_widget.recording.model_runner import ModelRunner
     from attn_widget.widget.widget import AttentionWidget
 
     if text is None:
@@ -127,8 +127,8 @@ def plot_heads(
     3
     """
     from attn_widget.attribution.methods import PER_HEAD
-    from attn_widget.frames.protocol import Spec
-    from attn_widget.widget import checks
+    from attn_widget.pictures import validation as checks
+    from attn_widget.pictures.protocol import Spec
     from attn_widget.widget.figures import heads_figure
 
     name = next(iter(capture.groups)) if attention is None else attention

@@ -72,7 +72,7 @@ const SHORT = {
 
 const options = {
   entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
-  outdir: process.env.OUT ?? "../attn_widget/widget/static",
+  outdir: process.env.OUT ?? "../attn_widget/bundle",
   bundle: true,
   format: "esm",
   target: ["es2022"],

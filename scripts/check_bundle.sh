@@ -7,8 +7,8 @@ trap 'rm -rf "$built"' EXIT
 OUT="$built" npm --prefix js run --silent build
 for file in "$built"/*.js; do
   name=$(basename "$file")
-  cmp -s "$file" "attn_widget/widget/static/$name" || {
-    echo "attn_widget/widget/static/$name must be the bundle of js/src, and differs. Run: make bundle" >&2
+  cmp -s "$file" "attn_widget/bundle/$name" || {
+    echo "attn_widget/bundle/$name must be the bundle of js/src, and differs. Run: make bundle" >&2
     exit 1
   }
   echo "$name $(wc -c < "$file") bytes: as committed"

@@ -33,7 +33,7 @@ def _files(distribution: str, path: str) -> Path:
 @functools.cache
 def minilm() -> tuple[Any, Any]:
     """MiniLM: BERT, 6 layers × 12 heads, an encoder."""
-    from attn_widget.recording.sources import load
+    from attn_widget.recording.load_model import load
 
     return load(MINILM)
 
@@ -41,7 +41,7 @@ def minilm() -> tuple[Any, Any]:
 @functools.cache
 def smollm2() -> tuple[Any, Any]:
     """SmolLM2-135M: Llama, 30 layers × 9 heads on 3 key heads, a causal decoder. Takes about 10 seconds."""
-    from attn_widget.recording.sources import load
+    from attn_widget.recording.load_model import load
 
     return load(SMOLLM2)
 

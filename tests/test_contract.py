@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from attn_widget.frames.protocol import Spec
+from attn_widget.pictures.protocol import Spec
 from attn_widget.widget.widget import AttentionWidget
 
 TYPES = Path(__file__).parents[1] / "js" / "src" / "types.js"

@@ -18,13 +18,16 @@ ROOT = Path(attn_widget.__file__).parent
 # A room may import from these rooms only (and from itself). `api`, `bertviz` and `cli` stand on top.
 STAIRCASE = {
     "errors": set(),
+    "bundle": set(),
     "records": {"errors"},
     "recording": {"errors", "records"},
     "attribution": {"errors", "records"},
+    "truth": {"errors", "records", "attribution"},
     "heads": {"errors", "records", "attribution"},
-    "frames": {"errors", "records"},
-    "export": {"errors", "records", "frames"},
-    "widget": {"errors", "records", "attribution", "heads", "frames", "export"},
+    "pictures": {"errors", "records", "attribution", "truth", "heads"},
+    "figures": {"errors", "records", "attribution", "pictures"},
+    "pages": {"errors", "records", "attribution", "pictures", "figures", "bundle"},
+    "widget": {"errors", "records", "attribution", "truth", "heads", "pictures", "figures", "pages", "bundle"},
 }
 
 
@@ -57,8 +60,8 @@ def test_every_file_imports_only_from_rooms_below(room, path):
 
 
 def test_a_wrong_import_would_be_found():
-    assert wrong_imports("frames", "def f():\n    from attn_widget.widget import widget") == {"widget"}
-    assert wrong_imports("attribution", "import attn_widget.recording.routes") == {"recording"}
+    assert wrong_imports("pictures", "def f():\n    from attn_widget.widget import widget") == {"widget"}
+    assert wrong_imports("attribution", "import attn_widget.recording.capture") == {"recording"}
     assert wrong_imports("widget", "from attn_widget import api") == {"api"}
 
 

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from attn_widget.frames.frame import max_pool
+from attn_widget.pictures.frame import max_pool
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="shapes are checked from Python 3.11 on (tests/conftest.py)")

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from attn_widget.attribution.flow import capacities
 from attn_widget.attribution.joint import Graph, Step
-from attn_widget.attribution.maxflow import Network
+from attn_widget.attribution.kernel.max_flow import Network
 from attn_widget.attribution.rollout import rollout_rows
 
 UNIFORM = "uniform causal attention"

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from attn_widget.attribution.bounds import cut_bounds
-from attn_widget.attribution.checks import check_rows, namespace
 from attn_widget.attribution.joint import Graph, graph_of_arrays
-from attn_widget.attribution.maxflow import Network, bytes_needed, compile_kernel
+from attn_widget.attribution.kernel.max_flow import Network, bytes_needed, compile_kernel
 from attn_widget.attribution.rollout import normalised
+from attn_widget.attribution.validation import check_rows, namespace
 from attn_widget.errors import InputError
 from attn_widget.records import Progress, to_numpy
 

@@ -20,7 +20,8 @@ import numpy as np
 from array_api_compat import device
 from jaxtyping import Float
 
-from attn_widget.attribution.checks import (
+from attn_widget.attribution.cache import remembered
+from attn_widget.attribution.validation import (
     as_layers,
     check_index,
     check_reduce,
@@ -30,7 +31,6 @@ from attn_widget.attribution.checks import (
     tolerance_of,
     widened,
 )
-from attn_widget.attribution.memory import remembered
 from attn_widget.errors import InputError, MethodError
 from attn_widget.records import Capture, LayerAttention, to_numpy
 

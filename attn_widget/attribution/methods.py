@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 
 from attn_widget.attribution.baseline import UNIFORM, corrected, uniform_causal
-from attn_widget.attribution.checks import check_index, check_reduce, check_residual, check_rows, namespace
-from attn_widget.attribution.flow import Report, kind_of
-from attn_widget.attribution.jobs import (
+from attn_widget.attribution.compute import (
     Job,
     needs_gradient,
     needs_values,
@@ -26,12 +24,14 @@ from attn_widget.attribution.jobs import (
     run_rollout,
     run_value_weighted,
 )
+from attn_widget.attribution.flow import Report, kind_of
 from attn_widget.attribution.joint import (
     check_start,
     not_chainable,
     reduced_rows,
 )
 from attn_widget.attribution.rollout import normalised
+from attn_widget.attribution.validation import check_index, check_reduce, check_residual, check_rows, namespace
 from attn_widget.errors import InputError, MethodError
 from attn_widget.records import Attribution, Capture, to_numpy
 

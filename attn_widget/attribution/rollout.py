@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from attn_widget.attribution.checks import check_rows, namespace
 from attn_widget.attribution.joint import BLOCK_BYTES, Graph, Step, graph_of_arrays
+from attn_widget.attribution.validation import check_rows, namespace
 
 
 def rollout(

@@ -55,7 +55,7 @@ def show(
     >>> w.view, w.layer, w.head
     ('neuron', 3, 1)
     """
-    from attn_widget.recording.runner import ModelRunner
+    from attn_widget.recording.model_runner import ModelRunner
 
     check_action(html_action)
     check_mode(display_mode)

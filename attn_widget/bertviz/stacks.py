@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from attn_widget.errors import InputError
-from attn_widget.recording.arrays import from_arrays
+from attn_widget.recording.from_arrays import from_arrays
 from attn_widget.records import Capture, LayerAttention, Tokens
 
 EAGER = 'model = AutoModel.from_pretrained(name, attn_implementation="eager")'

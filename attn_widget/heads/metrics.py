@@ -10,9 +10,9 @@ import numpy as np
 from array_api_compat import device
 from jaxtyping import Float
 
-from attn_widget.attribution.checks import namespace, widened
+from attn_widget.attribution.validation import namespace, widened
 from attn_widget.errors import InputError, MethodError
-from attn_widget.heads.table import HeadTable
+from attn_widget.heads.head_table import HeadTable
 from attn_widget.heads.templates import SHARES, Axes, Share, of_mask
 from attn_widget.records import Capture, HeadScores, LayerAttention, most_heads, to_numpy
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from attn_widget.errors import InputError
-from attn_widget.heads.found import HeadSearch
-from attn_widget.heads.ledger import Ledger
+from attn_widget.heads.accumulator import Tally
+from attn_widget.heads.head_table import HeadTable
 from attn_widget.heads.measures import Header, Measure, Measured, Metrics, Pairs
 from attn_widget.heads.metrics import check_names
 from attn_widget.heads.relations import relation_of
-from attn_widget.heads.table import HeadTable
-from attn_widget.heads.tally import Tally
+from attn_widget.heads.results_file import Ledger
+from attn_widget.heads.search_result import HeadSearch
 from attn_widget.records import Capture, HeadScores, Progress
 
 Batch = list[tuple[int, Any]]
@@ -177,7 +177,7 @@ def _answers(
 ) -> Iterator[tuple[Batch, Answer]]:
     """Return batches with what was measured of them, as they are done."""
     if engine == "ray":
-        from attn_widget.heads.cluster import on_ray
+        from attn_widget.heads.ray_engine import on_ray
 
         yield from on_ray(runner, partial(_with, measure), batches, workers, dict(ray_options or {}))
         return

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from attn_widget.errors import InputError
+from attn_widget.recording.ablation_session import Question
+from attn_widget.recording.capture import capture
 from attn_widget.recording.gradients import Of
-from attn_widget.recording.inputs import describe
-from attn_widget.recording.question import Question
-from attn_widget.recording.routes import capture
-from attn_widget.recording.switches import Off
+from attn_widget.recording.head_mask import Off
+from attn_widget.recording.inputs.model_call import describe
 from attn_widget.records import Capture, Prediction, Progress
 
 HOW = ("zero", "mean", "uniform")

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 
 from attn_widget.errors import InputError
-from attn_widget.recording.inputs import is_encoder_decoder
-from attn_widget.recording.resume import repeated
+from attn_widget.recording.activation_reuse import repeated
+from attn_widget.recording.inputs.model_call import is_encoder_decoder
 from attn_widget.records import Capture
 
 # Tokens of all texts in one pass: enough for matrix products at full speed, few enough to stay near the processor.
@@ -217,7 +217,7 @@ def _plain(layer: Any, gradient: torch.Tensor) -> Any:
 
 def _prepared(runner: Any, text: Any, pair: str | None) -> dict[str, Any]:
     """Return the tensors a text becomes."""
-    from attn_widget.recording.prepare import prepare
+    from attn_widget.recording.inputs.encode import prepare
 
     return dict(prepare(runner.model, runner.tokenizer, text, pair).inputs)
 

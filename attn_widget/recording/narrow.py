@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.switches import Switches
+from attn_widget.recording.head_mask import Switches
 
 
 @contextlib.contextmanager

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attn_widget.errors import Cancelled, InputError
-from attn_widget.frames.frame import cut, row_frame
-from attn_widget.frames.protocol import VERSION, Frame, Spec
-from attn_widget.frames.region import Region, members, region_frame
 from attn_widget.heads.ablation import ablate
+from attn_widget.pictures import validation as checks
+from attn_widget.pictures.frame import cut, row_frame
+from attn_widget.pictures.protocol import VERSION, Frame, Spec
+from attn_widget.pictures.region import Region, members, region_frame
+from attn_widget.pictures.views import VIEWS, Drawing
 from attn_widget.records import Progress
-from attn_widget.widget import checks, code
-from attn_widget.widget.drawings import VIEWS, Drawing
+from attn_widget.widget import loader as code
 from attn_widget.widget.requests import Answers, Report, Request
-from attn_widget.widget.saving import File, file_of
+from attn_widget.widget.save_file import File, file_of
 
 if TYPE_CHECKING:
     from attn_widget.widget.widget import AttentionWidget

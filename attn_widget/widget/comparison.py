@@ -10,9 +10,9 @@ import ipywidgets
 import numpy as np
 
 from attn_widget.errors import AttnWidgetError, InputError
-from attn_widget.export.difference import difference_png
-from attn_widget.frames.alignment import Alignment, aligned
-from attn_widget.frames.axes import merge
+from attn_widget.figures.difference import difference_png
+from attn_widget.pictures.alignment import Alignment, aligned
+from attn_widget.pictures.axes import merge
 from attn_widget.records import Attribution, most_heads
 from attn_widget.widget.widget import AttentionWidget
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attn_widget.errors import InputError
+from attn_widget.pages.contents import Report
 from attn_widget.records import Progress
-from attn_widget.widget import snapshot
-from attn_widget.widget.contents import Report
+from attn_widget.widget import mime_bundle as snapshot
 from attn_widget.widget.page import MAX_BYTES, bar, static_html, static_page
 
 PROGRESS_EVERY_S = 0.5

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attn_widget.attribution.methods import PER_HEAD
-from attn_widget.export.figure import figure
-from attn_widget.export.png import Picked
-from attn_widget.frames.frame import exact
-from attn_widget.frames.protocol import Frame, Spec, plain
-from attn_widget.frames.tiles import Tile, model_frame, shrink
+from attn_widget.figures.figure import figure
+from attn_widget.figures.still import Picked
+from attn_widget.pictures.frame import exact
+from attn_widget.pictures.model import Tile, model_frame, shrink
+from attn_widget.pictures.numbers import NumbersOf
+from attn_widget.pictures.protocol import Frame, Spec, plain
+from attn_widget.pictures.views import VIEWS, Drawing
 from attn_widget.records import Capture
-from attn_widget.widget.drawings import VIEWS, Drawing
-from attn_widget.widget.numbers import NumbersOf
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,12 +10,12 @@ from anywidget import AnyWidget
 
 from attn_widget.attribution.methods import METHODS, PER_HEAD
 from attn_widget.errors import InputError
-from attn_widget.export import html
-from attn_widget.export.coding import error_of
+from attn_widget.pages import html
+from attn_widget.pages.coding import error_of
+from attn_widget.pages.contents import JOINT_BITS, Contents, Report, Stock
+from attn_widget.pages.payload import neuron_of, payload
 from attn_widget.records import Progress
-from attn_widget.widget import code
-from attn_widget.widget.contents import JOINT_BITS, Contents, Report, Stock
-from attn_widget.widget.payload import neuron_of, payload
+from attn_widget.widget import loader as code
 
 if TYPE_CHECKING:
     from attn_widget.widget.widget import AttentionWidget

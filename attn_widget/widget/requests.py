@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from attn_widget.errors import AttnWidgetError, Cancelled
-from attn_widget.frames.protocol import Frame
+from attn_widget.pictures.protocol import Frame
 from attn_widget.records import Progress
 
 PROGRESS_EVERY_S = 0.2

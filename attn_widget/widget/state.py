@@ -6,8 +6,8 @@ from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import AttnWidgetError
+from attn_widget.pictures.validation import check, sentences
 from attn_widget.records import Capture, most_heads
-from attn_widget.widget.checks import check, sentences
 
 CHECKED = (
     "attention", "view", "method", "layer", "heads", "head", "query", "key",

@@ -9,13 +9,16 @@ import numpy as np
 import traitlets as t
 
 from attn_widget.errors import AttnWidgetError, InputError
-from attn_widget.frames.protocol import Spec
+from attn_widget.pictures import validation as checks
+from attn_widget.pictures.numbers import NumbersOf
+from attn_widget.pictures.protocol import Spec
+from attn_widget.pictures.views import VIEWS
 from attn_widget.records import Capture, Runner
-from attn_widget.widget import checks, code, snapshot, state
+from attn_widget.widget import loader as code
+from attn_widget.widget import mime_bundle as snapshot
+from attn_widget.widget import state
 from attn_widget.widget.answers import FrontEnd
-from attn_widget.widget.drawings import VIEWS
 from attn_widget.widget.exports import Exports
-from attn_widget.widget.numbers import NumbersOf
 from attn_widget.widget.requests import describe
 from attn_widget.widget.traits import Indices, Metric, Whole, metric_json
 
@@ -60,7 +63,7 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     segments : str
         ``all``, or for a pair ``A-A``, ``A-B``, ``B-A``, ``B-B``: the sentence that asks, the sentence that answers.
     hide_sinks : bool
-        Leave out keys that take more than 30 % of all attention (see `attn_widget.frames.sinks`).
+        Leave out keys that take more than 30 % of all attention (see `attn_widget.pictures.attention_sinks`).
     metric : HeadScores, array (layer, head), or None
         What the model view can sort, filter and colour its heads by.
     step : int

@@ -1,4 +1,4 @@
-// The wire: decodes frames and rows. Twin of attn_widget/frames/protocol.py. Little endian throughout.
+// The wire: decodes frames and rows. Twin of attn_widget/pictures/protocol.py. Little endian throughout.
 
 /** @typedef {import("./types.js").Frame} Frame */
 /** @typedef {import("./types.js").FrameArray} FrameArray */

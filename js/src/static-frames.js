@@ -1,4 +1,4 @@
-// Frames of a static page, made from its numbers when they are asked for. Twin of attn_widget/frames: the same header
+// Frames of a static page, made from its numbers when they are asked for. Twin of attn_widget/pictures: the same header
 // and the same arrays, so that nothing else has to know where a frame comes from.
 import { arrayAt, pooled, shownOf } from "./static-numbers.js";
 

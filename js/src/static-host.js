@@ -1,5 +1,5 @@
 // Shows stored numbers in a page of their own: the same widget, no kernel, no network. The page runs widget.js before this,
-// with its default export put where both can see it (attn_widget/export/html.py), so that it is bundled once.
+// with its default export put where both can see it (attn_widget/pages/html.py), so that it is bundled once.
 import { answers } from "./static-frames.js";
 import { StaticModel } from "./static-model.js";
 import { unpacked } from "./static-numbers.js";

@@ -1,5 +1,5 @@
-// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of attn_widget/export/coding.py
-// and attn_widget/frames/axes.py.
+// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of attn_widget/pages/coding.py
+// and attn_widget/pictures/axes.py.
 
 import { decodeArray } from "./protocol.js";
 

@@ -1,5 +1,5 @@
 // What crosses the wire and what passes between modules, as JSDoc only. Twin of attn_widget/widget/widget.py
-// and attn_widget/frames/protocol.py; a Python test compares the names.
+// and attn_widget/pictures/protocol.py; a Python test compares the names.
 
 /**
  * The synced traits: one property per line, exactly those of the Python widget.

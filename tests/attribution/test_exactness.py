@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow
 
-from attn_widget.attribution import dinic
 from attn_widget.attribution.bounds import cut_bounds
-from attn_widget.attribution.maxflow import Network, bits, workspace
+from attn_widget.attribution.kernel import dinic
+from attn_widget.attribution.kernel.max_flow import Network, bits, workspace
 from tests import oracles
 from tests.attribution.families import FAMILIES, mixed
 

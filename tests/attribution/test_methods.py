@@ -119,7 +119,8 @@ def test_layers_that_are_recomputed_on_demand_give_the_same_numbers(capture):
 
 
 def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, monkeypatch):
-    from attn_widget.attribution import joint, memory, rollout
+    from attn_widget.attribution import cache as memory
+    from attn_widget.attribution import joint, rollout
 
     expected = {rows: np.asarray(aw.attribute(capture, "rollout", query=rows)) for rows in (None, (1, 3))}
     monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 10)
@@ -139,7 +140,8 @@ def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, mo
 
 
 def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(monkeypatch):
-    from attn_widget.attribution import joint, memory, rollout
+    from attn_widget.attribution import cache as memory
+    from attn_widget.attribution import joint, rollout
 
     n, block = 1500, 2**19
     monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 0)
@@ -165,7 +167,7 @@ def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(m
 
 
 def test_what_is_remembered_goes_with_its_capture(attention, tokens):
-    from attn_widget.attribution import memory
+    from attn_widget.attribution import cache as memory
 
     made = capture_of(attention, tokens)
     aw.attribute(made, "flow")

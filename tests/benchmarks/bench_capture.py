@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from attn_widget.recording.routes import capture
-from attn_widget.recording.runner import held_bytes
+from attn_widget.recording.capture import capture
+from attn_widget.recording.model_runner import held_bytes
 from tests.models import smollm2
 
 MEBIBYTE = 2**20

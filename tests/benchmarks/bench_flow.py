@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import networkx as nx
 import numpy as np
 
-from attn_widget.attribution.maxflow import Network
+from attn_widget.attribution.kernel.max_flow import Network
 from tests.oracles import layered_graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ QUICK = "--quick" in sys.argv
 
 def joint_minilm(n: int) -> np.ndarray:
     """Return MiniLM's joint matrices for a text of ``n`` tokens."""
-    from attn_widget.recording.routes import capture
+    from attn_widget.recording.capture import capture
     from tests.models import minilm
 
     model, tokenizer = minilm()
@@ -47,7 +47,7 @@ def joint_minilm(n: int) -> np.ndarray:
 
 def joint_smollm2(n: int) -> np.ndarray:
     """Return SmolLM2's joint matrices for a text of ``n`` tokens."""
-    from attn_widget.recording.routes import capture
+    from attn_widget.recording.capture import capture
     from tests.models import smollm2
 
     model, tokenizer = smollm2()

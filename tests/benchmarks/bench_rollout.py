@@ -49,7 +49,7 @@ def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[fl
 def long_text(tokens: int) -> None:
     """Print what one row of rollout takes of time and memory on a real decoder whose weights are not kept."""
     from attn_widget import attribute
-    from attn_widget.recording.runner import ModelRunner
+    from attn_widget.recording.model_runner import ModelRunner
     from tests.models import smollm2
 
     model, tokenizer = smollm2()

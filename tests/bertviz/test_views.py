@@ -13,7 +13,7 @@ import attn_widget as aw
 from attn_widget.bertviz import head_view, model_view
 from attn_widget.bertviz.neuron_view import show
 from attn_widget.errors import InputError
-from attn_widget.widget.drawings import VIEWS, Drawing
+from attn_widget.pictures.views import VIEWS, Drawing
 from attn_widget.widget.widget import AttentionWidget
 from tests import models
 from tests.conftest import softmax_rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from attn_widget.export.palettes import head_colour, sequential_table
+from attn_widget.pictures.palettes import head_colour, sequential_table
 from tests.browser.test_lab import ROW, TOP, drawn
 
 N_QUERIES, N_KEYS = 3, 4

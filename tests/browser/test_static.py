@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import attn_widget as aw
 from attn_widget.cli import execute
-from attn_widget.export.coding import error_of
+from attn_widget.pages.coding import error_of
 from attn_widget.widget.page import static_html, static_page
 from tests.browser.conftest import ROOT
 from tests.browser.test_lab import ROW, TOP, colours, drawn, fingerprint

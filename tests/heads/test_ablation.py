@@ -10,7 +10,7 @@ import torch
 import transformers
 
 import attn_widget as aw
-from attn_widget.recording.question import Question
+from attn_widget.recording.ablation_session import Question
 from tests import models
 from tests.recording.families import FAMILIES, GPT, GROUPED, T5, TEXT, build, feed
 

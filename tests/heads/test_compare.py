@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import attn_widget as aw
-from attn_widget.export import palettes
-from attn_widget.export.difference import room_for, signed_colours
-from attn_widget.frames.alignment import aligned
+from attn_widget.figures.difference import room_for, signed_colours
+from attn_widget.pictures import palettes
+from attn_widget.pictures.alignment import aligned
 from attn_widget.records import Tokens
 from tests import models
 from tests.conftest import capture_of, softmax_rows

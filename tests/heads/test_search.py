@@ -12,8 +12,8 @@ import pytest
 
 import attn_widget as aw
 from attn_widget.errors import Cancelled, InputError
+from attn_widget.heads.accumulator import Tally
 from attn_widget.heads.measures import Measured
-from attn_widget.heads.tally import Tally
 from tests import models
 from tests.conftest import capture_of, softmax_rows
 

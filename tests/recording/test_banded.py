@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from attn_widget.recording.banded import dense
-from attn_widget.recording.routes import capture
+from attn_widget.recording.capture import capture
+from attn_widget.recording.tracing.banded import dense
 from tests.recording.families import FAMILIES, build, feed
 
 LONGFORMER = next(one for one in FAMILIES if one.name == "longformer")

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from attn_widget.errors import NoAttentionError
-from attn_widget.recording.routes import capture
+from attn_widget.recording.capture import capture
 from tests.recording.families import peak
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the warnings are the families' own

@@ -7,8 +7,8 @@ import torch
 import transformers
 
 from attn_widget.errors import InputError
-from attn_widget.recording.recompute import recompute
-from attn_widget.recording.routes import capture
+from attn_widget.recording.capture import capture
+from attn_widget.recording.softmax import recompute
 from tests.recording.families import FAMILIES, Family, build, feed, reference
 
 HERE = [one for one in FAMILIES if one.here]

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from attn_widget.errors import InputError
-from attn_widget.recording import tokens as make
+from attn_widget.recording.inputs import tokens as make
 from tests.models import minilm, smollm2
 
 CORPUS = ["the keys to the cabinet are on the table", "naïve café 🙂", "unbelievable keys"] * 20

@@ -7,8 +7,8 @@ import pytest
 import torch
 import transformers
 
-from attn_widget.recording.routes import capture
-from attn_widget.recording.runner import ModelRunner
+from attn_widget.recording.capture import capture
+from attn_widget.recording.model_runner import ModelRunner
 from tests import models
 
 MAJOR = int(transformers.__version__.split(".")[0])

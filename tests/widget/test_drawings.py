@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from attn_widget.errors import InputError, MethodError
-from attn_widget.frames.protocol import Spec, from_sqrt8
-from attn_widget.recording.runner import ModelRunner
+from attn_widget.pictures.numbers import NumbersOf, _is_causal
+from attn_widget.pictures.protocol import Spec, from_sqrt8
+from attn_widget.pictures.score_stages import stages_of
+from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.recording.model_runner import ModelRunner
 from attn_widget.records import to_numpy
-from attn_widget.widget.drawings import VIEWS, Drawing
-from attn_widget.widget.numbers import NumbersOf, _is_causal
-from attn_widget.widget.stages import stages_of
 from tests import models
 
 
@@ -47,7 +47,7 @@ def test_the_model_view_of_a_joint_method_has_a_thumbnail_for_every_layer(minilm
 
 
 def test_thumbnails_of_a_long_text_are_pooled_by_their_largest_values(capture, monkeypatch):
-    from attn_widget.frames import tiles
+    from attn_widget.pictures import model as tiles
 
     monkeypatch.setattr(tiles, "TILE_CELLS", 3)
     frame = draw(capture, Spec(view="model"))

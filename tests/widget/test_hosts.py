@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 import attn_widget.widget as widgets
+from attn_widget.pictures.views import VIEWS
 from attn_widget.records import Tokens
-from attn_widget.widget import code
-from attn_widget.widget.drawings import VIEWS
+from attn_widget.widget import loader as code
 from attn_widget.widget.widget import AttentionWidget
 from tests.conftest import capture_of, softmax_rows
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MB = 1 << 20
-STATIC = pathlib.Path(widgets.__file__).parent / "static"
+STATIC = pathlib.Path(widgets.__file__).parents[1] / "bundle"
 
 
 @pytest.fixture

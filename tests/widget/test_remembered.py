@@ -5,9 +5,9 @@ import gc
 import numpy as np
 import pytest
 
-from attn_widget.frames.frame import Numbers
-from attn_widget.widget import remembered
-from attn_widget.widget.remembered import Remembered
+from attn_widget.pictures import cache as remembered
+from attn_widget.pictures.cache import Remembered
+from attn_widget.pictures.frame import Numbers
 
 
 @pytest.fixture(autouse=True)

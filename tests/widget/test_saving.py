@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import attn_widget as aw
-from attn_widget.widget import saving
+from attn_widget.widget import save_file as saving
 from tests.conftest import capture_of, softmax_rows
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attn_widget.frames.frame import matrix_frame
+from attn_widget.pictures import views as drawings
+from attn_widget.pictures.frame import matrix_frame
 from attn_widget.records import Tokens
-from attn_widget.widget import drawings
 from attn_widget.widget.widget import AttentionWidget
 from tests.conftest import capture_of, softmax_rows
 from tests.hostile import HOSTILE

@@ -1,0 +1,1 @@
+"""The maximum flow of a layered graph. Knows nothing of attention."""

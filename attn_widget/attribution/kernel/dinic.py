@@ -1,0 +1,251 @@
+"""The third part of the maximum-flow kernel: Dinic's algorithm over bit sets, where flow has to be taken back.
+
+The compiled kernel is kept on the disk until this very file changes: save it again after a change to
+`chains.py`, `descent.py` or `arcs.py`.
+"""
+
+from __future__ import annotations
+
+import typing
+
+import numpy as np
+from numba import njit
+
+from attn_widget.attribution.kernel.chains import INDEX, INNER, fill_chains, lesser
+from attn_widget.attribution.kernel.descent import ONE, ZERO, descend, first_of
+from attn_widget.attribution.kernel.residual_graph import (
+    allow_taking_back,
+    clear,
+    close_arc,
+    open_arc,
+    restore,
+    touch,
+    write_down,
+)
+
+
+@njit(nogil=True, cache=True)
+@typing.no_type_check
+def solve_row(fixed, w, u, out):
+    """Fill ``out`` with the flow from source ``u`` to every sink; return -1 if a search did not end."""
+    # Unpacked once: a tuple of arrays is costly to hand from function to function.
+    top, bottom, middle, turned, diagonal, fixed_out, fixed_in, causal = fixed
+    rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found = w[:9]
+    source, sink, straight, from_source, to_sink, pushed, least, touched, count, node, level, wanted, left = w[9:]
+    n = out.shape[0]
+    rest_flat, open_flat = rest.reshape(-1), out_open.reshape(-1)
+    for v in range(n):
+        first, last = 0, n
+        if causal:
+            if v > u:
+                continue
+            first, last = v, u + 1
+        total = fill_chains(
+            top, bottom, middle, turned, diagonal, source, sink, straight, from_source, to_sink, pushed, least,
+            u, v, first, last,
+        )  # fmt: skip
+        if _is_open(source, first, last) and _is_open(sink, first, last):
+            write_down(rest, out_open, straight, from_source, to_sink, u, v, first, last)
+            total += descend(
+                rest_flat, open_flat, seen, source, sink, touched, count, node, wanted, left, first, last
+            )  # fmt: skip
+            more = 0.0
+            if _is_open(source, first, last) and _is_open(sink, first, last):
+                allow_taking_back(
+                    middle, turned, diagonal, rest, in_open, out_flow, in_flow, touched, count, u, v, first, last
+                )  # fmt: skip
+                more = _finish(
+                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
+                    touched, count, node, level, wanted, left, first, last,
+                )  # fmt: skip
+            restore(
+                middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow,
+                touched, count, u, v, first, last,
+            )  # fmt: skip
+            if more < 0.0:
+                return -1
+            total += more
+        out[v] = total
+    return 0
+
+
+@njit(**INNER)
+@typing.no_type_check
+def _is_open(arcs, first, last):
+    first, last = first & INDEX, last & INDEX
+    for j in range(first, last):  # noqa: SIM110 - a generator would not compile
+        if arcs[j] > 0.0:
+            return True
+    return False
+
+
+@njit(**INNER)
+@typing.no_type_check
+def _finish(
+    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
+    touched, count, node, level, wanted, left, first, last,
+):  # fmt: skip
+    """Augment until no path is left; return what was added, or -1 when it does not end."""
+    total = 0.0
+    for _ in range(distance.size + 1):
+        shortest = _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last)
+        if shortest < 0:
+            return total
+        for i in range(first, last):
+            if source[i] > 0.0 and distance[0, i] == shortest:
+                sent, full = _blocking(
+                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, sink,
+                    touched, count, node, level, wanted, left, i, source[i], shortest,
+                )  # fmt: skip
+                if sent < 0.0:
+                    return -1.0
+                source[i] = 0.0 if full else source[i] - sent
+                total += sent
+        if not (_is_open(source, first, last) and _is_open(sink, first, last)):
+            return total
+    return -1.0
+
+
+@njit(**INNER)
+@typing.no_type_check
+def _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last):
+    """Label nodes with their distance to the sink, up to the nearest open source arc; return it, or -1."""
+    depth, words = seen.shape[0] - 1, seen.shape[1]
+    clear(seen, 0, depth)
+    clear(current, 0, depth)
+    for j in range(first, last):
+        distance[0, j] = -1
+        if sink[j] > 0.0:
+            current[depth, j >> 6] |= ONE << np.uint64(j & 63)
+            seen[depth, j >> 6] |= ONE << np.uint64(j & 63)
+            distance[depth, j] = 0
+    low, high, far = depth, depth, 0  # levels that hold current nodes
+    while True:
+        if low == 0:
+            for word in range(words):
+                here = current[0, word]
+                while here != ZERO:
+                    i = first_of(word, here)
+                    if first <= i < last and source[i] > 0.0:
+                        return far
+                    here &= here - ONE
+        far += 1
+        any_found = False
+        wide_low, wide_high = max(low - 1, 0), min(high + 1, depth)
+        clear(found, wide_low, wide_high)
+        for k in range(low, high + 1):
+            for word in range(words):
+                here = current[k, word]
+                while here != ZERO:
+                    i = first_of(word, here)
+                    here &= here - ONE
+                    if k > 0:
+                        for x in range(words):
+                            found[k - 1, x] |= in_open[k - 1, i, x]
+                    if k < depth:
+                        for x in range(words):
+                            found[k + 1, x] |= out_flow[k, i, x]
+            clear(current, k, k)
+        for k in range(wide_low, wide_high + 1):
+            for word in range(words):
+                new = found[k, word] & ~seen[k, word]
+                current[k, word] = new
+                seen[k, word] |= new
+                any_found |= new != ZERO
+                while new != ZERO:
+                    distance[k, first_of(word, new)] = far
+                    new &= new - ONE
+        if not any_found:
+            return -1
+        low, high = wide_low, wide_high
+
+
+@njit(**INNER)
+@typing.no_type_check
+def _blocking(
+    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, sink,
+    touched, count, node, level, wanted, left, root, amount, shortest,
+):  # fmt: skip
+    """Send from one source arc along shortest paths until it is full or cut off; return (sent, is it full)."""
+    depth, words = seen.shape[0] - 1, seen.shape[1]
+    node[0], level[0], wanted[0], left[0] = root, 0, amount, amount
+    at = 0
+    # Every step down ends by filling an edge, closing a node or using up what was wanted; a fault would go on for ever.
+    for _ in range(64 * (depth + 1) * sink.shape[0] ** 2 + 4096):
+        k, i, nearer = np.int64(level[at]) & INDEX, np.int64(node[at]) & INDEX, shortest - at - 1
+        step, j = -1, 0
+        if nearer < 0:
+            # The last node before the sink; an arc that fills takes its node out.
+            sent = lesser(left[at], sink[i])
+            left[at] = 0.0 if sent == left[at] else left[at] - sent
+            sink[i] = 0.0 if sent == sink[i] else sink[i] - sent
+            if sink[i] == 0.0:
+                seen[depth, i >> 6] &= ~(ONE << np.uint64(i & 63))
+        elif left[at] > 0.0:
+            # A node one step nearer to the sink: down an open edge, its own chain first, or back up a flow.
+            if k < depth:
+                own = (out_open[k, i, i >> 6] & seen[k + 1, i >> 6]) >> np.uint64(i & 63) & ONE
+                if own != ZERO and distance[k + 1, i] == nearer:
+                    step, j = k + 1, i
+                for word in range(words):
+                    if step >= 0:
+                        break
+                    here = out_open[k, i, word] & seen[k + 1, word]
+                    while here != ZERO:
+                        j = first_of(word, here)
+                        if distance[k + 1, j] == nearer:
+                            step = k + 1
+                            break
+                        here &= here - ONE
+            if k > 0:
+                for word in range(words):
+                    if step >= 0:
+                        break
+                    here = in_flow[k - 1, i, word] & seen[k - 1, word]
+                    while here != ZERO:
+                        j = first_of(word, here)
+                        if distance[k - 1, j] == nearer:
+                            step = k - 1
+                            break
+                        here &= here - ONE
+            if step >= 0:
+                room = rest[k, i, j] if step > k else middle[step, j, i] - rest[step, j, i]
+                room = lesser(left[at], room)
+                at += 1
+                level[at], node[at], wanted[at], left[at] = step, j, room, room
+                continue
+            seen[k, i >> 6] &= ~(ONE << np.uint64(i & 63))  # a dead end stays one for this search
+        # Go back up, and enter what was sent into the edge that led here.
+        sent, full = wanted[at] - left[at], left[at] == 0.0
+        if at == 0:
+            return sent, full
+        at -= 1
+        if sent <= 0.0:
+            continue
+        above, j, i = np.int64(level[at]) & INDEX, i, np.int64(node[at]) & INDEX
+        left[at] = 0.0 if sent == left[at] else left[at] - sent
+        if k > above:
+            room = rest[above, i, j]
+            if room == middle[above, i, j]:
+                touch(touched, count, above, i, j)
+            if sent == room:
+                close_arc(out_open, above, i, j)
+                close_arc(in_open, above, j, i)
+            room -= sent
+            rest[above, i, j] = room
+            if room < middle[above, i, j]:  # what was sent may be less than the edge can tell apart
+                open_arc(out_flow, above, i, j)
+                open_arc(in_flow, above, j, i)
+        else:
+            if rest[k, j, i] == 0.0:
+                open_arc(out_open, k, j, i)
+                open_arc(in_open, k, i, j)
+            if sent == middle[k, j, i] - rest[k, j, i]:
+                rest[k, j, i] = middle[k, j, i]
+            else:
+                rest[k, j, i] += sent
+            if rest[k, j, i] >= middle[k, j, i]:
+                rest[k, j, i] = middle[k, j, i]
+                close_arc(out_flow, k, j, i)
+                close_arc(in_flow, k, i, j)
+    return -1.0, False

@@ -1,0 +1,1 @@
+"""The built front end: what js/build.mjs writes."""

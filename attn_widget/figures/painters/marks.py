@@ -1,0 +1,124 @@
+"""What painters share: tokens as labels, legends, and the numbers of what is picked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attn_widget.figures.fonts import plain
+from attn_widget.figures.sheet import Sheet, colour_bytes
+from attn_widget.figures.still import Picked
+from attn_widget.pictures import palettes
+from attn_widget.pictures.protocol import Frame
+
+SWATCH = 15
+BAR = 110
+
+
+@dataclass(frozen=True)
+class Painted:
+    """How much of the sheet a painter took, and what must be said below."""
+
+    width: float
+    height: float
+    said: Sequence[str] = ()
+
+
+def chosen_rows(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
+    """Return the displayed rows that stand for any of these token positions."""
+    wanted = set(positions)
+    return [i for i, group in enumerate(axis["positions"]) if wanted & set(group)]
+
+
+def lanes_on(frame: Frame, picked: Picked) -> list[int]:
+    """Return the lanes that are on; a lane that joins the heads always is."""
+    return [i for i, lane in enumerate(frame.fields["lanes"]) if lane["head"] is None or lane["head"] in picked.heads]
+
+
+def is_exact(frame: Frame, name: str = "weights") -> bool:
+    """Return whether an array came as it is, and not in a byte per value."""
+    return name in frame.arrays and frame.arrays[name][1] == "plain"
+
+
+def scale_of(frame: Frame, name: str) -> float:
+    """Return the value that the strongest mark stands for: 1, or the largest where that is above 1."""
+    array, encoding, scale = frame.arrays[name]
+    return max(1.0, float(array.max(initial=0.0))) if encoding == "plain" else scale
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number for print, with a proper minus."""
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def brief(value: float) -> str:
+    """Return the mark of a scale: no zeros that say nothing."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def named(axis: dict[str, Any], rows: Sequence[int], most: int = 4) -> str:
+    """Return tokens by name, in quotes."""
+    names = [plain(axis["text"][i])[:24] for i in rows[:most]]
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return ", ".join(f"“{name}”" for name in names) + more
+
+
+def token(
+    sheet: Sheet, axis: dict[str, Any], i: int, x: float, y: float, *,
+    room: float, size: float = 13, align: str = "left", pinned: bool = False, angle: float = 0,
+) -> None:  # fmt: skip
+    """Write a token as a label: specials smaller and grey, a pinned one paper on ink."""
+    theme = sheet.theme
+    special = bool(axis["special"][i])
+    size = size - 2 if special and size > 12 else size
+    text = sheet.fitted(axis["text"][i], room, size, bold=pinned)
+    if pinned and not angle:
+        width = sheet.width(text, size, bold=True)
+        x0 = x - width if align == "right" else x
+        sheet.box(x0 - 5, y - size * 0.75, width + 10, size * 1.5, fill=theme.ink, round_by=2)
+    colour = theme.paper if pinned and not angle else theme.ink_3 if special else theme.ink
+    sheet.text(x, y, text, size=size, colour=colour, align=align, bold=pinned, angle=angle)
+
+
+def widest(sheet: Sheet, texts: Sequence[str], room: float, size: float = 13) -> float:
+    """Return how wide the widest label is, within a room."""
+    return max((min(room, sheet.width(t, size)) for t in {sheet.fitted(t, room, size) for t in texts}), default=0)
+
+
+def head_legend(sheet: Sheet, frame: Frame, lanes: Sequence[int], colours: Sequence[str], x: float, y: float) -> float:
+    """Draw a numbered square per head, and return where they end."""
+    sheet.text(x, y, "head" if len(lanes) == 1 else "heads", size=11, colour=sheet.theme.ink_2)
+    x += sheet.width("heads", 11) + 8
+    for lane in lanes:
+        head = str(frame.fields["lanes"][lane]["head"])
+        wide = max(SWATCH, sheet.width(head, 10) + 6)
+        sheet.box(x, y - SWATCH / 2, wide, SWATCH, fill=colours[lane], round_by=1.5)
+        sheet.text(x + wide / 2, y, head, size=10, colour=readable(colours[lane]), align="center")
+        x += wide + 3
+    return x
+
+
+def colour_legend(
+    sheet: Sheet, x: float, y: float, name: str, marks: tuple[float, float, float] | tuple[str, str, str],
+    stops: Sequence[str] | None = None,
+) -> float:  # fmt: skip
+    """Draw a scale of colours with the values at its ends and middle, and return where it ends."""
+    theme = sheet.theme
+    words = [m if isinstance(m, str) else brief(m) for m in marks]
+    sheet.text(x, y, name, size=11, colour=theme.ink_2)
+    x += sheet.width(name, 11) + 8
+    table = palettes.table(theme.sequential if stops is None else stops)
+    sheet.image(x, y - 5, BAR, 10, colour_bytes(table, np.linspace(0, 1, 256))[None])
+    for i, word in enumerate(words):
+        sheet.text(x + BAR * i / 2, y + 13, word, size=10, colour=theme.ink_2, align=("left", "center", "right")[i])
+    return x + BAR
+
+
+def readable(colour: str) -> str:
+    """Return black or white, whichever is easier to read on a colour (WCAG 2.2, relative luminance)."""
+    linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in palettes.rgb(colour)]
+    luminance = sum(part * share for part, share in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+    return "000000" if luminance > 0.179 else "ffffff"

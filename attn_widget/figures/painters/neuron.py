@@ -1,0 +1,140 @@
+"""The neuron view in print: one head's way from query and keys to the weights that were measured."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attn_widget.figures.painters import marks
+from attn_widget.figures.painters.marks import Painted
+from attn_widget.figures.sheet import Sheet, colour_bytes
+from attn_widget.figures.still import Picked, values
+from attn_widget.pictures import palettes
+from attn_widget.pictures.protocol import Frame
+
+ROOM = 110
+MAX_KEYS = 48
+STRIP = 250
+NUMBER = 62
+BAR = 90
+TOP = 66
+
+
+def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
+    """Draw a row per key: its channels, the products with the query's, each stage as a number, the share as a bar."""
+    theme, fields = sheet.theme, frame.fields
+    keys, query = fields["keys"], fields["query"]
+    q, k = values(frame, "q"), values(frame, "k")
+    product = q * k
+    measured = values(frame, "measured")
+    rows = _rows(measured)
+    strongest = int(np.argmax(measured))
+    order = np.argsort(-np.abs(product[strongest]), kind="stable")
+    row = 21 if len(rows) <= 32 else 16
+    size = min(13, row - 3)
+    x_key = (
+        max(marks.widest(sheet, keys["text"], ROOM, size), marks.widest(sheet, fields["queries"]["text"], ROOM)) + 12
+    )
+    x_product = x_key + STRIP + 22
+    stages = [stage for stage in fields["stages"] if stage["name"] != "softmax"]
+    x_numbers = [x_product + STRIP + NUMBER * (i + 1) for i in range(len(stages))]
+    x_bar = (x_numbers[-1] if x_numbers else x_product + STRIP) + 24
+    x_share = x_bar + BAR + 50
+    clip = _clip(product)
+
+    _heading(sheet, x_key, "k", f"key, {len(q)} channels")
+    _heading(sheet, x_product, "q × k", "channel by channel")
+    for stage, x in zip(stages, x_numbers, strict=True):
+        _heading(sheet, x, stage["label"], _short(stage["about"]), "right")
+    _heading(sheet, x_bar, "softmax", "share of this query")
+    marks.token(sheet, fields["queries"], query, x_key - 10, 46, room=ROOM, align="right", pinned=True)
+    _channels(sheet, x_key, 46, row, q[order][None], _clip(q))
+    sheet.text(x_key + STRIP + 10, 46, "q, the query", size=11, colour=theme.ink_2)
+    sheet.rule(0, TOP - 5, x_share)
+    head = [fields["spec"]["head"]]
+    (colour,) = palettes.lane_colours(theme, head, head)
+    limit = _clip(k)
+    for i, key in enumerate(rows):
+        y = TOP + (i + 0.5) * row
+        marks.token(sheet, keys, key, x_key - 10, y, room=ROOM, size=size, align="right")
+        _channels(sheet, x_key, y, row, k[key][order][None], limit)
+        _channels(sheet, x_product, y, row, product[key][order][None], clip)
+        for stage, x in zip(stages, x_numbers, strict=True):
+            sheet.text(
+                x,
+                y,
+                _value(float(values(frame, stage["name"])[key])),
+                size=size - 1,
+                align="right",
+                bold=key == strongest,
+            )
+        share = float(values(frame, "softmax")[key])
+        sheet.box(x_bar, y - 3, max(0.75, BAR * share), 6, fill=colour)
+        sheet.text(x_share, y, marks.number(share, 4), size=size - 1, align="right", bold=key == strongest)
+    y = TOP + len(rows) * row
+    sheet.rule(x_bar, y + 3, x_share - x_bar)
+    sheet.text(x_bar, y + 15, "sum of all shares", size=11, colour=theme.ink_2)
+    sheet.text(x_share, y + 15, marks.number(fields["total"], 4), size=12, align="right", bold=True)
+    limits = (marks.number(-clip, 1), "0", marks.number(clip, 1))
+    marks.colour_legend(sheet, 0, y + 15, "q × k", limits, theme.diverging)
+    return Painted(x_share, y + 38, _said(frame, rows, measured, strongest))
+
+
+def _rows(measured: np.ndarray) -> list[int]:
+    """Return the keys that are drawn, in the order of the text: all, or the strongest where they are too many."""
+    if len(measured) <= MAX_KEYS:
+        return list(range(len(measured)))
+    return sorted(np.argsort(-measured, kind="stable")[:MAX_KEYS].tolist())
+
+
+def _heading(sheet: Sheet, x: float, name: str, about: str, align: str = "left") -> None:
+    sheet.text(x, 8, name, size=12, bold=True, align=align)
+    sheet.text(x, 24, about, size=10, colour=sheet.theme.ink_2, align=align)
+
+
+def _short(about: str) -> str:
+    """Return what a stage is, in the width of a column of numbers."""
+    return {"added before softmax": "added", "cap · tanh(x / cap)": "tanh"}.get(about, about)
+
+
+def _channels(sheet: Sheet, x: float, y: float, row: float, cells: np.ndarray, limit: float) -> None:
+    """Draw a row of channels, blue positive and orange negative."""
+    table = palettes.table(sheet.theme.diverging)
+    sheet.image(x, y - row / 2 + 2, STRIP, row - 4, colour_bytes(table, 0.5 + cells / (2 * limit)))
+
+
+def _clip(array: np.ndarray) -> float:
+    """Return where colours are clipped: the 99th percentile of |x|."""
+    return float(np.percentile(np.abs(array), 99)) or 1.0
+
+
+def _value(value: float) -> str:
+    """Return a stage's number; a masked key has none."""
+    if np.isfinite(value):
+        return marks.number(value, 2)
+    return "−∞" if value < 0 else "∞"
+
+
+def _power(value: float) -> str:
+    """Return a small number as 3.5 × 10⁻⁷."""
+    if not value:
+        return "0"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _said(frame: Frame, rows: list[int], measured: np.ndarray, strongest: int) -> list[str]:
+    """Return in words whether the stages lead to what was measured."""
+    fields = frame.fields
+    agree = "✓" if fields["passed"] else "they do not agree"
+    said = f"recomputed − measured ≤ {_power(fields['difference'])} {agree}"
+    said += f" · scaling {marks.brief(fields['scaling'])}"
+    if fields["softcap"]:
+        said += f" · softcap {marks.brief(fields['softcap'])}"
+    if fields["sink"] is not None:
+        said += f" · sink logit {marks.number(fields['sink'], 2)}"
+    lines = [said]
+    lines.append(f"channels by what they add to {marks.named(fields['keys'], [strongest])} · colours clipped at 99 %")
+    if len(rows) < len(measured):
+        share = float(measured[rows].sum())
+        lines.append(f"{len(rows)} strongest of {len(measured):,} keys, {share:.1%} of this query’s attention")
+    return lines

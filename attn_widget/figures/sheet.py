@@ -1,0 +1,228 @@
+"""A page to draw a figure on: px at 96 an inch, y downwards. The only file here that talks to matplotlib.
+
+No state of pyplot is touched, and no setting of the user's has a say: the same frame gives the same figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attn_widget.errors import InputError
+from attn_widget.figures import fonts
+from attn_widget.pictures.palettes import Theme
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PT = 72 / 96  # points in a px
+BEND = 0.4
+DOTS = 3  # of an image in a px: 288 an inch
+# While a file is written: text stays text, and nothing is cropped.
+FILES = {"svg.fonttype": "none", "svg.hashsalt": "attn-widget", "pdf.fonttype": 42, "savefig.bbox": None}
+
+
+class Sheet:
+    """A page that painters write and draw on; `figure` cuts it to size once it is known."""
+
+    def __init__(self, theme: Theme) -> None:
+        self.theme = theme
+        self._figure = _figure_class()(dpi=192, layout="none", facecolor="#" + theme.paper)
+        self._axes = self._figure.add_axes((0, 0, 1, 1))
+        self._axes.set_axis_off()
+        self._axes.set_autoscale_on(False)
+        self.boxes = False  # some character could not be written
+
+    def figure(self, width: float, height: float, margin: float) -> Figure:
+        """Return the page as a figure: what was drawn from (0, 0) to this corner, with a margin round it."""
+        self._figure.set_size_inches((width + 2 * margin) / 96, (height + 2 * margin) / 96)
+        self._axes.set_xlim(-margin, width + margin)
+        self._axes.set_ylim(height + margin, -margin)
+        return self._figure
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = 13,
+        colour: str = "",
+        align: str = "left",
+        bold: bool = False,
+        serif: bool = False,
+        angle: float = 0,
+        middle: bool = True,
+    ) -> None:
+        """Write one line as it is, ``y`` in its middle or on its baseline. Nothing in it is read as mathematics."""
+        letters, names = fonts.writable(text, serif=serif, bold=bold)
+        self.boxes |= letters.count(fonts.NO_GLYPH) > text.count(fonts.NO_GLYPH)
+        self._axes.text(
+            x,
+            y,
+            letters,
+            fontsize=size * PT,
+            fontfamily=names,
+            fontweight="bold" if bold else "normal",
+            color="#" + (colour or self.theme.ink),
+            ha=align,
+            va="center_baseline" if middle else "baseline",
+            rotation=angle,
+            rotation_mode="anchor",
+            parse_math=False,
+            usetex=False,
+        )
+
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: str | None = None,
+        edge: str | None = None,
+        opacity: float = 1,
+        line: float = 1,
+        round_by: float = 0,
+    ) -> None:
+        """Draw a rectangle."""
+        from matplotlib.patches import FancyBboxPatch, Rectangle
+
+        style = {
+            "facecolor": "none" if fill is None else "#" + fill,
+            "edgecolor": "none" if edge is None else "#" + edge,
+            "linewidth": 0 if edge is None else line * PT,
+            "alpha": opacity,
+        }
+        if round_by:
+            shape = f"round,pad=0,rounding_size={round_by}"
+            self._axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **style))
+        else:
+            self._axes.add_patch(Rectangle((x, y), width, height, **style))
+
+    def rule(self, x: float, y: float, width: float) -> None:
+        """Draw a hairline."""
+        self.box(x, y, width, 0.75, fill=self.theme.rule)
+
+    def image(self, x: float, y: float, width: float, height: float, rgb: np.ndarray) -> None:
+        """Draw ``(row, column, rgb)`` bytes, each cell a sharp rectangle."""
+        # Viewers of vector files smooth small images however they are marked; cells of several dots stay sharp.
+        times = max(1, round(DOTS * max(width, height) / max(rgb.shape[:2])))
+        large = rgb.repeat(times, axis=0).repeat(times, axis=1)
+        self._axes.imshow(large, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto")
+
+    def curves(
+        self, x0: float, y0: np.ndarray, x1: float, y1: np.ndarray, rgba: np.ndarray, widths: np.ndarray
+    ) -> None:
+        """Draw a cubic for each pair of heights, level at both ends."""
+        from matplotlib.collections import PathCollection
+        from matplotlib.path import Path
+
+        bend = BEND * (x1 - x0)
+        codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+        paths = [
+            Path([(x0, a), (x0 + bend, a), (x1 - bend, b), (x1, b)], codes)
+            for a, b in zip(y0.tolist(), y1.tolist(), strict=True)
+        ]
+        self._axes.add_collection(
+            PathCollection(paths, facecolors="none", edgecolors=rgba, linewidths=widths * PT), autolim=False
+        )
+
+    def width(self, text: str, size: float = 13, *, bold: bool = False, serif: bool = False) -> float:
+        """Return how wide one line is."""
+        return _width(text, size, bold, serif)
+
+    def fitted(self, text: str, room: float, size: float = 13, *, bold: bool = False, serif: bool = False) -> str:
+        """Return one line that fits into a room, with an ellipsis where it was cut."""
+        line = fonts.plain(text)[:400]
+        if self.width(line, size, bold=bold, serif=serif) <= room:
+            return line
+        low, high = 0, len(line)
+        while low < high:
+            middle = (low + high + 1) // 2
+            fits = self.width(line[:middle] + "…", size, bold=bold, serif=serif) <= room
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return line[:low].rstrip() + "…"
+
+    def wrapped(self, text: str, room: float, size: float, *, bold: bool = False, most: int) -> list[str]:
+        """Return text in lines that fit into a room, at most so many of them."""
+        lines: list[str] = []
+        line = ""
+        for word in fonts.plain(text).split(" "):
+            longer = f"{line} {word}".strip()
+            if line and self.width(longer, size, bold=bold) > room:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        lines.append(line)
+        if len(lines) > most:
+            lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+        return [self.fitted(line, room, size, bold=bold) for line in lines]
+
+
+def colour_bytes(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the colour ``(…, rgb)`` of values between 0 and 1."""
+    return table[np.round(np.clip(values, 0, 1) * 255).astype(int)]
+
+
+def rgba(colours: Sequence[str], opacity: np.ndarray) -> np.ndarray:
+    """Return hexadecimal colours with an opacity each, 0 to 1."""
+    parts = [[int(c[i : i + 2], 16) / 255 for i in (0, 2, 4)] for c in colours]
+    return np.column_stack([np.array(parts).reshape(-1, 3), opacity])
+
+
+@lru_cache(maxsize=50_000)
+def _width(text: str, size: float, bold: bool, serif: bool) -> float:
+    """Return how wide a line is in px."""
+    from matplotlib.font_manager import FontProperties
+
+    letters, names = fonts.writable(text, serif=serif, bold=bold)
+    # Measured large: a renderer rounds advances to whole dots.
+    props = FontProperties(family=names, weight="bold" if bold else "normal", size=100)
+    width, _, _ = _measure().get_text_width_height_descent(letters, props, ismath=False)
+    return width * size / 100
+
+
+@cache
+def _measure() -> Any:
+    """Return what measures text, without a display: 100 points are 100 dots."""
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(1, 1, 72)
+
+
+@cache
+def _figure_class() -> type:
+    """Return matplotlib's Figure, with our settings for the time in which a file is written."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError(
+            "figures must have matplotlib to draw with, got none. Install it once.",
+            code='pip install "attn-widget[figures]"',
+        ) from None
+
+    class Picture(Figure):
+        """A figure whose text stays text in SVG and PDF."""
+
+        def savefig(self, fname: Any, **options: Any) -> None:
+            """Write the figure; arguments as in matplotlib."""
+            with mpl.rc_context(FILES):
+                super().savefig(fname, **options)
+
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            """Return the picture for a cell, as wide as it is meant to be: pyplot need not have been imported."""
+            import io
+
+            out = io.BytesIO()
+            self.savefig(out, format="png")
+            width, height = (round(inches * 96) for inches in self.get_size_inches())
+            return out.getvalue(), {"width": width, "height": height}
+
+    return Picture

@@ -1,0 +1,1 @@
+"""Frames -> a page that needs no kernel."""

@@ -1,0 +1,197 @@
+"""One maker per view: numbers in, a Frame out. What is left out is counted here, so that the picture can say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from attn_widget.pictures.axes import Axis, merge, merge_flags
+from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES, Frame, Spec, common, plain, sqrt8
+
+# What `saturated` means, in the words of the caption: "flow = … for 143 of 225 pairs".
+BOUND_TEXT = "what its query or its key alone allows"
+TOP_K = 8  # keys kept per row and lane where the whole matrix would be too large to send
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """The matrices one frame is made of, before anything is hidden or merged.
+
+    ``values`` is ``(lane, query, key)``: a lane per head, or one lane for a method that joins heads.
+    """
+
+    values: Float[np.ndarray, "lane query key"]
+    lanes: tuple[int | None, ...]  # head numbers; None for a joined lane
+    unit: str = "share"
+    layer_label: str = ""
+    causal: bool = False
+    upper: Float[np.ndarray, "query key"] | None = None
+    lower: Float[np.ndarray, "query key"] | None = None
+    saturated: Bool[np.ndarray, "query key"] | None = None
+    saturation: float | None = None
+    exact: Bool[np.ndarray, " query"] | None = None
+    divided_by: str | None = None
+
+
+def head_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
+    """Return the frame of the head view: every lane whole, or its strongest keys where that is too large."""
+    shown = merge(numbers.values, queries, keys)
+    arrays = _weights(shown) if shown.size <= MAX_MESSAGE_BYTES else _edges(shown)
+    arrays |= _totals(numbers, shown, queries) | _trust(numbers, queries, keys)
+    return Frame(_fields(spec, numbers, queries, keys), arrays)
+
+
+def matrix_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
+    """Return the frame of the matrix view: one matrix, max-pooled where it is too large to send."""
+    shown = merge(numbers.values[:1], queries, keys)[0]
+    pool = 1
+    while -(-shown.shape[0] // pool) * -(-shown.shape[1] // pool) > MAX_MESSAGE_BYTES:
+        pool += 1
+    arrays = {"weights": sqrt8(max_pool(shown, pool, pool))}
+    arrays |= _totals(numbers, shown[None], queries)
+    if pool == 1:
+        arrays |= _trust(numbers, queries, keys)
+    fields = _fields(spec, numbers, queries, keys)
+    fields["lanes"] = fields["lanes"][:1]
+    return Frame(fields | {"pool": pool}, arrays)
+
+
+def row_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: str, index: int) -> Frame:
+    """Return one displayed row (``side="query"``) or column (``"key"``) exactly, as float32, for every lane.
+
+    ``numbers`` holds only the token positions of that displayed row along ``side`` (see `cut`), and all
+    of them along the other axis.
+    """
+    cut_axis, other = (1, 2) if side == "query" else (2, 1)
+    one = _one_row(numbers.values.shape[cut_axis])
+    q, k = (one, keys) if side == "query" else (queries, one)
+    line = (lambda a: a[:, 0, :]) if side == "query" else (lambda a: a[:, :, 0])
+    arrays = {"values": plain(line(merge(numbers.values, q, k)).astype(np.float32))}
+    for name in ("upper", "lower"):
+        bound = getattr(numbers, name)
+        if bound is not None:
+            arrays[name] = plain(line(merge(bound[None], q, k))[0].astype(np.float32))
+    if numbers.saturated is not None:
+        arrays["saturated"] = plain(line(merge_flags(numbers.saturated, q, k)[None])[0].astype(np.uint8))
+    total = numbers.values.sum(axis=other)  # over every token there is, hidden ones included
+    total = total.mean(axis=1) if side == "query" else total.sum(axis=1)
+    fields = {
+        "spec": asdict(spec),
+        "side": side,
+        "index": index,
+        "unit": numbers.unit,
+        "lanes": _lanes(spec, numbers),
+        "sum": [float(t) if np.isfinite(t) else None for t in total],  # JSON has no NaN
+    }
+    return Frame(fields, arrays)
+
+
+def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
+    """Return a frame of these numbers with its weights as they are, for pictures that print them.
+
+    A frame that holds only the strongest keys, or pooled cells, stays as it is.
+    """
+    if "weights" not in frame.arrays or frame.fields.get("pool", 1) > 1:
+        return frame
+    shown = merge(numbers.values[: len(frame.fields["lanes"])], queries, keys).astype(np.float32)
+    weights = shown if frame.arrays["weights"][0].ndim == 3 else shown[0]
+    return replace(frame, arrays=dict(frame.arrays) | {"weights": plain(weights)})
+
+
+def cut(numbers: Numbers, side: str, members: Sequence[int]) -> Numbers:
+    """Return the numbers of only these token positions along ``side`` ("query" or "key")."""
+    members = list(members)
+    if side == "query":
+        pick = lambda a: None if a is None else a[..., members, :]  # noqa: E731
+    else:
+        pick = lambda a: None if a is None else a[..., members]  # noqa: E731
+    names = ("values", "upper", "lower", "saturated")
+    return replace(numbers, exact=None, **{name: pick(getattr(numbers, name)) for name in names})
+
+
+def max_pool(
+    matrix: Float[np.ndarray, "query key"], query_pool: int, key_pool: int
+) -> Float[np.ndarray, "pooled_query pooled_key"]:
+    """Return the largest value of each ``query_pool × key_pool`` block; edge blocks may be smaller.
+
+    The largest, never the mean: a single strong link must not vanish.
+    """
+    # Whole rows first: that reads the matrix once, in order, and leaves little for the second step.
+    return _block_max(_block_max(matrix, query_pool).T, key_pool).T
+
+
+def _block_max(matrix: np.ndarray, pool: int) -> np.ndarray:
+    """Return the largest of each ``pool`` neighbouring rows; the last block may hold fewer."""
+    if pool == 1:
+        return matrix
+    whole = len(matrix) // pool * pool
+    blocks = matrix[:whole].reshape(-1, pool, matrix.shape[1]).max(axis=1)
+    return blocks if whole == len(matrix) else np.vstack([blocks, matrix[whole:].max(axis=0, keepdims=True)])
+
+
+def _weights(shown: np.ndarray) -> dict[str, Any]:
+    return {"weights": sqrt8(shown)}
+
+
+def _edges(shown: np.ndarray) -> dict[str, Any]:
+    """Keep the strongest keys of each row, strongest first."""
+    k = min(TOP_K, shown.shape[2])
+    left = shown.copy()
+    keys = np.empty((*shown.shape[:2], k), np.uint16 if shown.shape[2] < 2**16 else np.uint32)
+    for i in range(k):  # k passes of argmax are several times faster than one partial sort
+        best = left.argmax(axis=2)[..., None]
+        keys[..., i] = best[..., 0]
+        np.put_along_axis(left, best, -1, axis=2)
+    return {
+        "edges_key": plain(keys),
+        "edges_weight": sqrt8(np.take_along_axis(shown, keys.astype(np.int64), axis=2)),
+    }
+
+
+def _totals(numbers: Numbers, shown: np.ndarray, queries: Axis) -> dict[str, Any]:
+    """Return what each row sums to over all keys, and how much of that went to hidden ones."""
+    total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, _all_of(1))[:, :, 0]
+    hidden = np.clip(total - shown.sum(axis=2), 0, None)
+    return {"row_sum": plain(total.astype(np.float32)), "hidden_mass": plain(hidden.astype(np.float32))}
+
+
+def _trust(numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
+    """Return the arrays that say how far a joint method's values can be trusted."""
+    arrays: dict[str, Any] = {}
+    if numbers.upper is not None:
+        arrays["upper"] = sqrt8(merge(numbers.upper[None], queries, keys)[0])
+    if numbers.saturated is not None:
+        arrays["saturated"] = plain(merge_flags(numbers.saturated, queries, keys).astype(np.uint8))
+    if numbers.exact is not None:
+        exact = [all(numbers.exact[p] for p in group) for group in queries.positions]
+        arrays["exact"] = plain(np.array(exact, np.uint8))
+    return arrays
+
+
+def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
+    fields = common(spec, queries, keys, unit=numbers.unit, causal=numbers.causal, layer_label=numbers.layer_label)
+    return fields | {
+        "lanes": _lanes(spec, numbers),
+        "saturation": numbers.saturation,
+        "bound_text": BOUND_TEXT,
+        "divided_by": numbers.divided_by,
+        "top_k": TOP_K,
+    }
+
+
+def _lanes(spec: Spec, numbers: Numbers) -> list[dict[str, Any]]:
+    return [{"head": h, "name": spec.method if h is None else f"head {h}"} for h in numbers.lanes]
+
+
+def _one_row(n: int) -> Axis:
+    """Return an axis that merges all its n positions into one displayed row."""
+    return Axis(("",), (tuple(range(n)),), (False,), (0,), -1)
+
+
+def _all_of(n: int) -> Axis:
+    """Return an axis of n positions, each for itself."""
+    return Axis(("",) * n, tuple((i,) for i in range(n)), (False,) * n, (0,) * n, n)

@@ -1,0 +1,126 @@
+"""The wire: a Spec comes in with each request, a Frame goes out as a JSON header and bytes.
+
+Twin of ``js/src/protocol.js``; ``js/src/types.js`` holds the same names as JSDoc. Little endian
+throughout. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte: drawing needs no more, and
+weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float32, row by row, on request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped, UInt8
+
+from attn_widget.errors import InputError
+from attn_widget.pictures.axes import Axis
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo cope badly with more in one message
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one drawing is of: everything a frame depends on, nothing else."""
+
+    capture_id: int = 0
+    view: str = "head"
+    method: str = "raw"
+    attention: str = "self"
+    layer: int = 0
+    head: int = 0
+    residual: float = 0.5
+    reduce: str = "mean"
+    normalise: bool = False
+    baseline: bool = False
+    hide_special: bool = False
+    words: bool = False
+    segments: str = "all"
+    hide_sinks: bool = False
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> Spec:
+        """Return a Spec from a request's data; unknown fields are ignored, wrong types refused."""
+        values = {}
+        for f in fields(cls):
+            if f.name not in data:
+                continue
+            value, kind = data[f.name], type(f.default)
+            if kind is float and isinstance(value, int):
+                value = float(value)
+            if type(value) is not kind:
+                raise InputError(f"{f.name} must be of type {kind.__name__}, got {value!r}. Ask again with one.")
+            values[f.name] = value
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Exactly what one drawing needs: plain fields, and named arrays with their encoding."""
+
+    fields: dict[str, Any]
+    arrays: dict[str, tuple[np.ndarray, str, float]] = field(default_factory=dict)  # array, encoding, scale
+
+    def encode(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the JSON header and one buffer per array, in the same order."""
+        header = dict(self.fields)
+        header["arrays"] = []
+        buffers = []
+        for name, (array, encoding, scale) in self.arrays.items():
+            entry = {"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "encoding": encoding}
+            if encoding != "plain":
+                entry["scale"] = scale
+            if encoding == "missing":
+                header["missing"] = header.get("missing", 0) + int(np.isnan(array).sum())
+            header["arrays"].append(entry)
+            buffers.append(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        return header, buffers
+
+
+def common(spec: Spec, queries: Axis, keys: Axis, *, unit: str, causal: bool, layer_label: str) -> dict[str, Any]:
+    """Return the fields that every view's frame has."""
+    return {
+        "view": spec.view,
+        "capture_id": spec.capture_id,
+        "spec": asdict(spec),
+        "queries": queries.header(),
+        "keys": keys.header(),
+        "unit": unit,
+        "causal": causal,
+        "layer_label": layer_label,
+    }
+
+
+def plain(array: np.ndarray) -> tuple[np.ndarray, str, float]:
+    """Return an array entry sent as it is."""
+    return array, "plain", 1.0
+
+
+def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], str, float]:
+    """Return an array entry in one byte per value; the scale is 1, or the largest value where that is above 1.
+
+    A byte cannot say "not a number": where there is a NaN, from a broken kernel, all values go as float32
+    under the encoding "missing", and the picture hatches what is missing.
+
+    Raises
+    ------
+    InputError
+        If a value is infinite or below 0: a picture of it would be invented.
+    """
+    largest, least = float(values.max(initial=0.0)), float(values.min(initial=0.0))
+    missing = np.isnan(largest)
+    if missing:  # only now look at each: that costs more than the two extremes
+        known = values[~np.isnan(values)]
+        largest, least = float(known.max(initial=0.0)), float(known.min(initial=0.0))
+    if not np.isfinite(largest) or least < -1e-6:
+        raise InputError("values must be finite and at least 0, got infinity or a negative. Check the attention.")
+    scale = largest if largest > 1.0 else 1.0
+    if missing:
+        return values.astype(np.float32), "missing", scale
+    return np.round(np.sqrt(np.clip(values, 0, None) / scale) * 255).astype(np.uint8), "sqrt8", scale
+
+
+def from_sqrt8(encoded: UInt8[np.ndarray, "..."], scale: float = 1.0) -> Float[np.ndarray, "..."]:
+    """Return the values that the front end draws: the twin of `sqrt8`, used by tests and static figures."""
+    return (encoded.astype(np.float64) / 255) ** 2 * scale

@@ -1,0 +1,1 @@
+"""What a person gives -> what the model is called with, and what stands at each position."""

@@ -1,0 +1,1 @@
+"""Watch one forward pass and record every attention call in it."""

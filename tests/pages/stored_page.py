@@ -1,0 +1,130 @@
+"""A page's payload and the frames that Python makes of the same rounded numbers: what the JavaScript twin must equal.
+
+``python -m tests.export.stored_page`` writes it where the node tests read it; a test here compares.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from attn_widget.pages.coding import code, decode
+from attn_widget.pages.contents import JOINT_BITS, Stock
+from attn_widget.pages.payload import neuron_of, payload
+from attn_widget.pictures.frame import Numbers
+from attn_widget.pictures.numbers import NumbersOf
+from attn_widget.pictures.protocol import Spec
+from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.records import Capture, LayerAttention, Tokens
+
+FILE = Path(__file__).parents[2] / "js" / "test" / "frames" / "page.json"
+SPEC = Spec(attention="decoder", layer=1, head=1)
+BITS = 6
+ASKS = Tokens(
+    ("<s>", "key", "s", "turn", "</s>"),
+    special=(True, False, False, False, True),
+    segments=(0, 0, 0, 1, 1),
+    words=(None, 0, 0, 1, None),
+    spans=(None, (0, 3), (3, 4), (0, 4), None),
+    source=("keys", "turn"),
+)
+ANSWERS = Tokens(
+    tuple("ABCDEFG"), special=(True, *[False] * 6), segments=(0, 0, 0, 0, 1, 1, 1), words=(None, 0, 0, 0, 1, 2, 2)
+)
+
+
+def capture() -> Capture:
+    """Three decoder layers of 2 heads with all that scores can have, over 3 layers of cross-attention to 7 keys."""
+    rng = np.random.default_rng(7)
+    layers = []
+    for i in range(3):
+        layers.append(decoder_layer(rng, i))
+        scores = rng.normal(size=(2, 5, 7)) * 2
+        scores[:, :, 5] += 5  # a sink
+        weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+        layers.append(LayerAttention(f"cross.{i}", "cross", "decoder", i, 2, 5, 7, weights))
+    return Capture(tuple(layers), {"decoder": ASKS, "encoder": ANSWERS}, {"decoder": "encoder"}, model_name="toy")
+
+
+def decoder_layer(rng: np.random.Generator, i: int) -> LayerAttention:
+    """One causal layer of 2 heads on one key head, with bias, softcap and a sink, its weights worked out in full."""
+    q, k = rng.normal(size=(2, 5, 4)).astype(np.float32) * 2, rng.normal(size=(1, 5, 4)).astype(np.float32)
+    bias, sinks = rng.normal(size=(2, 5, 5)).astype(np.float32), np.array([0.5, -0.25], np.float32)
+    scores = 5 * np.tanh(0.5 * q @ k.swapaxes(1, 2) / 5) + bias
+    scores = np.where(np.tri(5, dtype=bool), scores, -np.inf)
+    e = np.exp(scores)
+    weights = e / (e.sum(-1, keepdims=True) + np.exp(sinks)[:, None, None])
+    return LayerAttention(
+        f"decoder.{i}", "self", "decoder", i, 2, 5, 5, weights, q=q, k=k, scaling=0.5, causal=True,
+        bias=bias, bias_kind="position", softcap=5.0, sinks=sinks,
+    )  # fmt: skip
+
+
+class Rounded(NumbersOf):
+    """Numbers as a page holds them."""
+
+    def whole(self, spec: Spec, *args, **kwargs) -> Numbers:
+        numbers = super().whole(spec, *args, **kwargs)
+        lanes = []
+        for values, head in zip(numbers.values, numbers.lanes, strict=True):
+            bits = BITS + (JOINT_BITS if head is None else 0)
+            data, scale = code(values, bits, causal=numbers.causal)
+            lanes.append(decode(data, values.shape, bits, scale, causal=numbers.causal))
+        return replace(numbers, values=np.stack(lanes))
+
+
+def specs() -> list[Spec]:
+    """Every view and method of both attentions, hidden and merged in each way."""
+    made = []
+    for attention, methods in (("decoder", ["raw", "rollout", "flow"]), ("cross", ["raw"])):
+        for view, method in product(("head", "matrix", "model", "text"), methods):
+            for hide, words in product((False, True), repeat=2):
+                layer = 2 if words else 1
+                made.append(Spec(0, view, method, attention, layer, 1, hide_special=hide, words=words))
+    made += [
+        Spec(0, view, "raw", attention, 1, 1, words=True, segments=segments, hide_sinks=hide)
+        for view in ("head", "matrix")
+        for attention in ("decoder", "cross")
+        for segments, hide in (("A-B", False), ("B-A", True), ("all", True))
+    ]
+    return made
+
+
+def made() -> dict:
+    """Return the payload, and each frame's header and arrays: of rounded numbers, its sums of exact ones."""
+    shown = capture()
+    numbers, rounded = NumbersOf(shown), Rounded(shown)
+    stock = Stock(numbers, SPEC, None, lambda step: None)
+    contents = stock.fitting(stock.places(), lambda contents: True, 10**6)
+    data = payload({"capture_id": 0}, numbers, SPEC, contents, neuron_of(numbers, SPEC, 10**6))
+    frames = []
+    for spec in specs():
+        one, other = (VIEWS[spec.view](Drawing(n, spec, {}, lambda *_: None)) for n in (rounded, numbers))
+        arrays = dict(one.arrays)
+        if "row_sum" in arrays:
+            arrays["row_sum"] = other.arrays["row_sum"]
+        frames.append(entry(replace(one, arrays=arrays)))
+    neuron = replace(SPEC, view="neuron")
+    frames += [entry(VIEWS["neuron"](Drawing(numbers, neuron, {"query": i}, lambda *_: None))) for i in (0, 3)]
+    return {"payload": data, "frames": frames}
+
+
+def entry(frame) -> dict:
+    """Return a frame's header, and its arrays as base64."""
+    header, buffers = frame.encode()
+    return {"header": header, "buffers": [base64.b64encode(b).decode() for b in buffers]}
+
+
+def inflated(data: str) -> bytes:
+    """Return the bytes of a payload: those depend on no version of zlib."""
+    return zlib.decompress(base64.b64decode(data), -15)
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(made()) + "\n")
