@@ -8,7 +8,7 @@ import { inStrings, SHORTENED } from "./names.mjs";
 import { packed } from "./pack.mjs";
 
 const watch = process.argv.includes("--watch");
-const entries = { widget: "src/widget.js", static: "src/static-host.js", loader: "src/loader.js" };
+const entries = { widget: "src/widget.js", static: "src/static/host.js", loader: "src/wire/loader.js" };
 
 /** The module of the style sheet, packed: the sheet comes out of it as it went in. @param {string} code */
 function sheet(code) {

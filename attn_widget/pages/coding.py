@@ -1,6 +1,6 @@
 """Numbers -> few bytes, for pages that carry them along: √-coded to some bits, then deflated piece by piece.
 
-``js/src/static-numbers.js`` reads what is written here. Pieces are deflated on their own, each to a byte
+``js/src/static/numbers.js`` reads what is written here. Pieces are deflated on their own, each to a byte
 boundary, so that they can be made once, weighed, left out, and joined to one stream in any order.
 """
 

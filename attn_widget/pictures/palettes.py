@@ -1,4 +1,4 @@
-"""The colours of pictures made without a browser: those of js/src/draw/palettes.js (a test compares them)."""
+"""The colours of pictures made without a browser: those of js/src/paint/palettes.js (a test compares them)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The wire: a Spec comes in with each request, a Frame goes out as a JSON header and bytes.
 
-Twin of ``js/src/protocol.js``; ``js/src/types.js`` holds the same names as JSDoc. Little endian
+Twin of ``js/src/wire/decode.js``; ``js/src/types.js`` holds the same names as JSDoc. Little endian
 throughout. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte: drawing needs no more, and
 weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float32, row by row, on request.
 """

@@ -23,7 +23,7 @@ def arrived() -> None:
 def module() -> str | None:
     """Return the few lines that stand for the bundle; None where a widget must bring all of it.
 
-    A page that does not have it after all, because it was loaded again, asks for it: see js/src/loader.js.
+    A page that does not have it after all, because it was loaded again, asks for it: see js/src/wire/loader.js.
     """
     # While anywidget follows the file, every widget is given it.
     return text("loader.js") if _has_arrived and not os.environ.get("ANYWIDGET_HMR") else None

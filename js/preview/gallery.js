@@ -1,6 +1,6 @@
 // Every view at every length, light and dark side by side. `npm run preview` makes one page of it.
-import { frameKey } from "../src/spec.js";
-import { StaticModel } from "../src/static-model.js";
+import { frameKey } from "../src/wire/spec.js";
+import { StaticModel } from "../src/static/model.js";
 import widget from "../src/widget.js";
 import { made } from "./frames.js";
 

@@ -1,20 +1,20 @@
 // One view of the widget, put together: traits and messages come in, one update per frame goes out.
-import { createAblation } from "./ablation.js";
-import { pressed } from "./keys.js";
-import { Requester } from "./requester.js";
-import { matchesOf, nextMatch, placeOf } from "./find.js";
-import { pinned, rowsOf } from "./selection.js";
-import { keepsHeads, requestOf } from "./spec.js";
-import { Saving } from "./saving.js";
-import { steps } from "./steps.js";
-import { createShell } from "./shell.js";
-import { createState } from "./state.js";
-import { failureOf, noticeOf, workOf, NARROWEST } from "./status.js";
-import { Store } from "./store.js";
-import { surround } from "./surround.js";
-import { resolve, watchTheme } from "./theme.js";
+import { createAblation } from "./controls/ablation.js";
+import { pressed } from "./controls/keys.js";
+import { Requester } from "./wire/requests.js";
+import { matchesOf, nextMatch, placeOf } from "./controls/find.js";
+import { pinned, rowsOf } from "./views/shared/selection.js";
+import { keepsHeads, requestOf } from "./wire/spec.js";
+import { Saving } from "./wire/save.js";
+import { steps } from "./controls/generation-steps.js";
+import { createShell } from "./controls/shell.js";
+import { createState } from "./wire/traits.js";
+import { failureOf, noticeOf, workOf, NARROWEST } from "./controls/status.js";
+import { Store } from "./wire/frames.js";
+import { surround } from "./controls/frame-layout.js";
+import { resolve, watchTheme } from "./controls/theme.js";
 import { VIEWS } from "./views/index.js";
-import { sameTarget } from "./views/pointer.js";
+import { sameTarget } from "./views/shared/pointer.js";
 
 /** @typedef {import("./types.js").Traits} Traits */
 /** @typedef {import("./types.js").Said} Said */
@@ -41,7 +41,7 @@ export function mount(model, el, signal) {
   const local = {
     /** @type {import("./types.js").Target | null} */ hover: null,
     /** @type {number | null} */ litHead: null,
-    /** @type {import("./textbox.js").Draft} */ draft: { text: null, pair: null },
+    /** @type {import("./controls/text-input.js").Draft} */ draft: { text: null, pair: null },
     /** @type {View | null} */ shown: null,
     folded: true,
     focused: false,
@@ -70,7 +70,7 @@ export function mount(model, el, signal) {
     },
     light: (/** @type {number | null} */ litHead) => change({ litHead }),
     fold: () => change({ folded: !local.folded }),
-    edit(/** @type {Partial<import("./textbox.js").Draft>} */ draft) {
+    edit(/** @type {Partial<import("./controls/text-input.js").Draft>} */ draft) {
       local.draft = { ...local.draft, ...draft };
       schedule();
     },

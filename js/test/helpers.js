@@ -1,6 +1,6 @@
 // What the tests share: stored frames in the wire format, and a 2D context that records instead of drawing.
 import { readFileSync } from "node:fs";
-import { decodeFrame, decodeRow } from "../src/protocol.js";
+import { decodeFrame, decodeRow } from "../src/wire/decode.js";
 
 /**
  * A stored message: `header` and base64 `buffers` as they cross the wire, `values` the numbers it was made from.

@@ -5,7 +5,7 @@ import { Window } from "happy-dom";
 const window = new Window();
 for (const name of ["document", "Comment", "Text", "Element", "Node", "HTMLTemplateElement"])
   globalThis[name] = window[name];
-const { html, nothing, render } = await import("../src/html.js");
+const { html, nothing, render } = await import("../src/controls/html.js");
 
 /** @type {HTMLElement} */
 let place;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALL_ROWS, headHit, headLayout, rowMiddle, visibleRows } from "../src/draw/head-layout.js";
-import { matrixHit, matrixLayout, zoomed } from "../src/draw/matrix-layout.js";
+import { ALL_ROWS, headHit, headLayout, rowMiddle, visibleRows } from "../src/views/head/layout.js";
+import { matrixHit, matrixLayout, zoomed } from "../src/views/matrix/layout.js";
 
 const layout = headLayout(860, 15, 12, 12, 50, 50, 800);
 

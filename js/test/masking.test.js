@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { maskOf, poolOf } from "../src/masking.js";
+import { maskOf, poolOf } from "../src/views/shared/masking.js";
 
 const axis = (positions) => ({ positions });
 const plain = axis([[0], [1], [2], [3]]);

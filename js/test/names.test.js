@@ -3,7 +3,7 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import { inStrings, SHORTENED } from "../names.mjs";
 import { packed, unpacked } from "../pack.mjs";
-import { css } from "../src/styles.js";
+import { css } from "../src/controls/styles.js";
 
 const types = readFileSync(new URL("../src/types.js", import.meta.url), "utf8");
 const CROSSES = ["Traits", "Info", "Group", "Failure", "Spec", "Axis", "Frame", "Row", "Progress"];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEADER, neuronHit, neuronLayout } from "../src/draw/neuron-layout.js";
-import { channelOrder, clip99, products } from "../src/draw/neuron-math.js";
-import { describeNeuron } from "../src/views/neuron-words.js";
+import { HEADER, neuronHit, neuronLayout } from "../src/views/neuron/layout.js";
+import { channelOrder, clip99, products } from "../src/views/neuron/math.js";
+import { describeNeuron } from "../src/views/neuron/words.js";
 import { close, look } from "./helpers.js";
 
 const plain = (shape, values) => ({ shape, data: Float32Array.from(values), table: null, scale: 1 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { edgesOf } from "../src/draw/edges.js";
-import { level, openRows, paintCells, pixels, pooled } from "../src/draw/heatmap.js";
-import { laneOffset, lineOpacity, lineWidth, paintLines, traceOpacity } from "../src/draw/lines.js";
-import { HEADS, scaleTable } from "../src/draw/palettes.js";
-import { paintToken } from "../src/draw/tokens.js";
+import { edgesOf } from "../src/views/shared/edges.js";
+import { level, openRows, paintCells, pixels, pooled } from "../src/paint/heatmap.js";
+import { laneOffset, lineOpacity, lineWidth, paintLines, traceOpacity } from "../src/views/head/marks.js";
+import { HEADS, scaleTable } from "../src/paint/palettes.js";
+import { paintToken } from "../src/paint/tokens.js";
 import { close, frame, frameOf, look, recorder, stored } from "./helpers.js";
 
 const style = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { contrast, fromOklab, inkOn, parseCss, rgb, toOklab } from "../src/draw/color.js";
-import { HEADS, headColours, scaleTable, sequential } from "../src/draw/palettes.js";
+import { contrast, fromOklab, inkOn, parseCss, rgb, toOklab } from "../src/paint/color.js";
+import { HEADS, headColours, scaleTable, sequential } from "../src/paint/palettes.js";
 
 const WHITE = [255, 255, 255];
 const BLACK = [17, 17, 17];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { covers, strongestIn, visibleGrid, wanted } from "../src/draw/parts.js";
-import { matrixLayout, scaleOf, zoomed } from "../src/draw/matrix-layout.js";
-import { rowValues } from "../src/draw/edges.js";
-import { largest } from "../src/pair.js";
-import { Requester } from "../src/requester.js";
-import { Store } from "../src/store.js";
+import { covers, strongestIn, visibleGrid, wanted } from "../src/views/shared/parts.js";
+import { matrixLayout, scaleOf, zoomed } from "../src/views/matrix/layout.js";
+import { rowValues } from "../src/views/shared/edges.js";
+import { largest } from "../src/views/shared/pair.js";
+import { Requester } from "../src/wire/requests.js";
+import { Store } from "../src/wire/frames.js";
 import { close } from "./helpers.js";
 
 const N_QUERIES = 10;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeArray, decodeFrame, sqrtTable, valueAt } from "../src/protocol.js";
+import { decodeArray, decodeFrame, sqrtTable, valueAt } from "../src/wire/decode.js";
 import { close, dataView, frame, row, stored } from "./helpers.js";
 
 test("a byte is the square of its share of 255, times the scale", () => {

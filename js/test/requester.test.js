@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Requester } from "../src/requester.js";
+import { Requester } from "../src/wire/requests.js";
 
 function pair() {
   const sent = [];

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { found } from "../src/find.js";
-import { pressed } from "../src/keys.js";
-import { focusOf, moved, pinned, rowsOf } from "../src/selection.js";
-import { isolated, toggled } from "../src/squares.js";
-import { frameKey, specOf } from "../src/spec.js";
+import { found } from "../src/controls/find.js";
+import { pressed } from "../src/controls/keys.js";
+import { focusOf, moved, pinned, rowsOf } from "../src/views/shared/selection.js";
+import { isolated, toggled } from "../src/controls/head-toggles.js";
+import { frameKey, specOf } from "../src/wire/spec.js";
 
 // Tokens 1 and 2 are one word, and token 0 is hidden.
 const words = { text: ["keys", "are"], special: [0, 0], positions: [[1, 2], [3]], segment: [0, 0] };

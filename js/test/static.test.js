@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { inflateRawSync } from "node:zlib";
-import { decodeFrame } from "../src/protocol.js";
-import { answers } from "../src/static-frames.js";
-import { StaticModel } from "../src/static-model.js";
-import { pooled, unpacked } from "../src/static-numbers.js";
+import { decodeFrame } from "../src/wire/decode.js";
+import { answers } from "../src/static/frames.js";
+import { StaticModel } from "../src/static/model.js";
+import { pooled, unpacked } from "../src/static/numbers.js";
 
 const page = JSON.parse(readFileSync(new URL("frames/page.json", import.meta.url), "utf8"));
 const bytes = new Uint8Array(inflateRawSync(Buffer.from(page.payload, "base64")));

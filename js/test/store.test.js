@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Requester } from "../src/requester.js";
-import { StaticModel } from "../src/static-model.js";
-import { failureOf, noticeOf, workOf } from "../src/status.js";
-import { Store } from "../src/store.js";
+import { Requester } from "../src/wire/requests.js";
+import { StaticModel } from "../src/static/model.js";
+import { failureOf, noticeOf, workOf } from "../src/controls/status.js";
+import { Store } from "../src/wire/frames.js";
 import { stored } from "./helpers.js";
 
 function pair() {

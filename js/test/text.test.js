@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { piecesOf, tokensOf } from "../src/pieces.js";
-import { describeText, shades, textFocus } from "../src/views/text-words.js";
-import { patchArea, soundArea } from "../src/draw/area-layout.js";
+import { piecesOf, tokensOf } from "../src/views/shared/text-spans.js";
+import { describeText, shades, textFocus } from "../src/views/text/words.js";
+import { patchArea, soundArea } from "../src/views/text/layout.js";
 import { close, frameOf, look } from "./helpers.js";
 
 test("pieces join to the source as it was written, with each token where it stands", () => {

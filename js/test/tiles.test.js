@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { corner, detailHit, modelLayout, thumbAt } from "../src/draw/model-layout.js";
-import { atlas, strongestOfTile, tilesOf } from "../src/draw/thumbs.js";
-import { colourOf, legendOfScores, ordersOf, scoresOf } from "../src/metric.js";
-import { scaleTable } from "../src/draw/palettes.js";
+import { corner, detailHit, modelLayout, thumbAt } from "../src/views/model/layout.js";
+import { atlas, strongestOfTile, tilesOf } from "../src/views/model/thumbs.js";
+import { colourOf, legendOfScores, ordersOf, scoresOf } from "../src/views/shared/metric.js";
+import { scaleTable } from "../src/paint/palettes.js";
 
 // Two layers, three heads; layer 1 has no head 2. Each tile is 2 × 3 with one strong cell.
 const places = [

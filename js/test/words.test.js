@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fixed, percent, rounded, tokenText } from "../src/format.js";
-import { hiddenWords } from "../src/hidden.js";
-import { describeHead, focusValues } from "../src/views/head-words.js";
-import { edgesOfRow, edgesOf } from "../src/draw/edges.js";
+import { hiddenWords } from "../src/views/shared/hidden.js";
+import { describeHead, focusValues } from "../src/views/head/words.js";
+import { edgesOfRow, edgesOf } from "../src/views/shared/edges.js";
 import { frame, frameOf, look, row, stored } from "./helpers.js";
 
 const scene = (it, exact = () => null) => ({

@@ -13,7 +13,7 @@ from tests.browser.test_lab import MINILM, drawn
 HEADS = """import json, numpy as np
 rank = (np.arange(72) - 41) % 72
 w.view, w.metric = "model", (72 - rank).reshape(6, 12)"""
-TOP, LEFT, THUMB, GAP = 20, 26, 42, 10  # js/src/draw/model-layout.js, heads one after another, below 1,180 px
+TOP, LEFT, THUMB, GAP = 20, 26, 42, 10  # js/src/views/model/layout.js, heads one after another, below 1,180 px
 LONG = """import attn_widget as aw, numpy as np
 from attn_widget.records import Capture, LayerAttention
 n = 600

@@ -22,7 +22,7 @@ model.set_attn_implementation("eager")
 with torch.no_grad():
     out = model(**tokenizer(w.text, return_tensors="pt"), output_attentions=True).attentions
 print(json.dumps(out[{layer}][0].float().tolist()))"""
-TOP, ROW = 22, 23  # js/src/draw/head-layout.js, for texts of up to 52 tokens
+TOP, ROW = 22, 23  # js/src/views/head/layout.js, for texts of up to 52 tokens
 
 
 def canvas_of(widget: Locator) -> Locator:

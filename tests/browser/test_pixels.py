@@ -13,8 +13,8 @@ from attn_widget.pictures.palettes import head_colour, sequential_table
 from tests.browser.test_lab import ROW, TOP, drawn
 
 N_QUERIES, N_KEYS = 3, 4
-X0, Y0, CELL = 92, 56, 24  # js/src/draw/matrix-layout.js: the margins of short names, the largest cell
-LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/draw/model-layout.js
+X0, Y0, CELL = 92, 56, 24  # js/src/views/matrix/layout.js: the margins of short names, the largest cell
+LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/views/model/layout.js
 LINES = {(0, 0): (0, 2), (0, 1): (2, 1), (1, 0): (1, 0), (1, 1): (0, 3)}  # (layer, head): the one query and key
 CODE = """import numpy as np, attn_widget as aw
 shares = np.array({shares})

@@ -89,7 +89,7 @@ def test_hostile_tokens_are_letters_in_a_picture():
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_colours_are_those_of_the_page(theme):
-    script = (Path(__file__).parents[2] / "js" / "src" / "draw" / "palettes.js").read_text()
+    script = (Path(__file__).parents[2] / "js" / "src" / "paint" / "palettes.js").read_text()
     ours = palettes.THEMES[theme]
     for name in ("heads", "sequential", "diverging"):
         block = re.search(rf"{name.upper()} = \{{(.*?)\}};", script, re.DOTALL)[1]

@@ -1,9 +1,9 @@
 // The views there are. A view is a function of callbacks and a signal; it never sees the model.
-import { headView } from "./head.js";
-import { matrixView } from "./matrix.js";
-import { modelView } from "./model.js";
-import { neuronView } from "./neuron.js";
-import { textView } from "./text.js";
+import { headView } from "./head/view.js";
+import { matrixView } from "./matrix/view.js";
+import { modelView } from "./model/view.js";
+import { neuronView } from "./neuron/view.js";
+import { textView } from "./text/view.js";
 
 export const VIEWS = {
   head: headView,

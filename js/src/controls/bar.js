@@ -1,0 +1,173 @@
+// The parts of the bar: view tabs, methods, layer and head, theme.
+import { html, nothing } from "./html.js";
+import { icons } from "./icons.js";
+import { groupOf, keepsHeads } from "../wire/spec.js";
+
+/** @typedef {import("../types.js").Traits} Traits */
+/** @typedef {import("./controls.js").ControlState} ControlState */
+/** @typedef {import("./controls.js").ControlActions} ControlActions */
+
+const IN_THE_OPEN = 3; // methods
+const THEMES = ["auto", "light", "dark"];
+const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
+
+/** @param {ControlState} state @param {ControlActions} actions */
+export function tabs({ traits, dead }, actions) {
+  // One head has only raw attention to take apart.
+  const choose = (/** @type {string} */ view) => () =>
+    actions.set(view === "neuron" ? { view, method: "raw" } : { view });
+  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${roving}>
+    ${traits.views.map(
+      (view) =>
+        html`<button
+          role="tab"
+          data-t=${title(view)}
+          data-view=${view}
+          aria-selected=${String(view === traits.view)}
+          tabindex=${view === traits.view ? 0 : -1}
+          ?disabled=${dead}
+          @click=${choose(view)}
+        >
+          ${title(view)}
+        </button>`,
+    )}
+  </div>`;
+}
+
+/** The first three in the open, the others behind one select: more do not fit a line. @param {ControlState} state @param {ControlActions} actions */
+export function methods({ traits, dead }, actions) {
+  const group = groupOf(traits);
+  const why = (/** @type {string} */ method) =>
+    traits.view === "neuron" && method !== "raw"
+      ? "the neuron view takes raw attention apart"
+      : group.methods.includes(method)
+        ? null
+        : (group.reasons?.[method] ?? "not for this attention");
+  const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
+  const others = traits.view === "neuron" ? [] : traits.methods.slice(IN_THE_OPEN);
+  const isOther = others.includes(traits.method);
+  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${roving}>
+    ${traits.methods
+      .slice(0, IN_THE_OPEN)
+      .map(
+        (method) =>
+          html`<button
+            role="radio"
+            data-t=${name(method)}
+            data-method=${method}
+            aria-checked=${String(method === traits.method)}
+            tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
+            title=${why(method) ?? nothing}
+            ?disabled=${dead || why(method) !== null}
+            @click=${() => actions.set({ method })}
+          >
+            ${name(method)}
+          </button>`,
+      )}
+    ${
+      others.length
+        ? html`<select
+            class="more"
+            aria-label="more methods"
+            data-chosen=${String(isOther)}
+            .value=${isOther ? traits.method : ""}
+            ?disabled=${dead}
+            @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
+          >
+            <option value="" ?selected=${!isOther} disabled hidden>more</option>
+            ${others.map(
+              (method) =>
+                html`<option
+                  value=${method}
+                  title=${why(method) ?? nothing}
+                  ?selected=${method === traits.method}
+                  ?disabled=${why(method) !== null}
+                >
+                  ${name(method)}
+                </option>`,
+            )}
+          </select>`
+        : nothing
+    }
+  </div>`;
+}
+
+/** Layer and head are both stepped through: the bar is longer. @param {Traits} traits */
+export const stepsHeads = ({ view, method }) =>
+  (view === "matrix" || view === "neuron") && keepsHeads(method);
+
+/** @param {ControlState} state @param {ControlActions} actions */
+export function steppers({ traits, dead, width }, actions) {
+  const group = groupOf(traits);
+  const oneHead = stepsHeads(traits);
+  const short = oneHead && width < 1000;
+  return [
+    traits.view === "model" || dead
+      ? nothing
+      : stepper("layer", traits.layer, group.layers, short, (layer) => actions.set({ layer })),
+    oneHead && !dead
+      ? stepper("head", traits.head, group.heads, short, (head) => actions.set({ head }))
+      : nothing,
+  ];
+}
+
+/** @param {string} name @param {number} value @param {number} n @param {boolean} short @param {(value: number) => void} set */
+function stepper(name, value, n, short, set) {
+  return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
+    <span class="lab">${name}</span>
+    <button aria-label="previous ${name}" ?disabled=${value <= 0} @click=${() => set(value - 1)}>‹</button>
+    <b aria-live="off">${value}</b>
+    <button aria-label="next ${name}" ?disabled=${value >= n - 1} @click=${() => set(value + 1)}>›</button>
+    ${short ? nothing : html`<span class="lab">of 0–${n - 1}</span>`}
+  </div>`;
+}
+
+/** @param {Traits} traits @param {ControlActions} actions */
+export function themeButton(traits, actions) {
+  const next = THEMES[(THEMES.indexOf(traits.theme) + 1) % THEMES.length];
+  const name = `theme: ${THEME_NAMES[/** @type {keyof typeof THEME_NAMES} */ (traits.theme)] ?? traits.theme}`;
+  return html`<button
+    aria-label=${name}
+    title=${name}
+    data-theme-button
+    @click=${() => actions.set({ theme: next })}
+  >
+    ${icons.theme}
+  </button>`;
+}
+
+const FORMATS = ["PNG", "SVG", "HTML"];
+
+/** An icon with the browser's own menu over it. @param {ControlActions} actions */
+export function saveMenu(actions) {
+  const choose = (/** @type {Event} */ event) => {
+    const menu = /** @type {HTMLSelectElement} */ (event.target);
+    actions.save(menu.value.toLowerCase());
+    menu.value = "";
+  };
+  return html`<span title="save the picture"
+    >${icons.save}<select aria-label="save the picture as" data-save .value=${""} @change=${choose}>
+      <option value="" hidden></option>
+      ${FORMATS.map((format) => html`<option value=${format}>${format}</option>`)}
+    </select></span
+  >`;
+}
+
+/**
+ * Left and right move within a group of which one is chosen; Tab passes it by.
+ * @param {KeyboardEvent} event
+ */
+function roving(event) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  const group = /** @type {HTMLElement} */ (event.currentTarget);
+  const buttons = [...group.querySelectorAll("button")].filter((button) => !button.disabled);
+  const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+  const next = buttons[(at + step + buttons.length) % buttons.length];
+  next?.focus();
+  next?.click();
+  event.preventDefault();
+}
+
+/** @param {string} name */
+const title = (name) => name.charAt(0).toUpperCase() + name.slice(1);

@@ -1,0 +1,106 @@
+// What is left out and how much it weighs; how far the numbers can be trusted. And what stands beside the matrix.
+import { html, nothing } from "./html.js";
+import { count, fixed, many, percent, tokenText } from "../format.js";
+
+/** @typedef {import("../types.js").Said} Said */
+/** @typedef {import("../types.js").Frame} Frame */
+
+const WARN_FROM = 0.2;
+
+/**
+ * @param {Said | null} said
+ * @param {Frame | null} frame
+ * @param {boolean} narrow
+ * @param {{ setBaseline: (on: boolean) => void }} actions
+ */
+export function caption(said, frame, narrow, actions) {
+  if (!said || !frame) return html`<div class="caption"></div>`;
+  const { mass } = said;
+  return html`<div class="caption" data-caption>
+    ${saturation(frame, said.saturation ?? frame.saturation, narrow, actions)}
+    <span
+      >${
+        mass
+          ? html`<span class="mass" role="img" aria-label="${percent(mass.drawn)} drawn, the rest left out"
+              ><i style="width:${(100 * mass.drawn).toFixed(2)}%"></i
+              ><i style="width:${(100 * (1 - mass.drawn)).toFixed(2)}%"></i
+            ></span>`
+          : nothing
+      }${said.caption[0]}</span
+    >
+    ${said.caption.slice(1).map((sentence) => html`<span>${sentence}</span>`)}
+    ${frame.missing ? html`<span data-missing><i class="nan"></i>${many(frame.missing, "weight")} not a number</span>` : nothing}
+  </div>`;
+}
+
+/** @param {Frame} frame @param {number | null | undefined} share @param {boolean} narrow @param {{ setBaseline: (on: boolean) => void }} actions */
+function saturation(frame, share, narrow, actions) {
+  const link = (/** @type {string} */ text, /** @type {boolean} */ on) =>
+    html`<button class="link" data-baseline @click=${() => actions.setBaseline(on)}>${text}</button>`;
+  if (frame.divided_by) {
+    return html`<span>divided by ${frame.divided_by}</span>${link("show it undivided", false)}`;
+  }
+  if (share === null || share === undefined) return nothing;
+  const flags = frame.arrays.saturated;
+  const bound = frame.bound_text ?? "min(1, column sum)";
+  const warn = share >= WARN_FROM;
+  let bounded = 0;
+  for (const flag of flags?.data ?? []) bounded += flag;
+  const pairs = flags ? `in ${count(bounded)} of ${count(flags.data.length)} pairs, ` : "";
+  return html`<span class="badge ${warn ? "warn" : ""}" data-saturation=${fixed(share, 4)}
+      >${percent(share, 0)} at the bound</span
+    >
+    ${narrow ? nothing : html`<span>${pairs}${frame.unit} is ${bound}</span>`}
+    ${warn ? link(narrow ? "divide by the baseline" : "divide by the uniform baseline", true) : nothing}`;
+}
+
+/**
+ * Legend, the strongest of a row, what is not exact yet.
+ * @param {Said} said
+ * @param {{ toggleScale: () => void }} actions
+ */
+export function side(said, actions) {
+  return html`<div class="side">
+    ${said.legend && said.legendBeside ? legend(said.legend, actions) : nothing}
+    ${said.note ? html`<p class="note" data-note>${said.note}</p>` : nothing}
+    ${said.strongest ? strongest(said.strongest) : nothing}
+  </div>`;
+}
+
+/** @param {import("../types.js").Legend} given @param {{ toggleScale: () => void }} actions */
+export function legend(given, actions) {
+  const half = Math.floor(given.stops.length / 2);
+  const ramp = (/** @type {string[]} */ stops) =>
+    html`<i style="background:linear-gradient(90deg,${stops.join(",")})"></i>`;
+  const inside = html`<span class="lab">${given.name}</span><span>${given.marks[0]}</span>${ramp(
+      given.stops.slice(0, half + 1),
+    )}<span>${given.marks[1]}</span>${ramp(given.stops.slice(half))}<span>${given.marks[2]}</span>`;
+  return given.canRoot
+    ? html`<button
+        class="legend"
+        data-legend
+        title="linear or square-root colours"
+        @click=${actions.toggleScale}
+      >
+        ${inside}
+      </button>`
+    : html`<span class="legend" data-legend>${inside}</span>`;
+}
+
+/** @param {import("../types.js").Strongest} given */
+function strongest(given) {
+  const number = (/** @type {number} */ value) => (given.exact ? fixed(value, 3) : fixed(value, 2));
+  const token = html`<b>${tokenText(given.token, 24)}</b>`;
+  const heading = given.after ? html`${token} ${given.verb}` : html`${given.verb} ${token}`;
+  return html`<h4 data-strongest>${heading}</h4>
+    <ol>
+      ${given.rows.map(
+        (row) =>
+          html`<li>
+            <span><bdi>${tokenText(row.text, 20)}</bdi><small>${row.position}</small></span>
+            <i style="width:${(100 * row.share).toFixed(1)}%;background:${given.colour}"></i>
+            <em>${number(row.value)}</em>
+          </li>`,
+      )}
+    </ol>`;
+}

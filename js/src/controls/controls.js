@@ -1,0 +1,202 @@
+// The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
+import { html, nothing } from "./html.js";
+import { methods, saveMenu, steppers, tabs, themeButton, stepsHeads } from "./bar.js";
+import { icons } from "./icons.js";
+import { squares } from "./head-toggles.js";
+import { groupOf, keepsHeads } from "../wire/spec.js";
+
+/** @typedef {import("../types.js").Traits} Traits */
+
+/**
+ * @typedef {Object} ControlState
+ * @property {Traits} traits
+ * @property {number} width
+ * @property {boolean} narrow
+ * @property {boolean} folded the filters are hidden (narrow only)
+ * @property {boolean} dead a failed run: nothing can be chosen
+ * @property {{ count: number, at: number } | null} matches of `find`, and which one is lit; null while nothing is searched
+ * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
+ * @property {import("../types.js").Look} look
+ * @property {import("../types.js").Option[]} options choices of the view alone
+ */
+
+/**
+ * @typedef {Object} ControlActions
+ * @property {(values: Partial<Traits>) => void} set
+ * @property {(head: number | null) => void} light the head whose square is hovered
+ * @property {() => void} fold
+ * @property {(step: number) => void} next the next match of `find`, or the one before
+ * @property {(format: string) => void} save png, svg or html
+ * @property {(name: string, value: string) => void} choose
+ */
+
+/** What the filters of each view are. */
+const USES = {
+  head: { heads: true, tokens: true, threshold: true },
+  matrix: { heads: false, tokens: true, threshold: false },
+  model: { heads: false, tokens: true, threshold: false },
+  text: { heads: true, tokens: true, threshold: false },
+  neuron: { heads: false, tokens: false, threshold: false },
+};
+
+/** @param {string} view */
+export const usesOf = (view) => USES[/** @type {keyof typeof USES} */ (view)] ?? USES.matrix;
+
+/** @param {ControlState} state @param {ControlActions} actions */
+export function controls(state, actions) {
+  const { traits, narrow, folded, progress } = state;
+  const uses = usesOf(traits.view);
+  const hasSquares = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
+  const stacked = narrow || state.width < (stepsHeads(traits) ? 860 : 720); // else the bar would break anywhere
+  const hasFilters = hasSquares || uses.tokens || state.options.length > 0;
+  return html`
+    <div class="bar">
+      ${tabs(state, actions)}
+      <span class="gap"></span>
+      ${stacked ? nothing : [methods(state, actions), steppers(state, actions)]}
+      <div class="icons">
+        ${
+          narrow && uses.tokens
+            ? html`<button
+                aria-label="filters"
+                title="filters"
+                aria-expanded=${String(!folded)}
+                ?disabled=${state.dead}
+                @click=${actions.fold}
+              >
+                ${icons.filter}
+              </button>`
+            : nothing
+        }
+        ${state.dead ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
+      </div>
+      ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
+    </div>
+    ${
+      stacked
+        ? html`<div class="filters">
+            ${methods(state, actions)}<span class="gap"></span>${steppers(state, actions)}
+          </div>`
+        : nothing
+    }
+    ${
+      hasFilters && !state.dead
+        ? html`<div class="filters">
+            ${hasSquares ? squares(traits, state.look, actions) : nothing}
+            ${state.options.map((option) => choice(option, (value) => actions.choose(option.name, value)))}
+            ${uses.tokens && !(narrow && folded) ? filters(state, actions, uses.threshold) : nothing}
+          </div>`
+        : nothing
+    }
+  `;
+}
+
+/** @param {import("../types.js").Option} option @param {(value: string) => void} set */
+export function choice({ name, choices, value }, set) {
+  return html`<label
+    ><span class="lab">${name}</span>
+    <select
+      aria-label=${name}
+      .value=${value}
+      data-choice=${name}
+      @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
+    >
+      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each.replace("-", " → ")}</option>`)}
+    </select></label
+  >`;
+}
+
+/** @param {ControlState} state @param {ControlActions} actions @param {boolean} hasThreshold */
+function filters({ traits, matches }, actions, hasThreshold) {
+  const groups = traits.info?.groups ?? [];
+  const { segments = [] } = groupOf(traits);
+  const between = (/** @type {string} */ segments) => actions.set({ segments });
+  const checked = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).checked;
+  const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
+  return html`
+    ${
+      groups.length > 1
+        ? html`<label
+            ><span class="lab">attention</span>
+            <select
+              aria-label="which attention"
+              .value=${traits.attention}
+              @change=${(/** @type {Event} */ event) => actions.set({ attention: text(event) })}
+            >
+              ${groups.map(
+                ({ name }) =>
+                  html`<option value=${name} ?selected=${name === traits.attention}>${name}</option>`,
+              )}
+            </select></label
+          >`
+        : html`<span><span class="lab">attention</span><b>${traits.attention}</b></span>`
+    }
+    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, between) : nothing}
+    <label
+      ><input
+        type="checkbox"
+        data-trait="hide_special"
+        .checked=${traits.hide_special}
+        @change=${(/** @type {Event} */ event) => actions.set({ hide_special: checked(event) })}
+      />hide special</label
+    >
+    ${
+      traits.hide_special || traits.hide_sinks
+        ? html`<label title="keys that take over 30 % of all attention"
+            ><input
+              type="checkbox"
+              data-trait="hide_sinks"
+              .checked=${traits.hide_sinks}
+              @change=${(/** @type {Event} */ event) => actions.set({ hide_sinks: checked(event) })}
+            />sinks</label
+          >`
+        : nothing
+    }
+    <label
+      ><input
+        type="checkbox"
+        data-trait="words"
+        .checked=${traits.words}
+        @change=${(/** @type {Event} */ event) => actions.set({ words: checked(event) })}
+      />words</label
+    >
+    ${
+      hasThreshold
+        ? html`<label class="from"
+            ><span class="lab">from</span>
+            <input
+              type="range"
+              aria-label="threshold"
+              min="0"
+              max="0.2"
+              step="0.01"
+              .value=${String(traits.threshold)}
+              @input=${(/** @type {Event} */ event) => actions.set({ threshold: Number(text(event)) })}
+            />
+            <output>${traits.threshold.toFixed(2)}</output></label
+          >`
+        : nothing
+    }
+    <span class="gap"></span>
+    <label class="find"
+      >${icons.find}
+      <input
+        placeholder="find"
+        aria-label="find a token"
+        aria-invalid=${String(matches?.count === 0)}
+        spellcheck="false"
+        autocomplete="off"
+        .value=${traits.find}
+        @input=${(/** @type {Event} */ event) => actions.set({ find: text(event) })}
+        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.next(event.shiftKey ? -1 : 1)}
+      />
+      ${
+        matches?.count
+          ? html`<button data-next title="next match (Enter)" @click=${() => actions.next(1)}>
+              ${matches.at < 0 ? matches.count : `${matches.at + 1} of ${matches.count}`} ›
+            </button>`
+          : nothing
+      }</label
+    >
+  `;
+}

@@ -1,0 +1,79 @@
+// One square per head: click toggles, double-click isolates, double-click again turns all on.
+import { html, nothing } from "./html.js";
+import { inkOn, parseCss } from "../paint/color.js";
+import { headColours, MANY_HEADS } from "../paint/palettes.js";
+import { groupOf } from "../wire/spec.js";
+
+/** @typedef {import("../types.js").Traits} Traits */
+
+/**
+ * The heads after a click; the last one that is on cannot be switched off.
+ * @param {number[]} on @param {number} head
+ */
+export function toggled(on, head) {
+  if (!on.includes(head)) return [...on, head].sort((a, b) => a - b);
+  return on.length > 1 ? on.filter((other) => other !== head) : on;
+}
+
+/**
+ * The heads after a double-click: this one alone; all of them where it was alone already.
+ * @param {number[]} on @param {number} head @param {number} n
+ */
+export function isolated(on, head, n) {
+  return on.length === 1 && on[0] === head ? Array.from({ length: n }, (_, i) => i) : [head];
+}
+
+/** Edge of a square in pixels. @param {number} n heads */
+const edge = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
+
+// A double-click arrives as two clicks first: what was on before them decides what it means.
+/** @type {{ at: number, head: number, on: number[] }} */
+let before = { at: -1e9, head: -1, on: [] };
+
+/**
+ * @param {Traits} traits
+ * @param {import("../types.js").Look} look
+ * @param {import("./controls.js").ControlActions} actions
+ */
+export function squares(traits, look, actions) {
+  const n = groupOf(traits).heads;
+  const on = traits.heads;
+  const colour = headColours(n, on, look.dark, look.ink3);
+  const size = edge(n);
+  const click = (/** @type {number} */ head) => (/** @type {MouseEvent} */ event) => {
+    if (event.detail <= 1) before = { at: event.timeStamp, head, on };
+    actions.set({ heads: toggled(on, head) });
+  };
+  const double = (/** @type {number} */ head) => () => {
+    const was = before.head === head ? before.on : on;
+    actions.set({ heads: isolated(was, head, n), head });
+  };
+  return html`<div class="heads" role="group" aria-label="heads">
+    <span class="lab">heads</span>
+    <div
+      class="squares"
+      style="grid-template-columns:repeat(${Math.min(n, 32)},${size}px)"
+      @pointerleave=${() => actions.light(null)}
+    >
+      ${Array.from({ length: n }, (_, head) => {
+        const isOn = on.includes(head);
+        const own = n <= MANY_HEADS || isOn ? colour(head) : look.rule2;
+        const [r, g, b] = parseCss(own) ?? [0, 0, 0, 1];
+        return html`<button
+          class="hq"
+          data-head=${head}
+          style="--c:${own};--t:${inkOn([r, g, b])};width:${size}px;height:${size}px"
+          aria-pressed=${String(isOn)}
+          aria-label="head ${head}"
+          title=${n > MANY_HEADS ? `head ${head}` : nothing}
+          ?data-isolated=${on.length === 1 && isOn && n > 1}
+          @click=${click(head)}
+          @dblclick=${double(head)}
+          @pointerenter=${() => actions.light(head)}
+        >
+          ${n <= MANY_HEADS ? head : nothing}
+        </button>`;
+      })}
+    </div>
+  </div>`;
+}

@@ -1,0 +1,177 @@
+// What the text view shades and says. Pure.
+import { rowValues } from "../shared/edges.js";
+import { scaleTable } from "../../paint/palettes.js";
+import { fixed, many, percent } from "../../format.js";
+import { largest } from "../shared/pair.js";
+import { keepsHeads } from "../../wire/spec.js";
+import { rowsOf } from "../shared/selection.js";
+
+/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../types.js").Said} Said */
+/** @typedef {import("../../types.js").Side} Side */
+
+const NOT_SHADED = 0.1; // of the largest
+
+/**
+ * The token that the text is shaded for: a pin, else what is hovered; and what is read.
+ * @typedef {{ side: Side, rows: number[], pinned: boolean, read: number | null }} TextFocus
+ */
+
+/**
+ * Unlike in the pictures, a pin stays while others are hovered: the shade answers for it, the hovered is read.
+ * @param {Scene} scene
+ * @returns {TextFocus | null}
+ */
+export function textFocus({ frame, traits, hover }) {
+  const on = hover && "side" in hover ? hover : null;
+  const query = rowsOf(frame.queries, traits.query);
+  const key = rowsOf(frame.keys, traits.key);
+  if (query.length)
+    return { side: "query", rows: query, pinned: true, read: on ? on.index : (key[0] ?? null) };
+  if (key.length) return { side: "key", rows: key, pinned: true, read: on ? on.index : null };
+  return on ? { side: on.side, rows: [on.index], pinned: false, read: null } : null;
+}
+
+/**
+ * The mean over the heads that are on of what the focus takes from each token (or gives to).
+ * @param {Scene} scene
+ * @param {TextFocus} focus
+ */
+export function shades(scene, focus) {
+  const { frame, traits } = scene;
+  const on = new Set(traits.heads);
+  const lanes = frame.lanes.flatMap(({ head }, i) => (head === null || on.has(head) ? [i] : []));
+  const parts = focus.rows.map((row) => rowValues(frame, focus.side, row, scene.exact(focus.side, row)));
+  const n = parts[0].n;
+  const values = new Float64Array(n);
+  for (const part of parts) {
+    for (const lane of lanes) for (let i = 0; i < n; i++) values[i] += part.at(lane, i) / lanes.length;
+  }
+  const axis = focus.side === "query" ? frame.keys : frame.queries;
+  let largest = 0;
+  for (let i = 0; i < n; i++) if (!axis.special[i] && values[i] > largest) largest = values[i];
+  const exact = parts.every((part) => part.exact);
+  return {
+    n,
+    lanes,
+    largest,
+    exact,
+    at: (/** @type {number} */ row) => Math.min(largest, values[row]),
+    value: (/** @type {number} */ row) => values[row],
+  };
+}
+
+/**
+ * @param {Scene} scene
+ * @param {TextFocus | null} focus
+ * @param {ReturnType<typeof shades> | null} shade
+ * @param {string} darkest the colour of the largest value
+ * @returns {Said}
+ */
+export function describeText(scene, focus, shade, darkest) {
+  const { frame, traits, width } = scene;
+  const label = `the text, shaded by ${traits.method} attention of ${frame.layer_label}`;
+  if (!focus || !shade) {
+    return {
+      reading: null,
+      caption: [extent(frame)],
+      mass: null,
+      legend: null,
+      label,
+    };
+  }
+  const axis = focus.side === "query" ? frame.keys : frame.queries;
+  const own = focus.side === "query" ? frame.queries : frame.keys;
+  const order = largest(shade.n, width < 600 ? 6 : 10, (i) => (axis.special[i] ? NaN : shade.value(i)));
+  const read = focus.read ?? order[0] ?? 0;
+  const rows = focus.rows.map((row) => own.text[row]);
+  const joint = !keepsHeads(traits.method);
+  const mean = joint
+    ? ""
+    : shade.lanes.length === 1
+      ? `, ${frame.lanes[shade.lanes[0]].name}`
+      : `, mean of ${shade.lanes.length} heads`;
+  return {
+    reading: {
+      queries: focus.side === "query" ? rows : [axis.text[read]],
+      keys: focus.side === "query" ? [axis.text[read]] : rows,
+      where: `${joint ? `${traits.method}, ` : ""}${frame.layer_label}${mean}`,
+      head: null,
+      value: shade.value(read),
+      exact: shade.exact,
+      unit: frame.unit,
+      needs: focus.rows.map((index) => ({ side: focus.side, index })),
+      notes: focus.rows.length > 1 ? [`summed over ${focus.rows.length} tokens`] : [],
+    },
+    ...massOf(scene, focus, shade),
+    legend: {
+      name: frame.unit,
+      marks: [
+        "0",
+        String(Number((shade.largest / 2).toPrecision(2))),
+        String(Number(shade.largest.toPrecision(3))),
+      ],
+      stops: ["transparent", `color-mix(in srgb, ${darkest} 50%, transparent)`, darkest],
+      canRoot: false,
+    },
+    strongest: {
+      token: rows.join(" + "),
+      verb: focus.side === "query" ? "takes most from" : "gives most to",
+      after: true,
+      rows: order.map((i) => ({
+        text: axis.text[i],
+        position: axis.positions[i][0],
+        value: shade.value(i),
+        share: shade.largest ? shade.value(i) / shade.largest : 0,
+        index: i,
+      })),
+      colour: scaleTable("sequential", scene.look.dark).css[scene.look.dark ? 158 : 128],
+      exact: shade.exact,
+    },
+    label: `${label}, for ${rows.join(", ")}`,
+  };
+}
+
+/** @param {import("../../types.js").Frame} frame */
+function extent({ keys, grid, seconds }) {
+  const n = keys.text.length;
+  if (grid) return `${grid.join(" × ")} patches`;
+  return seconds
+    ? `${many(n, "frame")} of ${fixed(seconds, 2)} s: ${fixed(n * seconds, 1)} s`
+    : many(n, "token");
+}
+
+/** What went to hidden or special tokens, and where shading ends. @param {Scene} scene @param {TextFocus} focus @param {ReturnType<typeof shades>} shade */
+function massOf({ frame, width }, focus, shade) {
+  const caption = [];
+  let mass = null;
+  if (focus.side === "query") {
+    const n = frame.queries.text.length;
+    const sum = (/** @type {string} */ name, /** @type {number} */ otherwise) => {
+      let total = 0;
+      for (const lane of shade.lanes) {
+        for (const row of focus.rows) total += frame.arrays[name]?.data[lane * n + row] ?? otherwise;
+      }
+      return total;
+    };
+    const all = sum("row_sum", 1) || 1;
+    let special = 0;
+    for (let i = 0; i < shade.n; i++)
+      if (frame.keys.special[i]) special += shade.value(i) * shade.lanes.length;
+    const { hidden = [] } = frame.keys;
+    const apart = hidden.length ? sum("hidden_mass", 0) : special;
+    const what = hidden.join(", ") || "special tokens";
+    const whose = focus.rows.length > 1 ? "these queries’" : "this query’s";
+    const kind = frame.unit === "flow" ? "flow" : "attention";
+    if (apart / all > 5e-5) {
+      mass = { drawn: Math.max(0, 1 - apart / all), all: 1 };
+      caption.push(
+        width < 600
+          ? `${what}: ${percent(apart / all)} not shown`
+          : `${what} ${hidden.length ? "hidden" : "apart"}: ${percent(apart / all)} of ${whose} ${kind} is not shown`,
+      );
+    }
+  }
+  caption.push(`no shade below ${(shade.largest * NOT_SHADED).toFixed(3)}`);
+  return { caption, mass };
+}

@@ -1,0 +1,101 @@
+// The only file that talks to the model: traits in and out, messages in and out.
+
+/** @typedef {import("../types.js").Traits} Traits */
+
+const SAVE_AFTER_MS = 40; // a dragged slider is one change, not fifty
+
+/** @type {Traits} */
+const DEFAULTS = {
+  view: "head",
+  method: "raw",
+  layer: 0,
+  heads: [],
+  head: 0,
+  query: [],
+  key: [],
+  attention: "self",
+  residual: 0.5,
+  reduce: "mean",
+  normalise: false,
+  baseline: false,
+  text: "",
+  pair: "",
+  step: -1,
+  theme: "auto",
+  threshold: 0.02,
+  hide_special: false,
+  words: false,
+  find: "",
+  segments: "all",
+  hide_sinks: false,
+  metric: {},
+  views: [],
+  methods: [],
+  capture_id: 0,
+  info: { model: "", can_run: false, groups: [] },
+  error: {},
+  running: "",
+};
+
+const NAMES = /** @type {(keyof Traits)[]} */ (Object.keys(DEFAULTS));
+
+/**
+ * @param {any} model anywidget's model
+ * @param {AbortSignal} signal when it fires, everything here is let go
+ */
+export function createState(model, signal) {
+  /** @type {(names: Set<string>) => void} */
+  let changed = () => {};
+  /** @type {(message: any, buffers: any[]) => void} */
+  let received = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let saving;
+
+  const save = () => {
+    clearTimeout(saving);
+    saving = undefined;
+    model.save_changes();
+  };
+
+  for (const name of NAMES) {
+    const onChange = () => changed(new Set([name]));
+    model.on(`change:${name}`, onChange);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, onChange));
+  }
+  /** @param {any} message @param {any[]} buffers */
+  const onMessage = (message, buffers) => received(message, buffers ?? []);
+  model.on("msg:custom", onMessage);
+  signal.addEventListener("abort", () => {
+    if (saving !== undefined) save();
+    model.off("msg:custom", onMessage);
+  });
+
+  return {
+    /** @returns {Traits} a snapshot */
+    traits() {
+      const traits = /** @type {any} */ ({});
+      for (const name of NAMES) traits[name] = model.get(name) ?? DEFAULTS[name];
+      return traits;
+    },
+    /**
+     * Set traits: this page sees them at once, Python after a moment.
+     * @param {Partial<Traits>} values
+     */
+    set(values) {
+      for (const [name, value] of Object.entries(values)) model.set(name, value);
+      saving ??= setTimeout(save, SAVE_AFTER_MS);
+    },
+    /** @param {any} message */
+    send: (message) => model.send(message),
+    /** @param {(names: Set<string>) => void} callback */
+    onChange(callback) {
+      changed = callback;
+    },
+    /** @param {(message: any, buffers: any[]) => void} callback */
+    onMessage(callback) {
+      received = callback;
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof createState>} State */
