@@ -99,7 +99,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'attn_widget' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
+        raise AttributeError(
+            f"module 'attn_widget' has no attribute {name!r}. Public names: {', '.join(__all__)}."
+        )
     value = getattr(importlib.import_module(f"attn_widget.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -61,9 +61,13 @@ def explore(
 
     if text is None:
         given = f" and {tokenizer!r} as tokenizer" if isinstance(tokenizer, str) else ""
-        raise InputError(f'text must be given, got None{given}. Say what the model shall read: text="…".')
+        raise InputError(
+            f'text must be given, got None{given}. Say what the model shall read: text="…".'
+        )
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
-    return AttentionWidget(runner.run(text, pair, truncate=truncate), runner, truncate=truncate, **traits)
+    return AttentionWidget(
+        runner.run(text, pair, truncate=truncate), runner, truncate=truncate, **traits
+    )
 
 
 def plot_heads(
@@ -140,10 +144,14 @@ def plot_heads(
     for option in ("method", "residual", "reduce"):
         checks.check(option, getattr(spec, option), capture, name, ())
     if heads is not None and method not in PER_HEAD:
-        raise InputError(f"heads must be left out for {method}, got {heads!r}. It joins the heads of a layer.")
+        raise InputError(
+            f"heads must be left out for {method}, got {heads!r}. It joins the heads of a layer."
+        )
     chosen = range(len(group)) if layers is None else _chosen("layers", layers, len(group))
     n_heads = max(layer.n_heads for layer in group)
-    return heads_figure(capture, spec, chosen, None if heads is None else _chosen("heads", heads, n_heads), theme)
+    return heads_figure(
+        capture, spec, chosen, None if heads is None else _chosen("heads", heads, n_heads), theme
+    )
 
 
 def _chosen(name: str, wanted: Sequence[int], n: int) -> list[int]:
@@ -207,7 +215,9 @@ def compare(
 
     methods = method if isinstance(method, tuple) else (method, method)
     if len(methods) != 2:
-        raise InputError(f"method must be one method or two, got {len(methods)}. Give one for each side.")
+        raise InputError(
+            f"method must be one method or two, got {len(methods)}. Give one for each side."
+        )
     sides = []
     for name, given, chosen in zip("ab", (a, b), methods, strict=True):
         if not isinstance(given, Capture | AttentionWidget):
@@ -223,5 +233,7 @@ def compare(
                 setattr(given, trait, value)
             sides.append(given)
     if sides[0] is sides[1]:
-        raise InputError("b must be another widget than a, got the same. Give its capture: w.capture.")
+        raise InputError(
+            "b must be another widget than a, got the same. Give its capture: w.capture."
+        )
     return Comparison(*sides, align=align)

@@ -15,14 +15,24 @@ QUICKSTART = Path("notebooks/01_quickstart.ipynb")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 refused with one line that says why."""
-    parser = argparse.ArgumentParser(prog="attn-widget", description="What is this model looking at?")
+    parser = argparse.ArgumentParser(
+        prog="attn-widget", description="What is this model looking at?"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="execute a notebook, write it with its pictures, open it in JupyterLab")
+    demo = commands.add_parser(
+        "demo", help="execute a notebook, write it with its pictures, open it in JupyterLab"
+    )
     demo.add_argument("notebook", nargs="?", type=Path, default=QUICKSTART)
-    demo.add_argument("--out", type=Path, default=Path("build"), help="folder for the executed notebook")
+    demo.add_argument(
+        "--out", type=Path, default=Path("build"), help="folder for the executed notebook"
+    )
     demo.add_argument("--no-open", action="store_true", help="stop after writing")
-    page = commands.add_parser("html", help="run a model on a text and write a page that shows it without Python")
-    page.add_argument("model", help="a folder, a model that an installed package carries, or one on the hub")
+    page = commands.add_parser(
+        "html", help="run a model on a text and write a page that shows it without Python"
+    )
+    page.add_argument(
+        "model", help="a folder, a model that an installed package carries, or one on the hub"
+    )
     page.add_argument("text")
     page.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
     page.add_argument("--pair", help="the second sentence, for models that take two")
@@ -32,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "html":
             return _html(options)
-        return _demo(options.notebook, options.out, open_lab=not options.no_open and sys.stdout.isatty())
+        return _demo(
+            options.notebook, options.out, open_lab=not options.no_open and sys.stdout.isatty()
+        )
     except (AttnWidgetError, OSError, ImportError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -59,7 +71,9 @@ def _demo(notebook: Path, out: Path, *, open_lab: bool) -> int:
     if not open_lab:
         print(f"open it   {Path(sys.executable).parent / 'jupyter'} lab {written}")
         return 0
-    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # Jupyter refuses without it
+    as_root = (
+        ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    )  # Jupyter refuses without it
     return subprocess.call([sys.executable, "-m", "jupyter", "lab", *as_root, str(written)])
 
 
@@ -82,13 +96,19 @@ def execute(notebook: Path, out: Path, *, startup: Path | None = None) -> Path:
         ) from error
     document = nbformat.read(notebook, as_version=4)
     kernel = document.metadata.get("kernelspec", {}).get("name", "python3")
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else frozen modules warn on every start
-    started = ["--IPKernelApp.log_level=ERROR"]  # new kernels warn of their own transport at every start
+    os.environ.setdefault(
+        "PYDEVD_DISABLE_FILE_VALIDATION", "1"
+    )  # else frozen modules warn on every start
+    started = [
+        "--IPKernelApp.log_level=ERROR"
+    ]  # new kernels warn of their own transport at every start
     if startup is not None:
         started.append(f"--IPKernelApp.exec_files={startup.resolve()}")
     # In the notebook's own folder, as Jupyter would: what it imports and reads lies there.
     place = {"metadata": {"path": str(notebook.parent)}}
-    NotebookClient(document, timeout=600, kernel_name=kernel, extra_arguments=started, resources=place).execute()
+    NotebookClient(
+        document, timeout=600, kernel_name=kernel, extra_arguments=started, resources=place
+    ).execute()
     out.mkdir(parents=True, exist_ok=True)
     written = out / notebook.name
     nbformat.write(document, written)

@@ -8,7 +8,11 @@ import { inStrings, SHORTENED } from "./names.mjs";
 import { packed } from "./pack.mjs";
 
 const watch = process.argv.includes("--watch");
-const entries = { widget: "src/widget.js", static: "src/static/host.js", loader: "src/wire/loader.js" };
+const entries = {
+  widget: "src/widget.js",
+  static: "src/static/host.js",
+  loader: "src/wire/loader.js",
+};
 
 /** The module of the style sheet, packed: the sheet comes out of it as it went in. @param {string} code */
 function sheet(code) {
@@ -25,7 +29,9 @@ const unindented = {
   setup(build) {
     build.onLoad({ filter: /\.js$/ }, async ({ path }) => {
       if (path.includes(`${sep}node_modules${sep}`)) return undefined;
-      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { minifyWhitespace: true });
+      const { code } = await esbuild.transform(readFileSync(path, "utf8"), {
+        minifyWhitespace: true,
+      });
       // Line breaks between tags, before the end of one and in the style sheet say nothing: our parts are flex or grid.
       const tight = code.replace(
         /(>|^)?\s*\n\s*(<|>)/g,
@@ -57,7 +63,10 @@ function onceAPage(code) {
 
 /** Letters beyond Latin-1 as escapes: with one of them a browser keeps every copy of the text at two bytes a letter. @param {string} code */
 const inLatin1 = (code) =>
-  code.replace(/[^\0-\xff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  code.replace(
+    /[^\0-\xff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 
 /** Said so often that a name of one letter pays: see short.js. */
 const SHORT = {

@@ -7,7 +7,10 @@ export default [
   {
     languageOptions: { globals: globals.browser },
     rules: {
-      "no-unused-vars": ["error", { argsIgnorePattern: "^_", destructuredArrayIgnorePattern: "^_" }],
+      "no-unused-vars": [
+        "error",
+        { argsIgnorePattern: "^_", destructuredArrayIgnorePattern: "^_" },
+      ],
       "prefer-const": "error",
       eqeqeq: "error",
     },

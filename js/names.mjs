@@ -20,4 +20,6 @@ export const SHORTENED = new RegExp(`^(?:[a-z]+[A-Z]\\w*|${OURS})$`);
  * @param {string} code
  */
 export const inStrings = (code) =>
-  [...code.matchAll(/(["'`])(\w+)\1/g)].map((match) => match[2]).filter((name) => !NAMED.test(name));
+  [...code.matchAll(/(["'`])(\w+)\1/g)]
+    .map((match) => match[2])
+    .filter((name) => !NAMED.test(name));

@@ -34,17 +34,23 @@ SETTINGS = {
 def save(notebook: Path) -> None:
     """Execute a notebook and write it back with its outputs, and with no trace of when and where it ran."""
     with tempfile.TemporaryDirectory() as folder:
-        written = execute(notebook, Path(folder), startup=Path(__file__).with_name("still_pictures.py"))
+        written = execute(
+            notebook, Path(folder), startup=Path(__file__).with_name("still_pictures.py")
+        )
         document = nbformat.read(written, as_version=4)
     language = {"name": document.metadata.kernelspec.language}
     document.metadata = {"kernelspec": document.metadata.kernelspec, "language_info": language}
     for cell in document.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if LIVE not in output.get("data", {})]  # progress bars
+            cell.outputs = [
+                output for output in cell.outputs if LIVE not in output.get("data", {})
+            ]  # progress bars
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
-                raise RuntimeError(f"{notebook.name} must run without warnings, got: {output.text.strip()[:500]}")
+                raise RuntimeError(
+                    f"{notebook.name} must run without warnings, got: {output.text.strip()[:500]}"
+                )
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = _in_few_colours(output.data["image/png"])
     nbformat.validate(document)
@@ -63,7 +69,9 @@ def _in_few_colours(picture: str) -> str:
 def main(names: list[str]) -> None:
     """Save the notebooks named, or all."""
     os.environ.update(SETTINGS)
-    for notebook in [Path(name).resolve() for name in names] or sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for notebook in [Path(name).resolve() for name in names] or sorted(
+        (ROOT / "notebooks").glob("*.ipynb")
+    ):
         save(notebook)
 
 

@@ -18,7 +18,12 @@ def _save_still_pictures():
         formatter.for_type(sys.modules["attn_widget.widget.widget"].AttentionWidget, show_figure)
         out = io.BytesIO()
         widget.to_figure().savefig(out, format="png", dpi=dots_per_inch)
-        display(Image(out.getvalue(), alt=f"The {widget.view} view of {widget.method} in {widget.capture.model_name}"))
+        display(
+            Image(
+                out.getvalue(),
+                alt=f"The {widget.view} view of {widget.method} in {widget.capture.model_name}",
+            )
+        )
 
     def show_comparison(comparison):
         show_figure(comparison.a)

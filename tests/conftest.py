@@ -31,7 +31,9 @@ def softmax_rows(rng: np.random.Generator, *shape: int, causal: bool = False) ->
     return weights / weights.sum(-1, keepdims=True)
 
 
-def capture_of(attention: np.ndarray, tokens: Tokens, key_tokens: Tokens | None = None, kind: str = "self") -> Capture:
+def capture_of(
+    attention: np.ndarray, tokens: Tokens, key_tokens: Tokens | None = None, kind: str = "self"
+) -> Capture:
     """Return a capture that holds these weights and nothing else."""
     layers = tuple(
         LayerAttention(

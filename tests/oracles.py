@@ -13,7 +13,9 @@ def joint(attention: np.ndarray, residual: float = 0.5) -> np.ndarray:
     layers, heads, n, _ = attention.shape
     out = np.zeros((layers, n, n))
     for layer, i, j in np.ndindex(layers, n, n):
-        out[layer, i, j] = (1 - residual) * sum(attention[layer, h, i, j] for h in range(heads)) / heads
+        out[layer, i, j] = (
+            (1 - residual) * sum(attention[layer, h, i, j] for h in range(heads)) / heads
+        )
         out[layer, i, j] += residual * (i == j)
     return out
 
@@ -22,8 +24,12 @@ def rollout_by_paths(matrices: np.ndarray) -> np.ndarray:
     """Return rollout as the sum over all paths down the layers of the product of their weights."""
     layers, n, _ = matrices.shape
     out = np.zeros((n, n))
-    for path in itertools.product(range(n), repeat=layers + 1):  # path[0] at the input, path[-1] at the top
-        out[path[-1], path[0]] += np.prod([matrices[level, path[level + 1], path[level]] for level in range(layers)])
+    for path in itertools.product(
+        range(n), repeat=layers + 1
+    ):  # path[0] at the input, path[-1] at the top
+        out[path[-1], path[0]] += np.prod(
+            [matrices[level, path[level + 1], path[level]] for level in range(layers)]
+        )
     return out
 
 
@@ -50,7 +56,9 @@ def flow_by_networkx(matrices: np.ndarray) -> np.ndarray:
     return np.array([[flow_pair(graph, layers, i, j) for j in range(n)] for i in range(n)])
 
 
-def block_matrices(steps: list[tuple[str, np.ndarray]], n_keys: int, n_queries: int, residual: float) -> np.ndarray:
+def block_matrices(
+    steps: list[tuple[str, np.ndarray]], n_keys: int, n_queries: int, residual: float
+) -> np.ndarray:
     """Return encoder-decoder layers as square matrices over (encoder tokens, then decoder tokens).
 
     ``steps`` names each head-reduced matrix: ``encoder``, ``decoder`` or ``cross``.

@@ -38,6 +38,17 @@ def test_a_spec_is_the_typedef():
 
 
 def test_no_trait_takes_a_name_that_every_widget_needs():
-    reserved = {"log", "comm", "keys", "layout", "tooltip", "tabbable", "model_id", "open", "close", "send"}
+    reserved = {
+        "log",
+        "comm",
+        "keys",
+        "layout",
+        "tooltip",
+        "tabbable",
+        "model_id",
+        "open",
+        "close",
+        "send",
+    }
     reserved |= {"focus", "blur", "observe", "add_class", "remove_class"}
     assert not our_traits() & reserved

@@ -23,8 +23,12 @@ def test_every_docstring_example_runs(name):
     thing = getattr(attn_widget, name) if name else attn_widget
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     out: list[str] = []
-    at_hand = {n: getattr(attn_widget, n) for n in attn_widget.__all__}  # examples may use the public names as they are
-    for case in doctest.DocTestFinder(recurse=bool(name)).find(thing, name or "attn_widget", globs=at_hand):
+    at_hand = {
+        n: getattr(attn_widget, n) for n in attn_widget.__all__
+    }  # examples may use the public names as they are
+    for case in doctest.DocTestFinder(recurse=bool(name)).find(
+        thing, name or "attn_widget", globs=at_hand
+    ):
         runner.run(case, out=out.append)
     assert runner.failures == 0, "".join(out)
 

@@ -27,7 +27,17 @@ STAIRCASE = {
     "pictures": {"errors", "records", "attribution", "truth", "heads"},
     "figures": {"errors", "records", "attribution", "pictures"},
     "pages": {"errors", "records", "attribution", "pictures", "figures", "bundle"},
-    "widget": {"errors", "records", "attribution", "truth", "heads", "pictures", "figures", "pages", "bundle"},
+    "widget": {
+        "errors",
+        "records",
+        "attribution",
+        "truth",
+        "heads",
+        "pictures",
+        "figures",
+        "pages",
+        "bundle",
+    },
 }
 
 
@@ -54,13 +64,17 @@ def wrong_imports(room: str, source: str) -> set[str]:
 FILES = [(p.relative_to(ROOT).parts[0].removesuffix(".py"), p) for p in ROOT.rglob("*.py")]
 
 
-@pytest.mark.parametrize(("room", "path"), [f for f in FILES if f[0] in STAIRCASE], ids=lambda v: str(v)[-40:])
+@pytest.mark.parametrize(
+    ("room", "path"), [f for f in FILES if f[0] in STAIRCASE], ids=lambda v: str(v)[-40:]
+)
 def test_every_file_imports_only_from_rooms_below(room, path):
     assert wrong_imports(room, path.read_text()) == set()
 
 
 def test_a_wrong_import_would_be_found():
-    assert wrong_imports("pictures", "def f():\n    from attn_widget.widget import widget") == {"widget"}
+    assert wrong_imports("pictures", "def f():\n    from attn_widget.widget import widget") == {
+        "widget"
+    }
     assert wrong_imports("attribution", "import attn_widget.recording.capture") == {"recording"}
     assert wrong_imports("widget", "from attn_widget import api") == {"api"}
 
@@ -68,7 +82,9 @@ def test_a_wrong_import_would_be_found():
 def _modules_after(line: str) -> str:
     heavy = ("anywidget", "numba", "torch", "transformers")
     code = f"{line}\nimport sys; print(*(m for m in {heavy} if m in sys.modules))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def test_importing_the_package_brings_in_neither_torch_nor_anywidget():
@@ -98,5 +114,7 @@ def test_every_public_name_survives_importing_every_module():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(AttributeError, match=r"has no attribute 'roll_out'. Public names: .*AttentionWidget"):
+    with pytest.raises(
+        AttributeError, match=r"has no attribute 'roll_out'. Public names: .*AttentionWidget"
+    ):
         attn_widget.roll_out  # noqa: B018

@@ -26,7 +26,9 @@ every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path:
 
 
 def outputs(notebook):
-    return [o for cell in nbformat.read(notebook, as_version=4).cells for o in cell.get("outputs", [])]
+    return [
+        o for cell in nbformat.read(notebook, as_version=4).cells for o in cell.get("outputs", [])
+    ]
 
 
 def test_every_address_of_the_project_is_in_its_repository():
@@ -47,17 +49,27 @@ def test_it_begins_with_a_title_and_a_badge_that_opens_this_very_file(notebook):
     assert first.source.startswith("# ")
     opened = re.findall(r"\]\((https://colab\.research\.google\.com/github/[^)]*)\)", first.source)
     place = URLS["Repository"].removeprefix("https://github.com/")
-    assert opened == [f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{notebook.name}"]
+    assert opened == [
+        f"https://colab.research.google.com/github/{place}/blob/main/notebooks/{notebook.name}"
+    ]
 
 
 @every_notebook
 def test_its_second_cell_alone_installs_from_the_repository_where_nothing_is_installed(notebook):
     cells = nbformat.read(notebook, as_version=4).cells
-    assert [i for i, cell in enumerate(cells) if "pip install" in cell.source and cell.cell_type == "code"] == [1]
-    guard, installed = cells[1].source.split('if importlib.util.find_spec("attn_widget") is None:\n')
+    assert [
+        i
+        for i, cell in enumerate(cells)
+        if "pip install" in cell.source and cell.cell_type == "code"
+    ] == [1]
+    guard, installed = cells[1].source.split(
+        'if importlib.util.find_spec("attn_widget") is None:\n'
+    )
     assert "pip" not in guard
     assert f' @ git+{URLS["Repository"]}"' in installed
-    assert all(line.startswith("    ") for line in installed.splitlines())  # all of it behind the condition
+    assert all(
+        line.startswith("    ") for line in installed.splitlines()
+    )  # all of it behind the condition
 
 
 @every_notebook
@@ -76,7 +88,9 @@ def test_it_reads_without_a_kernel(notebook):
     assert pictures
     for picture in pictures:
         assert min(Image.open(io.BytesIO(base64.b64decode(picture))).size) > 100
-    pages = [o.data["text/html"] for o in saved if "<iframe" in o.get("data", {}).get("text/html", "")]
+    pages = [
+        o.data["text/html"] for o in saved if "<iframe" in o.get("data", {}).get("text/html", "")
+    ]
     assert pages
     assert [page for page in pages if "\n" in page or "sandbox=" not in page] == []
     assert not any("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for o in saved)
@@ -84,7 +98,9 @@ def test_it_reads_without_a_kernel(notebook):
 
 @every_notebook
 def test_every_cell_ran_in_order_and_without_a_word_of_warning(notebook):
-    code = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    code = [
+        cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"
+    ]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     kinds = [(o.output_type, o.get("name")) for o in outputs(notebook)]
     assert [kind for kind in kinds if kind[0] == "error" or kind[1] == "stderr"] == []
@@ -95,7 +111,9 @@ def test_nothing_in_it_tells_of_the_machine_that_ran_it(notebook):
     document = nbformat.read(notebook, as_version=4)
     assert set(document.metadata) == {"kernelspec", "language_info"}
     assert [cell.metadata for cell in document.cells if set(cell.metadata) - {"tags"}] == []
-    told = re.compile(r"/(home|root|Users|work|tmp|mnt|opt|usr)/|site-packages|localhost|127\.0\.0\.1|:\\Users")
+    told = re.compile(
+        r"/(home|root|Users|work|tmp|mnt|opt|usr)/|site-packages|localhost|127\.0\.0\.1|:\\Users"
+    )
     for output in outputs(notebook):
         shown = {"text/plain": output.get("text", "")} | dict(output.get("data", {}))
         for mime, text in shown.items():
@@ -106,7 +124,11 @@ def test_nothing_in_it_tells_of_the_machine_that_ran_it(notebook):
 @every_notebook
 def test_it_is_small_and_says_what_it_does_not_show(notebook):
     assert notebook.stat().st_size < MAX_BYTES
-    prose = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown"]
+    prose = [
+        cell.source
+        for cell in nbformat.read(notebook, as_version=4).cells
+        if cell.cell_type == "markdown"
+    ]
     assert re.search(r"^## What this does not show\n", prose[-1], re.MULTILINE)
 
 
@@ -117,7 +139,9 @@ aw.compare(a, b)"""
 
 
 def test_a_saved_comparison_is_both_sides_and_what_differs(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("save_notebooks", ROOT / "scripts" / "save_notebooks.py")
+    spec = importlib.util.spec_from_file_location(
+        "save_notebooks", ROOT / "scripts" / "save_notebooks.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(script, "ROOT", tmp_path)

@@ -48,7 +48,9 @@ def _network(n: int, n_layers: int, residual: float) -> Network:
 
 
 @lru_cache(maxsize=8192)
-def _row(method: str, n: int, n_layers: int, row: int, residual: float) -> Float[np.ndarray, " key"]:
+def _row(
+    method: str, n: int, n_layers: int, row: int, residual: float
+) -> Float[np.ndarray, " key"]:
     """Return one row of the baseline, remembered: it depends on numbers only."""
     if method == "raw":
         return _weights(n, [row])[0]
@@ -60,7 +62,10 @@ def _row(method: str, n: int, n_layers: int, row: int, residual: float) -> Float
 def _graph(n: int, n_layers: int, residual: float) -> Graph:
     """Return the layer graph of uniform causal attention."""
     everyone = slice(0, n)
-    steps = tuple(Step(everyone, everyone, partial(_weights, n), f"uniform layer {i}") for i in range(n_layers))
+    steps = tuple(
+        Step(everyone, everyone, partial(_weights, n), f"uniform layer {i}")
+        for i in range(n_layers)
+    )
     return Graph(steps, n, everyone, everyone, residual)
 
 

@@ -37,10 +37,16 @@ def cut_bounds(
     joined = np.zeros((n, n) if causal else (1, n))
     key_side = np.full_like(joined, np.inf)
     for layer in range(top - 1):
-        sums = np.cumsum(capacities[layer], axis=0) if causal else capacities[layer].sum(axis=0, keepdims=True)
+        sums = (
+            np.cumsum(capacities[layer], axis=0)
+            if causal
+            else capacities[layer].sum(axis=0, keepdims=True)
+        )
         key_side = np.minimum(key_side, joined + sums)
         here = np.diagonal(capacities[layer])[None]
-        joined = joined + np.maximum(sums - (np.tril(np.broadcast_to(here, (n, n))) if causal else here), 0)
+        joined = joined + np.maximum(
+            sums - (np.tril(np.broadcast_to(here, (n, n))) if causal else here), 0
+        )
     key_chain = joined + capacities[-1]
 
     saturating = np.minimum(query_side[:, None], key_side)

@@ -22,7 +22,9 @@ class _Memory:
         self.lock = threading.RLock()  # values are made from other values of the same capture
 
 
-def remembered(capture: Any, key: Hashable, make: Callable[[], Any], *, bytes_ahead: int = 0) -> Any:
+def remembered(
+    capture: Any, key: Hashable, make: Callable[[], Any], *, bytes_ahead: int = 0
+) -> Any:
     """Return ``make()``, from memory when it was made before; None when ``bytes_ahead`` says it would not fit."""
     if bytes_ahead > BYTES_PER_CAPTURE:
         return None
@@ -34,7 +36,10 @@ def remembered(capture: Any, key: Hashable, make: Callable[[], Any], *, bytes_ah
             return memory.values[key][0]
         value = make()
         memory.values[key] = (value, _size(value))
-        while len(memory.values) > 1 and sum(size for _, size in memory.values.values()) > BYTES_PER_CAPTURE:
+        while (
+            len(memory.values) > 1
+            and sum(size for _, size in memory.values.values()) > BYTES_PER_CAPTURE
+        ):
             memory.values.popitem(last=False)
         return value
 

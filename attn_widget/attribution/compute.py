@@ -49,8 +49,14 @@ class Job:
     @cached_property
     def graph(self) -> Graph:
         """Return the layers from the start layer to the target layer, ready to be followed down."""
-        options = {"start_layer": self.start_layer, "residual": self.residual, "reduce": self.reduce}
-        return graph_of_capture(self.capture, self.attention, layer=self.layer, head=self.head, **options)
+        options = {
+            "start_layer": self.start_layer,
+            "residual": self.residual,
+            "reduce": self.reduce,
+        }
+        return graph_of_capture(
+            self.capture, self.attention, layer=self.layer, head=self.head, **options
+        )
 
     def remember(self, what: Any, make: Callable[[], Any], bytes_ahead: int = 0) -> Any:
         """Return a value that belongs to this capture and these options, made once."""
@@ -60,7 +66,10 @@ class Job:
 
 def run_raw(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
-    return {"values": raw_rows(job.capture, job.one, job.rows, job.reduce, job.head), "unit": "share"}
+    return {
+        "values": raw_rows(job.capture, job.one, job.rows, job.reduce, job.head),
+        "unit": "share",
+    }
 
 
 def run_rollout(job: Job) -> dict[str, Any]:
@@ -142,7 +151,9 @@ def run_value_weighted(job: Job) -> dict[str, Any]:
 def needs_gradient(capture: Capture, attention: str | None) -> str:
     """Return what is missing where a layer that takes part has no gradient."""
     stream = capture.group(attention)[0].stream
-    parts = [one for one in capture.layers if one.stream in (stream, capture.cross_streams.get(stream))]
+    parts = [
+        one for one in capture.layers if one.stream in (stream, capture.cross_streams.get(stream))
+    ]
     missing = next((one.name for one in parts if one.gradient is None), None)
     if missing is None:
         return ""
@@ -156,7 +167,9 @@ def needs_values(capture: Capture, attention: str | None) -> str:
     """Return what is missing where a layer has no values or no output projection."""
     for one in capture.group(attention):
         missing = " and ".join(
-            word for word, held in (("v", one.v), ("output_projection", one.output_projection)) if held is None
+            word
+            for word, held in (("v", one.v), ("output_projection", one.output_projection))
+            if held is None
         )
         if missing:
             return (

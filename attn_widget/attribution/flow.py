@@ -122,10 +122,14 @@ def capacities(graph: Graph) -> Float[np.ndarray, "layer node node"]:
     out = np.zeros((len(graph.steps), graph.n, graph.n))
     diagonal = np.arange(graph.n)
     for matrix, step in zip(out, graph.steps, strict=True):
-        matrix[step.queries, step.keys] = (1 - graph.residual) * to_numpy(step.weights(None)).astype(np.float64)
+        matrix[step.queries, step.keys] = (1 - graph.residual) * to_numpy(
+            step.weights(None)
+        ).astype(np.float64)
         asked = diagonal[step.queries]
         matrix[asked, asked] += graph.residual
-        idle = np.setdiff1d(diagonal, asked)  # the stream that does not ask passes this step unchanged
+        idle = np.setdiff1d(
+            diagonal, asked
+        )  # the stream that does not ask passes this step unchanged
         matrix[idle, idle] = 1.0
     return out
 

@@ -82,11 +82,17 @@ def reduce_heads(
     extreme = xp.max(weights, axis=0) if reduce == "max" else xp.min(weights, axis=0)
     sums = xp.sum(extreme, axis=-1, keepdims=True)
     # Heads that share no key leave an empty minimum: such a row stays zero rather than NaN.
-    return extreme * (xp.sum(mean, axis=-1, keepdims=True) / xp.where(sums > 0, sums, xp.ones_like(sums)))
+    return extreme * (
+        xp.sum(mean, axis=-1, keepdims=True) / xp.where(sums > 0, sums, xp.ones_like(sums))
+    )
 
 
 def layer_rows(
-    layer: LayerAttention, reduce: str, head: int | None, rows: Sequence[int] | None = None, missing: bool = False
+    layer: LayerAttention,
+    reduce: str,
+    head: int | None,
+    rows: Sequence[int] | None = None,
+    missing: bool = False,
 ) -> Float[Any, "query key"]:
     """Return head-reduced attention of one recorded layer, read in blocks of rows so that memory stays small."""
     wanted = range(layer.n_queries) if rows is None else rows
@@ -97,14 +103,20 @@ def layer_rows(
     out: Any = None
     for start in range(0, len(wanted), block):
         chosen = list(wanted[start : start + block])
-        weights = layer.weights_for(heads, None if len(chosen) == layer.n_queries and rows is None else chosen)
+        weights = layer.weights_for(
+            heads, None if len(chosen) == layer.n_queries and rows is None else chosen
+        )
         where = f"{layer.name} (layer {layer.layer})"
         check_weights(weights, layer.row_tolerance, where, missing)
         part = reduce_heads(weights, reduce, None if head is None else 0)
         if len(chosen) == len(wanted):
             return part
-        if out is None:  # filled block by block: joining blocks would hold a long text's matrix twice
-            out = namespace(part).empty((len(wanted), layer.n_keys), dtype=part.dtype, device=device(part))
+        if (
+            out is None
+        ):  # filled block by block: joining blocks would hold a long text's matrix twice
+            out = namespace(part).empty(
+                (len(wanted), layer.n_keys), dtype=part.dtype, device=device(part)
+            )
         out[start : start + len(chosen)] = part
     return out
 
@@ -137,7 +149,9 @@ def graph_of_arrays(
         matrix = layers[i] if chosen is None else layers[i][..., list(chosen), :]
         return reduce_heads(matrix, reduce, _head_at(head, reduce, i == top))
 
-    steps = tuple(Step(rows, columns, partial(weights, i), f"layer {i}") for i in range(start, top + 1))
+    steps = tuple(
+        Step(rows, columns, partial(weights, i), f"layer {i}") for i in range(start, top + 1)
+    )
     return Graph(steps, rows.stop, rows, columns, float(residual))
 
 
@@ -180,7 +194,9 @@ def graph_of_capture(
         at_top = one is group[top]
         of_group = head if one in group else None
         kept_head = _head_at(of_group, reduce, at_top)
-        steps.append(Step(queries, keys, partial(reduced_rows, capture, one, reduce, kept_head), one.name))
+        steps.append(
+            Step(queries, keys, partial(reduced_rows, capture, one, reduce, kept_head), one.name)
+        )
     columns = place[other] if first.kind == "cross" else place[stream]
     return Graph(tuple(steps), n_other + n_own, place[stream], columns, float(residual))
 
@@ -203,7 +219,11 @@ def joint_layer(
     group = capture.group(attention)
     one = group[check_index("layer", layer, len(group))]
     matrix = (1 - residual) * to_numpy(reduced_rows(capture, one, reduce, head))
-    return matrix + residual * np.eye(len(matrix), dtype=matrix.dtype) if one.kind == "self" else matrix
+    return (
+        matrix + residual * np.eye(len(matrix), dtype=matrix.dtype)
+        if one.kind == "self"
+        else matrix
+    )
 
 
 def not_chainable(capture: Capture, attention: str | None) -> str:
@@ -211,7 +231,11 @@ def not_chainable(capture: Capture, attention: str | None) -> str:
     group = capture.group(attention)
     if group[0].kind == "cross":
         own = [one for one in capture.layers if one.stream == group[0].stream]
-        other = [one for one in capture.layers if one.stream == capture.cross_streams.get(group[0].stream)]
+        other = [
+            one
+            for one in capture.layers
+            if one.stream == capture.cross_streams.get(group[0].stream)
+        ]
         shapes = {one.n_queries for one in own} | {one.n_keys for one in own if one.kind == "self"}
         behind = {one.n_keys for one in own if one.kind == "cross"}
         behind |= {n for one in other for n in (one.n_queries, one.n_keys)}
@@ -230,7 +254,9 @@ def check_start(start_layer: int, top: int, n: int) -> int:
     """Return the start layer, which must not lie above the target layer."""
     start = check_index("start_layer", start_layer, n)
     if start > top:
-        raise InputError(f"start_layer must not be above layer {top}, got {start}. Start at or below the target layer.")
+        raise InputError(
+            f"start_layer must not be above layer {top}, got {start}. Start at or below the target layer."
+        )
     return start
 
 
@@ -245,15 +271,26 @@ def _crosses(capture: Capture, stream: str) -> list[LayerAttention]:
 
 
 def layers_between(
-    capture: Capture, group: Sequence[LayerAttention], start: int, top: int, stream: str, other: str | None
+    capture: Capture,
+    group: Sequence[LayerAttention],
+    start: int,
+    top: int,
+    stream: str,
+    other: str | None,
 ) -> list[LayerAttention]:
     """Return the layers that take part, in running order, from the start layer to the target layer.
 
     A start above 0 lies after the other stream has ended: its columns are then that stream's outputs.
     """
-    wanted = [one for one in capture.layers if one.stream == stream or (start == 0 and one.stream == other)]
+    wanted = [
+        one
+        for one in capture.layers
+        if one.stream == stream or (start == 0 and one.stream == other)
+    ]
     last = next(i for i, one in enumerate(wanted) if one is group[top])
-    first = 0 if start == 0 else 1 + next(i for i, one in enumerate(wanted) if one is group[start - 1])
+    first = (
+        0 if start == 0 else 1 + next(i for i, one in enumerate(wanted) if one is group[start - 1])
+    )
     if start and group[start].kind == "self":
         first = next(i for i, one in enumerate(wanted) if one is group[start])
     return wanted[first : last + 1]

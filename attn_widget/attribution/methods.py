@@ -31,7 +31,13 @@ from attn_widget.attribution.joint import (
     reduced_rows,
 )
 from attn_widget.attribution.rollout import normalised
-from attn_widget.attribution.validation import check_index, check_reduce, check_residual, check_rows, namespace
+from attn_widget.attribution.validation import (
+    check_index,
+    check_reduce,
+    check_residual,
+    check_rows,
+    namespace,
+)
 from attn_widget.errors import InputError, MethodError
 from attn_widget.records import Attribution, Capture, to_numpy
 
@@ -44,16 +50,29 @@ class Method:
     about: str
     run: Callable[[Job], dict[str, Any]]  # -> fields of Attribution
     follows: bool  # goes through several layers, and so needs them to fit together
-    needs: Callable[[Capture, str | None], str] = lambda capture, attention: ""  # what is missing, in a sentence
+    needs: Callable[[Capture, str | None], str] = lambda capture, attention: (
+        ""
+    )  # what is missing, in a sentence
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("raw", "what one layer did", run_raw, follows=False),
-        Method("rollout", "shares of the input, were layers to mix tokens linearly", run_rollout, follows=True),
+        Method(
+            "rollout",
+            "shares of the input, were layers to mix tokens linearly",
+            run_rollout,
+            follows=True,
+        ),
         Method("flow", "how much could pass, attention taken as capacity", run_flow, follows=True),
-        Method("relevance", "what one answer depends on, through all layers", run_relevance, True, needs_gradient),
+        Method(
+            "relevance",
+            "what one answer depends on, through all layers",
+            run_relevance,
+            True,
+            needs_gradient,
+        ),
         Method(
             "gradient_attention",
             "what one answer depends on, in one layer",
@@ -61,19 +80,28 @@ METHODS: dict[str, Method] = {
             False,
             needs_gradient,
         ),
-        Method("value_weighted", "how long a vector each key sends", run_value_weighted, False, needs_values),
+        Method(
+            "value_weighted",
+            "how long a vector each key sends",
+            run_value_weighted,
+            False,
+            needs_values,
+        ),
     )
 }
 # Methods that keep heads apart: they have a picture for each head. The others have one for all.
 PER_HEAD = frozenset({"raw", "gradient_attention", "value_weighted"})
-CORRECTED = frozenset({"raw", "rollout", "flow"})  # methods that uniform causal attention is a baseline for
+CORRECTED = frozenset(
+    {"raw", "rollout", "flow"}
+)  # methods that uniform causal attention is a baseline for
 
 
 def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]:
     """Return for every method why it cannot be applied to a group of a capture; empty where it can."""
     chain = not_chainable(capture, attention)
     return {
-        name: (chain if method.follows else "") or method.needs(capture, attention) for name, method in METHODS.items()
+        name: (chain if method.follows else "") or method.needs(capture, attention)
+        for name, method in METHODS.items()
     }
 
 
@@ -154,7 +182,9 @@ def attribute(
     (array([[0.75 , 0.875]]), 0.5)
     """
     if method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(METHODS)}, got {method!r}. Choose one of these.")
+        raise InputError(
+            f"method must be one of {', '.join(METHODS)}, got {method!r}. Choose one of these."
+        )
     check_residual(residual)
     check_reduce(reduce, head)
     group = capture.group(attention)
@@ -193,7 +223,13 @@ def attribute(
 
 def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
     """Return values divided by each row's sum; bounds of the row before say nothing of the row after."""
-    return {"values": normalised(fields["values"]), "unit": "share", "lower": None, "upper": None, "other_mass": None}
+    return {
+        "values": normalised(fields["values"]),
+        "unit": "share",
+        "lower": None,
+        "upper": None,
+        "other_mass": None,
+    }
 
 
 def _check_causal(job: Job, method: str) -> None:

@@ -66,17 +66,29 @@ def to_networkx(
     """
     import networkx
 
-    options = {"layer": layer, "start_layer": start_layer, "residual": residual, "reduce": reduce, "head": head}
+    options = {
+        "layer": layer,
+        "start_layer": start_layer,
+        "residual": residual,
+        "reduce": reduce,
+        "head": head,
+    }
     if isinstance(capture, Capture):
         graph = graph_of_capture(capture, attention, **options)
         stream = capture.group(attention)[0].stream
-        tokens = {i: (stream, text) for i, text in enumerate(capture.streams[stream].text, graph.rows.start)}
+        tokens = {
+            i: (stream, text)
+            for i, text in enumerate(capture.streams[stream].text, graph.rows.start)
+        }
         other = capture.cross_streams.get(stream)
         if graph.rows.start and other is not None:
             tokens |= {i: (other, text) for i, text in enumerate(capture.streams[other].text)}
     else:
         graph = graph_of_arrays(capture, **options)
-        tokens = {i: ("", str(i - graph.rows.start if i >= graph.rows.start else i)) for i in range(graph.n)}
+        tokens = {
+            i: ("", str(i - graph.rows.start if i >= graph.rows.start else i))
+            for i in range(graph.n)
+        }
     network = capacities(graph)
     made = networkx.DiGraph()
     for level in range(len(network) + 1):

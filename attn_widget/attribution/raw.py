@@ -12,9 +12,15 @@ from attn_widget.records import Capture, LayerAttention
 
 
 def raw_rows(
-    capture: Capture, layer: LayerAttention, rows: Sequence[int], reduce: str = "mean", head: int | None = None
+    capture: Capture,
+    layer: LayerAttention,
+    rows: Sequence[int],
+    reduce: str = "mean",
+    head: int | None = None,
 ) -> Float[Any, "query key"]:
     """Return one layer's attention at the chosen rows: of one head, or with its heads reduced; no residual."""
     everything = tuple(rows) == tuple(range(layer.n_queries))
     # One head is shown as it is, with what a broken kernel made of it; nothing joined could be trusted.
-    return reduced_rows(capture, layer, reduce, head, None if everything else rows, missing=head is not None)
+    return reduced_rows(
+        capture, layer, reduce, head, None if everything else rows, missing=head is not None
+    )

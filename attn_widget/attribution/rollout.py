@@ -85,7 +85,9 @@ def rollout(
 
 
 def rollout_rows(
-    graph: Graph, rows: tuple[int, ...], remember: Callable[[int, Callable[[], Any]], Any] | None = None
+    graph: Graph,
+    rows: tuple[int, ...],
+    remember: Callable[[int, Callable[[], Any]], Any] | None = None,
 ) -> Float[Any, "query key"]:
     """Return rollout of the chosen rows: a chain from the top down for few, products from the input up for all."""
     if len(rows) < graph.n_queries:
@@ -95,7 +97,11 @@ def rollout_rows(
         make = lambda step=step, state=state: _climb(graph, step, state)  # noqa: E731
         # The top step is not remembered here: it may belong to one head.
         state = make() if remember is None or i == len(graph.steps) - 1 else remember(i, make)
-    return state[graph.rows] if rows == tuple(range(graph.n_queries)) else state[graph.rows][list(rows)]
+    return (
+        state[graph.rows]
+        if rows == tuple(range(graph.n_queries))
+        else state[graph.rows][list(rows)]
+    )
 
 
 def normalised(values: Float[Any, "query key"]) -> Float[Any, "query key"]:
@@ -112,7 +118,9 @@ def _climb(graph: Graph, step: Step, state: Any) -> Any:
     if state is None:
         eye = xp.eye(graph.n, dtype=weights.dtype, device=array_device(weights))[:, graph.columns]
         if step.queries == step.keys == slice(0, graph.n) == graph.columns:
-            return mixed(eye, weights, graph.residual)  # the first product is the joint matrix itself
+            return mixed(
+                eye, weights, graph.residual
+            )  # the first product is the joint matrix itself
         state = eye
     if step.queries == step.keys == slice(0, graph.n):
         return mixed(state, weights @ state, graph.residual)

@@ -23,7 +23,11 @@ def namespace(array: Any) -> Any:
 
 def as_layers(attention: Any) -> list[Any]:
     """Return attention as one float array per layer, ``(head, query, key)`` or ``(query, key)``, of one shape."""
-    if not hasattr(attention, "ndim") and isinstance(attention, Sequence) and hasattr(attention[0], "ndim"):
+    if (
+        not hasattr(attention, "ndim")
+        and isinstance(attention, Sequence)
+        and hasattr(attention[0], "ndim")
+    ):
         layers = list(attention)
     else:
         array = attention if hasattr(attention, "ndim") else to_numpy(attention)
@@ -34,7 +38,9 @@ def as_layers(attention: Any) -> list[Any]:
             )
         layers = list(array)
     if not layers:
-        raise InputError("attention must have at least one layer, got none. Record the model first.")
+        raise InputError(
+            "attention must have at least one layer, got none. Record the model first."
+        )
     for i, layer in enumerate(layers):
         if layer.ndim not in (2, 3):
             raise InputError(
@@ -47,7 +53,9 @@ def as_layers(attention: Any) -> list[Any]:
                 f"layer {i} and {tuple(layers[0].shape[-2:])} at layer 0. Give layers of one stream."
             )
         if 0 in layer.shape:
-            raise InputError(f"attention must not be empty, got shape {tuple(layer.shape)} at layer {i}. Drop it.")
+            raise InputError(
+                f"attention must not be empty, got shape {tuple(layer.shape)} at layer {i}. Drop it."
+            )
     return [widened(layer) for layer in layers]
 
 
@@ -61,7 +69,11 @@ def widened(array: Any) -> Any:
 
 def tolerance_of(attention: Any) -> float:
     """Return how far above 1 a row may sum in this array's precision."""
-    first = attention if hasattr(attention, "dtype") else (attention[0] if len(attention) else attention)
+    first = (
+        attention
+        if hasattr(attention, "dtype")
+        else (attention[0] if len(attention) else attention)
+    )
     return HALF_TOLERANCE if "float16" in str(getattr(first, "dtype", "")) else TOLERANCE
 
 
@@ -75,7 +87,9 @@ def check_weights(weights: Any, tolerance: float, where: str, missing: bool = Fa
     if bool(xp.min(weights) >= 0) and bool(xp.max(xp.sum(weights, axis=-1)) <= 1 + tolerance):
         return
     if missing and bool(xp.any(xp.isnan(weights))):
-        check_weights(xp.where(xp.isnan(weights), xp.zeros_like(weights), weights), tolerance, where)
+        check_weights(
+            xp.where(xp.isnan(weights), xp.zeros_like(weights), weights), tolerance, where
+        )
         return
     _explain(weights, tolerance, where)
 
@@ -87,7 +101,9 @@ def _explain(weights: Any, tolerance: float, where: str) -> None:
 
     def at(wrong: Any) -> tuple[tuple[int, ...], str]:
         place = tuple(int(axis[0]) for axis in xp.nonzero(wrong))
-        return place, ", ".join([where, *(f"{name} {i}" for name, i in zip(names, place, strict=False))])
+        return place, ", ".join(
+            [where, *(f"{name} {i}" for name, i in zip(names, place, strict=False))]
+        )
 
     if not bool(xp.all(xp.isfinite(weights))):
         place, text = at(~xp.isfinite(weights))
@@ -111,7 +127,11 @@ def _explain(weights: Any, tolerance: float, where: str) -> None:
 
 def check_residual(residual: float) -> None:
     """Refuse a residual share outside [0, 1]."""
-    if isinstance(residual, bool) or not isinstance(residual, (int, float)) or not 0 <= residual <= 1:
+    if (
+        isinstance(residual, bool)
+        or not isinstance(residual, (int, float))
+        or not 0 <= residual <= 1
+    ):
         raise InputError(
             f"residual must be a number from 0 to 1, got {residual!r}. 0.5 is the paper's; 0 leaves the residual out."
         )
@@ -120,9 +140,13 @@ def check_residual(residual: float) -> None:
 def check_reduce(reduce: str, head: int | None) -> None:
     """Refuse an unknown way of reducing heads, and `isolated` without its head."""
     if reduce not in REDUCTIONS:
-        raise InputError(f"reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}. Choose one of these.")
+        raise InputError(
+            f"reduce must be one of {', '.join(REDUCTIONS)}, got {reduce!r}. Choose one of these."
+        )
     if reduce == "isolated" and head is None:
-        raise InputError('head must be given with reduce="isolated", got None. Say which head: head=0.')
+        raise InputError(
+            'head must be given with reduce="isolated", got None. Say which head: head=0.'
+        )
 
 
 def check_index(name: str, value: int | None, n: int, default: int | None = None) -> int:
@@ -132,7 +156,9 @@ def check_index(name: str, value: int | None, n: int, default: int | None = None
     try:
         index = value.__index__()
     except AttributeError:
-        raise InputError(f"{name} must be a whole number, got {value!r}. Give an index of 0 to {n - 1}.") from None
+        raise InputError(
+            f"{name} must be a whole number, got {value!r}. Give an index of 0 to {n - 1}."
+        ) from None
     if not -n <= index < n:
         raise InputError(f"{name} must be 0 to {n - 1}, got {index}. Choose one that exists.")
     return index % n
@@ -145,7 +171,9 @@ def check_rows(query: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
     if hasattr(query, "__index__") and not getattr(query, "ndim", 0):
         return (check_index("query", query, n),)
     if not hasattr(query, "__iter__"):
-        raise InputError(f"query must be a whole number or several, got {query!r}. Give indices of 0 to {n - 1}.")
+        raise InputError(
+            f"query must be a whole number or several, got {query!r}. Give indices of 0 to {n - 1}."
+        )
     rows = tuple(check_index("query", i, n) for i in query)
     if not rows:
         raise InputError("query must name at least one row, got none. Leave it out for all rows.")
@@ -159,5 +187,6 @@ def installed(module: str, what: str, instead: str) -> Any:
     except ImportError as error:
         name = module.split(".")[0]
         raise MethodError(
-            f"{name} must be installed for {what}, got none. Install it, or {instead}.", code=f"pip install {name}"
+            f"{name} must be installed for {what}, got none. Install it, or {instead}.",
+            code=f"pip install {name}",
         ) from error

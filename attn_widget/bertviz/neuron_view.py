@@ -60,7 +60,9 @@ def show(
     check_action(html_action)
     check_mode(display_mode)
     if not sentence_a:
-        raise InputError(f"sentence_a must be a text, got {sentence_a!r}. Say what the model shall read.")
+        raise InputError(
+            f"sentence_a must be a text, got {sentence_a!r}. Say what the model shall read."
+        )
     runner = ModelRunner(model, tokenizer)
     capture = runner.run(sentence_a, sentence_b or None)
     start = {"layer": layer or 0, "head": head or 0}

@@ -41,10 +41,14 @@ def put_out(
 def check_action(html_action: Any) -> None:
     """Refuse what is no html_action, before any work."""
     if html_action not in ACTIONS:
-        raise InputError(f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. Choose one of these.")
+        raise InputError(
+            f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. Choose one of these."
+        )
 
 
 def check_mode(display_mode: Any) -> None:
     """Refuse what is no display_mode, before any work."""
     if display_mode not in MODES:
-        raise InputError(f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. Choose one of these.")
+        raise InputError(
+            f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. Choose one of these."
+        )

@@ -14,8 +14,13 @@ EAGER = 'model = AutoModel.from_pretrained(name, attn_implementation="eager")'
 TAKE = "attention = model(**inputs, output_attentions=True).attentions"
 # Only names that tokenizers give: "[O-]" is an atom, and "<b>" may be a word.
 SPECIAL = {f"[{name}]" for name in ("CLS", "SEP", "PAD", "MASK", "BOS", "EOS")}
-SPECIAL |= {f"<{name}>" for name in ("s", "/s", "pad", "mask", "cls", "sep", "bos", "eos", "|endoftext|")}
-SPACES = ("Ġ", "▁")  # what byte-level and SentencePiece vocabularies write for the space before a word
+SPECIAL |= {
+    f"<{name}>" for name in ("s", "/s", "pad", "mask", "cls", "sep", "bos", "eos", "|endoftext|")
+}
+SPACES = (
+    "Ġ",
+    "▁",
+)  # what byte-level and SentencePiece vocabularies write for the space before a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +36,12 @@ class Stack:
 
 
 def stack(
-    argument: str, given: Any, queries: Tokens, keys: Tokens | None = None, stream: str = "", key_stream: str = ""
+    argument: str,
+    given: Any,
+    queries: Tokens,
+    keys: Tokens | None = None,
+    stream: str = "",
+    key_stream: str = "",
 ) -> Stack:
     """Return what was given for one argument, each layer without its batch axis.
 
@@ -42,7 +52,10 @@ def stack(
     """
     layers = _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)
-    sides = [("query", queries, first.shape[-2]), ("key", queries if keys is None else keys, first.shape[-1])]
+    sides = [
+        ("query", queries, first.shape[-2]),
+        ("key", queries if keys is None else keys, first.shape[-1]),
+    ]
     for side, tokens, n in sides:
         if len(tokens) != n:
             raise InputError(
@@ -64,10 +77,14 @@ def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
             crossed[one.stream] = one.key_stream
         layers += _attentions(one, "self" if one.keys is None else "cross")
     dtype = next(str(layer.weights.dtype) for layer in layers if layer.weights is not None)
-    return Capture(tuple(layers), streams, crossed, model_name=name, dtype=dtype.removeprefix("torch."))
+    return Capture(
+        tuple(layers), streams, crossed, model_name=name, dtype=dtype.removeprefix("torch.")
+    )
 
 
-def tokens_of(argument: str, given: Any, *, prettify: bool, sentence_b_start: int | None = None) -> Tokens:
+def tokens_of(
+    argument: str, given: Any, *, prettify: bool, sentence_b_start: int | None = None
+) -> Tokens:
     """Return the tokens of one axis; white-space marks become space, and pieces of a word are known as such."""
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise InputError(
@@ -136,14 +153,18 @@ def _attentions(one: Stack, kind: str) -> list[LayerAttention]:
     try:
         made = iter(from_arrays(there, one.queries, key_tokens=one.keys).layers)
     except InputError as error:
-        raise InputError(error.message.replace("attention", one.argument, 1), code=error.code) from None
+        raise InputError(
+            error.message.replace("attention", one.argument, 1), code=error.code
+        ) from None
     first = there[0]
     found = []
     for i, layer in enumerate(one.layers):
         place = {"name": f"{one.argument}[{i}]", "kind": kind, "stream": one.stream, "layer": i}
         if layer is None:
             sizes = dict(zip(("n_heads", "n_queries", "n_keys"), first.shape, strict=True))
-            found.append(LayerAttention(**(place | {"name": f"{one.argument}[{i}], which is None"}), **sizes))
+            found.append(
+                LayerAttention(**(place | {"name": f"{one.argument}[{i}], which is None"}), **sizes)
+            )
         else:
             found.append(replace(next(made), **place))
     return found

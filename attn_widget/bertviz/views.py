@@ -121,13 +121,25 @@ def model_view(
     check_mode(display_mode)
     stacks = _stacks(**_given(locals()))
     capture = _limited(capture_of(stacks, "attention"), stacks, include_layers, include_heads)
-    return put_out(capture, html_action, view="model", theme=display_mode, **_start(capture, stacks, None))
+    return put_out(
+        capture, html_action, view="model", theme=display_mode, **_start(capture, stacks, None)
+    )
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return those arguments that say what is shown."""
-    names = ("attention", "tokens", "sentence_b_start", "prettify_tokens", "encoder_attention", "decoder_attention")
-    return {name: arguments[name] for name in (*names, "cross_attention", "encoder_tokens", "decoder_tokens")}
+    names = (
+        "attention",
+        "tokens",
+        "sentence_b_start",
+        "prettify_tokens",
+        "encoder_attention",
+        "decoder_attention",
+    )
+    return {
+        name: arguments[name]
+        for name in (*names, "cross_attention", "encoder_tokens", "decoder_tokens")
+    }
 
 
 def _stacks(
@@ -142,16 +154,23 @@ def _stacks(
     if attention is not None:
         for name, value in two_sided.items():
             if value is not None:
-                raise InputError(f"{name} must be left out where attention is given, got both. Give one of them.")
+                raise InputError(
+                    f"{name} must be left out where attention is given, got both. Give one of them."
+                )
         _require("tokens", tokens, "attention")
         n = len(tokens) if hasattr(tokens, "__len__") else 0
         if sentence_b_start is not None and not 0 < sentence_b_start < n:
             raise InputError(
                 f"sentence_b_start must be 1 to {n - 1}, got {sentence_b_start}. Count the first sentence's tokens."
             )
-        whole = tokens_of("tokens", tokens, prettify=prettify_tokens, sentence_b_start=sentence_b_start)
+        whole = tokens_of(
+            "tokens", tokens, prettify=prettify_tokens, sentence_b_start=sentence_b_start
+        )
         return [stack("attention", attention, whole)]
-    if all(two_sided[name] is None for name in ("encoder_attention", "decoder_attention", "cross_attention")):
+    if all(
+        two_sided[name] is None
+        for name in ("encoder_attention", "decoder_attention", "cross_attention")
+    ):
         raise InputError(
             "attention must be given, got neither it nor encoder_attention, decoder_attention, cross_attention. "
             "Pass what the model returned.",
@@ -172,7 +191,9 @@ def _stacks(
         if two_sided[f"{kind}_attention"] is not None:
             keys = read["encoder"] if kind == "cross" else None
             given = two_sided[f"{kind}_attention"]
-            stacks.append(stack(f"{kind}_attention", given, read[sides[-1]], keys, sides[-1], sides[0]))
+            stacks.append(
+                stack(f"{kind}_attention", given, read[sides[-1]], keys, sides[-1], sides[0])
+            )
     return stacks
 
 
@@ -185,7 +206,10 @@ def _require(name: str, value: Any, with_: str) -> None:
 
 
 def _limited(
-    capture: Capture, stacks: Sequence[Stack], include_layers: Sequence[int] | None, include_heads: Sequence[int] | None
+    capture: Capture,
+    stacks: Sequence[Stack],
+    include_layers: Sequence[int] | None,
+    include_heads: Sequence[int] | None,
 ) -> Capture:
     """Return the capture with its pictures of all heads limited to what was asked for, and to what there is."""
     deepest = max(len(one.layers) for one in stacks)
@@ -223,5 +247,7 @@ def _start(capture: Capture, stacks: Sequence[Stack], layer: int | None) -> dict
     layers, heads = capture.drawn[name]
     if layer is not None and layer not in layers:
         said = ", ".join(map(str, layers))
-        raise InputError(f"layer must be one that is included, {said}, got {layer}. Include it, or choose another.")
+        raise InputError(
+            f"layer must be one that is included, {said}, got {layer}. Include it, or choose another."
+        )
     return {"layer": layers[0] if layer is None else layer, "heads": list(heads), "head": heads[0]}

@@ -11,7 +11,17 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
-from attn_widget.figures.still import FINE, WIDTH_PX, _clipped, _fine, _font, _sheet, _tilted, _with_caption, packed
+from attn_widget.figures.still import (
+    FINE,
+    WIDTH_PX,
+    _clipped,
+    _fine,
+    _font,
+    _sheet,
+    _tilted,
+    _with_caption,
+    packed,
+)
 from attn_widget.pictures import palettes
 
 MOST_LABEL_PX, LEGEND_PX = 190, 300
@@ -40,11 +50,15 @@ def room_for(queries: Sequence[str], keys: Sequence[str]) -> Room:
 
 
 def _widest(labels: Sequence[str], most: int) -> int:
-    return math.ceil(max((_font(12, fine=1).getlength(_clipped(text, most)) for text in labels), default=0))
+    return math.ceil(
+        max((_font(12, fine=1).getlength(_clipped(text, most)) for text in labels), default=0)
+    )
 
 
 def signed_colours(
-    values: Float[np.ndarray, "query key"], largest: float, theme: palettes.Theme = palettes.THEMES["light"]
+    values: Float[np.ndarray, "query key"],
+    largest: float,
+    theme: palettes.Theme = palettes.THEMES["light"],
 ) -> UInt8[np.ndarray, "query key rgb"]:
     """Return the diverging colour of each value: the middle for 0, the ends for ± the largest."""
     table = palettes.table(theme.diverging)
@@ -79,25 +93,42 @@ def difference_png(
     width, height = max(1, round(cell * len(keys))), max(1, round(cell * len(queries)))
     sheet = _sheet(above + height + 34, look)
     colours = Image.fromarray(signed_colours(values, largest, look))
-    sheet.paste(colours.resize((width * FINE, height * FINE), Image.Resampling.BOX), (left * FINE, above * FINE))
+    sheet.paste(
+        colours.resize((width * FINE, height * FINE), Image.Resampling.BOX),
+        (left * FINE, above * FINE),
+    )
     draw = ImageDraw.Draw(sheet)
     ink, faint = "#" + look.ink, "#" + look.ink_2
-    draw.rectangle([b * FINE for b in (left, above, left + width, above + height)], outline="#" + look.rule, width=FINE)
+    draw.rectangle(
+        [b * FINE for b in (left, above, left + width, above + height)],
+        outline="#" + look.rule,
+        width=FINE,
+    )
     if room.labelled:
         for i, text in enumerate(queries):
             at = ((left - 8) * FINE, round((above + (i + 0.5) * cell) * FINE))
             draw.text(at, _clipped(text, 26), ink, font=_font(12), anchor="rm")
         for j, text in enumerate(keys):
-            _tilted(sheet, _clipped(text, 18), (left + (j + 0.5) * cell) * FINE, (above - 6) * FINE, ink)
-    scale = Image.fromarray(signed_colours(np.linspace(-1, 1, 120)[None], 1.0, look)).resize((120 * FINE, 8 * FINE))
+            _tilted(
+                sheet, _clipped(text, 18), (left + (j + 0.5) * cell) * FINE, (above - 6) * FINE, ink
+            )
+    scale = Image.fromarray(signed_colours(np.linspace(-1, 1, 120)[None], 1.0, look)).resize(
+        (120 * FINE, 8 * FINE)
+    )
     top = above + height + 16
     sheet.paste(scale, ((left + 80) * FINE, top * FINE))
     middle = (top + 4) * FINE
-    draw.text(((left + 72) * FINE, middle), f"less  -{largest:.2f}", faint, font=_font(11), anchor="rm")
-    draw.text(((left + 208) * FINE, middle), f"+{largest:.2f}  more", faint, font=_font(11), anchor="lm")
+    draw.text(
+        ((left + 72) * FINE, middle), f"less  -{largest:.2f}", faint, font=_font(11), anchor="rm"
+    )
+    draw.text(
+        ((left + 208) * FINE, middle), f"+{largest:.2f}  more", faint, font=_font(11), anchor="lm"
+    )
     said = [part for line in lines for part in textwrap.wrap(line, 130)]
     whole = _with_caption(_fine(sheet), said, look)
     used = max(
-        left + width + 80, left + LEGEND_PX, *(8 + math.ceil(_font(12, fine=1).getlength(line)) for line in said)
+        left + width + 80,
+        left + LEGEND_PX,
+        *(8 + math.ceil(_font(12, fine=1).getlength(line)) for line in said),
     )
     return packed(whole.crop((0, 0, min(used, whole.width), whole.height)))

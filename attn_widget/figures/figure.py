@@ -59,7 +59,9 @@ def figure(frame: Frame, picked: Picked, caption: Sequence[str], *, theme: str =
     A frame may come with ``weights`` as they are in place of a byte each: numbers are then printed without ``≈``.
     """
     if theme not in palettes.THEMES:
-        raise InputError(f"theme must be one of {', '.join(palettes.THEMES)}, got {theme!r}. Choose one of these.")
+        raise InputError(
+            f"theme must be one of {', '.join(palettes.THEMES)}, got {theme!r}. Choose one of these."
+        )
     sheet = Sheet(palettes.THEMES[theme])
     painted = _PAINTERS[frame.fields["view"]](sheet, frame, picked)
     width = max(painted.width, NARROWEST)
@@ -77,7 +79,9 @@ def _caption(sheet: Sheet, painted: Painted, caption: Sequence[str], width: floa
     paragraphs += [(line, 12, theme.ink_2, False) for line in caption[1:]]
     paragraphs += [(line, 11, theme.ink_2, False) for line in painted.said]
     if sheet.boxes:
-        paragraphs.append(("□ stands for a character that no installed typeface has", 11, theme.ink_2, False))
+        paragraphs.append(
+            ("□ stands for a character that no installed typeface has", 11, theme.ink_2, False)
+        )
     for text, size, colour, bold in paragraphs:
         for line in sheet.wrapped(text, width, size, bold=bold, most=MOST_LINES):
             sheet.text(0, y, line, size=size, colour=colour, bold=bold)

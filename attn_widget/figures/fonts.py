@@ -7,7 +7,14 @@ from functools import cache
 
 # The first that is installed leads; DejaVu comes with matplotlib and knows most scripts.
 SANS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
-SERIF = ("Charter", "Bitstream Charter", "Georgia", "Liberation Serif", "DejaVu Serif", "DejaVu Sans")
+SERIF = (
+    "Charter",
+    "Bitstream Charter",
+    "Georgia",
+    "Liberation Serif",
+    "DejaVu Serif",
+    "DejaVu Sans",
+)
 NO_GLYPH = "□"
 
 
@@ -18,7 +25,9 @@ def families(*, serif: bool = False) -> tuple[str, ...]:
 
     there = {font.name for font in fontManager.ttflist}
     found = [name for name in (SERIF if serif else SANS) if name in there]
-    return tuple(dict.fromkeys([*found[:1], *(name for name in found if name.startswith("DejaVu"))]))
+    return tuple(
+        dict.fromkeys([*found[:1], *(name for name in found if name.startswith("DejaVu"))])
+    )
 
 
 def plain(text: str) -> str:
@@ -27,8 +36,12 @@ def plain(text: str) -> str:
     Marks that turn the direction of writing, or that XML cannot hold, would reach beyond the token.
     """
     line = " ".join(text.split())
-    kept = [c for c in line if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")]
-    kept = [c for c in kept if not "\ufe00" <= c <= "\ufe0f"]  # they choose a variant of the character before
+    kept = [
+        c for c in line if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    ]
+    kept = [
+        c for c in kept if not "\ufe00" <= c <= "\ufe0f"
+    ]  # they choose a variant of the character before
     return "".join(kept).strip() or "␣"
 
 
@@ -65,8 +78,12 @@ def _family_with(code: int, bold: bool) -> str | None:
     """Return an installed family that has a character, None where there is none."""
     from matplotlib.font_manager import fontManager, get_font
 
-    upright = [font for font in fontManager.ttflist if font.style == "normal" and font.stretch == "normal"]
-    for font in sorted(upright, key=lambda font: (font.weight not in (400, "normal", "regular"), font.name)):
+    upright = [
+        font for font in fontManager.ttflist if font.style == "normal" and font.stretch == "normal"
+    ]
+    for font in sorted(
+        upright, key=lambda font: (font.weight not in (400, "normal", "regular"), font.name)
+    ):
         # Pictures in place of outlines, which matplotlib does not draw; and the typeface of boxes, one for a script.
         if "Color" in font.name or "lastresort" in font.name.lower().replace(" ", ""):
             continue

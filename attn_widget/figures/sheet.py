@@ -22,7 +22,12 @@ PT = 72 / 96  # points in a px
 BEND = 0.4
 DOTS = 3  # of an image in a px: 288 an inch
 # While a file is written: text stays text, and nothing is cropped.
-FILES = {"svg.fonttype": "none", "svg.hashsalt": "attn-widget", "pdf.fonttype": 42, "savefig.bbox": None}
+FILES = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "attn-widget",
+    "pdf.fonttype": 42,
+    "savefig.bbox": None,
+}
 
 
 class Sheet:
@@ -113,10 +118,18 @@ class Sheet:
         # Viewers of vector files smooth small images however they are marked; cells of several dots stay sharp.
         times = max(1, round(DOTS * max(width, height) / max(rgb.shape[:2])))
         large = rgb.repeat(times, axis=0).repeat(times, axis=1)
-        self._axes.imshow(large, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto")
+        self._axes.imshow(
+            large, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto"
+        )
 
     def curves(
-        self, x0: float, y0: np.ndarray, x1: float, y1: np.ndarray, rgba: np.ndarray, widths: np.ndarray
+        self,
+        x0: float,
+        y0: np.ndarray,
+        x1: float,
+        y1: np.ndarray,
+        rgba: np.ndarray,
+        widths: np.ndarray,
     ) -> None:
         """Draw a cubic for each pair of heights, level at both ends."""
         from matplotlib.collections import PathCollection
@@ -129,14 +142,19 @@ class Sheet:
             for a, b in zip(y0.tolist(), y1.tolist(), strict=True)
         ]
         self._axes.add_collection(
-            PathCollection(paths, facecolors="none", edgecolors=rgba, linewidths=widths * PT), autolim=False
+            PathCollection(paths, facecolors="none", edgecolors=rgba, linewidths=widths * PT),
+            autolim=False,
         )
 
-    def width(self, text: str, size: float = 13, *, bold: bool = False, serif: bool = False) -> float:
+    def width(
+        self, text: str, size: float = 13, *, bold: bool = False, serif: bool = False
+    ) -> float:
         """Return how wide one line is."""
         return _width(text, size, bold, serif)
 
-    def fitted(self, text: str, room: float, size: float = 13, *, bold: bool = False, serif: bool = False) -> str:
+    def fitted(
+        self, text: str, room: float, size: float = 13, *, bold: bool = False, serif: bool = False
+    ) -> str:
         """Return one line that fits into a room, with an ellipsis where it was cut."""
         line = fonts.plain(text)[:400]
         if self.width(line, size, bold=bold, serif=serif) <= room:
@@ -148,7 +166,9 @@ class Sheet:
             low, high = (middle, high) if fits else (low, middle - 1)
         return line[:low].rstrip() + "…"
 
-    def wrapped(self, text: str, room: float, size: float, *, bold: bool = False, most: int) -> list[str]:
+    def wrapped(
+        self, text: str, room: float, size: float, *, bold: bool = False, most: int
+    ) -> list[str]:
         """Return text in lines that fit into a room, at most so many of them."""
         lines: list[str] = []
         line = ""

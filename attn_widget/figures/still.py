@@ -91,15 +91,27 @@ def _head(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     for i in order:
         w = min(1.0, float(weight[i]) / top)
         head = lanes[lane[i]]["head"]
-        colour = palettes.rgb(palettes.SEQUENTIAL[5]) if head is None else palettes.head_colour(head)
+        colour = (
+            palettes.rgb(palettes.SEQUENTIAL[5]) if head is None else palettes.head_colour(head)
+        )
         offset = place[int(lane[i])]
         y0, y1 = ((row + 1.5) * ROW_PX + offset for row in (int(query[i]), int(key[i])))
-        _curve(draw, left, y0 * FINE, right, y1 * FINE, _mixed(colour, max(0.1, w**0.65)), (0.75 + 1.75 * w) * FINE)
+        _curve(
+            draw,
+            left,
+            y0 * FINE,
+            right,
+            y1 * FINE,
+            _mixed(colour, max(0.1, w**0.65)),
+            (0.75 + 1.75 * w) * FINE,
+        )
     _column(draw, queries, left - 10 * FINE, "rm", n, pinned, "query")
     _column(draw, keys, right + 10 * FINE, "lm", n, _rows(keys, picked.key), "key")
     shown = float(weight[order].sum() / total) if total else 1.0
     rows = "" if n == max(len(queries["text"]), len(keys["text"])) else f" · first {n} rows"
-    return _fine(sheet), f"{len(order)} of {int(asked.sum())} lines, {shown:.1%} of what is there{rows}"
+    return _fine(
+        sheet
+    ), f"{len(order)} of {int(asked.sum())} lines, {shown:.1%} of what is there{rows}"
 
 
 def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
@@ -107,7 +119,9 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     weights = values(frame, "weights")
     weights = weights[0] if weights.ndim == 3 else weights
     queries, keys = frame.fields["queries"], frame.fields["keys"]
-    cell = min(ROW_PX, (WIDTH_PX - _LABEL_PX) / max(1, weights.shape[1]), 640 / max(1, weights.shape[0]))
+    cell = min(
+        ROW_PX, (WIDTH_PX - _LABEL_PX) / max(1, weights.shape[1]), 640 / max(1, weights.shape[0])
+    )
     width, height = max(1, round(weights.shape[1] * cell)), max(1, round(weights.shape[0] * cell))
     missing = np.isnan(weights)
     weights = np.where(missing, 0, weights)
@@ -117,8 +131,12 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
     colours = table[np.round(np.clip(weights / scale, 0, 1) * 255).astype(np.uint8)]
     if frame.fields["causal"]:
         colours[np.triu(np.ones(weights.shape, bool), 1)] = palettes.rgb(palettes.PAPER)
-    striped = np.sum(np.nonzero(missing), axis=0) % 2 == 0  # as the page hatches what is not a number
-    colours[missing] = np.where(striped[:, None], palettes.rgb(palettes.INK_3), palettes.rgb(palettes.PAPER))
+    striped = (
+        np.sum(np.nonzero(missing), axis=0) % 2 == 0
+    )  # as the page hatches what is not a number
+    colours[missing] = np.where(
+        striped[:, None], palettes.rgb(palettes.INK_3), palettes.rgb(palettes.PAPER)
+    )
     labelled = cell >= 12
     above = 90 if labelled else 8
     sheet = _sheet(above + height + 8)
@@ -133,8 +151,18 @@ def _matrix(frame: Frame, picked: Picked) -> tuple[Image.Image, str]:
             at = ((_LABEL_PX - 8) * FINE, round((above + (i + 0.5) * cell) * FINE))
             draw.text(at, _clipped(text), _ink(queries, i), font=_font(12), anchor="rm")
         for j, text in enumerate(keys["text"]):
-            _tilted(sheet, _clipped(text, 12), (_LABEL_PX + (j + 0.5) * cell) * FINE, (above - 6) * FINE, _ink(keys, j))
-    pooled = "" if frame.fields.get("pool", 1) == 1 else f" · a cell is the largest of {frame.fields['pool']}²"
+            _tilted(
+                sheet,
+                _clipped(text, 12),
+                (_LABEL_PX + (j + 0.5) * cell) * FINE,
+                (above - 6) * FINE,
+                _ink(keys, j),
+            )
+    pooled = (
+        ""
+        if frame.fields.get("pool", 1) == 1
+        else f" · a cell is the largest of {frame.fields['pool']}²"
+    )
     unknown = f" · striped: {missing.sum()} not a number" if missing.any() else ""
     return _fine(sheet), f"rows ask, columns answer · darkest = {scale:.2f}{pooled}{unknown}"
 
@@ -147,7 +175,9 @@ def _sheet(height: float, theme: palettes.Theme = palettes.THEMES["light"]) -> I
 
 
 def _fine(sheet: Image.Image) -> Image.Image:
-    return sheet.reduce(FINE)  # plain averages: sharper filters overshoot, and colours would not be what they mean
+    return sheet.reduce(
+        FINE
+    )  # plain averages: sharper filters overshoot, and colours would not be what they mean
 
 
 _DASHES = str.maketrans("–−", "--")  # the typeface that Pillow carries has only the hyphen
@@ -166,24 +196,43 @@ def _with_caption(
     return sheet
 
 
-def _curve(draw: Any, x0: float, y0: float, x1: float, y1: float, colour: tuple, width: float) -> None:
+def _curve(
+    draw: Any, x0: float, y0: float, x1: float, y1: float, colour: tuple, width: float
+) -> None:
     """Draw a cubic that is horizontal at both ends, control points at 40 %."""
     t = np.linspace(0, 1, 25)
     bend = 0.4 * (x1 - x0)
-    x = (1 - t) ** 3 * x0 + 3 * (1 - t) ** 2 * t * (x0 + bend) + 3 * (1 - t) * t**2 * (x1 - bend) + t**3 * x1
+    x = (
+        (1 - t) ** 3 * x0
+        + 3 * (1 - t) ** 2 * t * (x0 + bend)
+        + 3 * (1 - t) * t**2 * (x1 - bend)
+        + t**3 * x1
+    )
     y = ((1 - t) ** 3 + 3 * (1 - t) ** 2 * t) * y0 + (3 * (1 - t) * t**2 + t**3) * y1
-    draw.line(list(zip(x.tolist(), y.tolist(), strict=True)), fill=colour, width=max(1, round(width)))
+    draw.line(
+        list(zip(x.tolist(), y.tolist(), strict=True)), fill=colour, width=max(1, round(width))
+    )
 
 
-def _column(draw: Any, axis: dict, x: float, anchor: str, n: int, pinned: Sequence[int], title: str) -> None:
+def _column(
+    draw: Any, axis: dict, x: float, anchor: str, n: int, pinned: Sequence[int], title: str
+) -> None:
     draw.text((x, ROW_PX * FINE / 2), title, "#" + palettes.INK_3, font=_font(11), anchor=anchor)
     for i, text in enumerate(axis["text"][:n]):
         at = (x, (i + 1.5) * ROW_PX * FINE)
         label = _clipped(text)
         if i in pinned:
             box = draw.textbbox(at, label, font=_font(13), anchor=anchor)
-            draw.rectangle([box[0] - 15, box[1] - 9, box[2] + 15, box[3] + 9], fill="#" + palettes.INK)
-        draw.text(at, label, "#" + palettes.PAPER if i in pinned else _ink(axis, i), font=_font(13), anchor=anchor)
+            draw.rectangle(
+                [box[0] - 15, box[1] - 9, box[2] + 15, box[3] + 9], fill="#" + palettes.INK
+            )
+        draw.text(
+            at,
+            label,
+            "#" + palettes.PAPER if i in pinned else _ink(axis, i),
+            font=_font(13),
+            anchor=anchor,
+        )
 
 
 def _tilted(sheet: Image.Image, text: str, x: float, y: float, ink: str) -> None:

@@ -11,7 +11,13 @@ import numpy as np
 from attn_widget.errors import InputError
 from attn_widget.records import HeadScores, Prediction, Progress
 
-MEASURES = {"divergence": "bits", "probability": "share", "logit": "logit", "loss": "nats", "score": "score"}
+MEASURES = {
+    "divergence": "bits",
+    "probability": "share",
+    "logit": "logit",
+    "loss": "nats",
+    "score": "score",
+}
 SHOWN = 5
 
 
@@ -52,11 +58,15 @@ class Ablation:
     def top(self, n: int = SHOWN) -> tuple[tuple[str, float, float], ...]:
         """Return the n most likely answers of either, as (name, probability before, after), likeliest before first."""
         before, after = self.before.probabilities, self.after.probabilities
-        either = set(np.argsort(-before, kind="stable")[:n]) | set(np.argsort(-after, kind="stable")[:n])
+        either = set(np.argsort(-before, kind="stable")[:n]) | set(
+            np.argsort(-after, kind="stable")[:n]
+        )
         if self.before.asked is not None:
             either.add(self.before.asked)
         order = sorted(either, key=lambda i: (-before[i], i))
-        return tuple((self.before.label_of(int(i)), float(before[i]), float(after[i])) for i in order)
+        return tuple(
+            (self.before.label_of(int(i)), float(before[i]), float(after[i])) for i in order
+        )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Return one record per token or class, likeliest before first."""
@@ -78,10 +88,14 @@ class Ablation:
 
     def __str__(self) -> str:
         n = len(self.heads)
-        named = ", ".join(f"{layer}.{head}" for layer, head in self.heads[:8]) + (", …" if n > 8 else "")
+        named = ", ".join(f"{layer}.{head}" for layer, head in self.heads[:8]) + (
+            ", …" if n > 8 else ""
+        )
         lines = [f"{n} head{'s' if n != 1 else ''} off ({self.how}): {named} (layer.head)"]
         if self.before.score is not None:
-            lines.append(f"score {self.before.score:.4g} with, {self.after.score:.4g} without ({self.score:+.4g})")
+            lines.append(
+                f"score {self.before.score:.4g} with, {self.after.score:.4g} without ({self.score:+.4g})"
+            )
             return "\n".join(lines)
         place = "" if self.before.position is None else f" after position {self.before.position}"
         top = self.top()
@@ -237,10 +251,14 @@ def ablation_scan(
     if measure is None:
         measure = "score" if callable(of) else "divergence" if of is None else "probability"
     if measure not in MEASURES:
-        raise InputError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}. Choose one of these.")
+        raise InputError(
+            f"measure must be one of {', '.join(MEASURES)}, got {measure!r}. Choose one of these."
+        )
     if callable(of) != (measure == "score"):
         given = "a function" if callable(of) else repr(of)
-        raise InputError(f"measure must be score exactly where of is a function, got {measure!r} with of={given}.")
+        raise InputError(
+            f"measure must be score exactly where of is a function, got {measure!r} with of={given}."
+        )
     answers = runner.ablate(
         text, None, pair, how=how, attention=attention, of=of, position=position, loss=measure == "loss",
         progress=progress, **options,
@@ -265,9 +283,15 @@ def measured(measure: str, before: Prediction, after: Prediction) -> float:
     p, q = before.probabilities, after.probabilities
     if measure == "divergence":
         some = p > 0
-        return max(0.0, float((p[some] * (np.log2(p[some]) - np.log2(np.maximum(q[some], 1e-300)))).sum()))
+        return max(
+            0.0, float((p[some] * (np.log2(p[some]) - np.log2(np.maximum(q[some], 1e-300)))).sum())
+        )
     asked = int(p.argmax()) if before.asked is None else before.asked
-    return float(q[asked] - p[asked] if measure == "probability" else after.logits[asked] - before.logits[asked])
+    return float(
+        q[asked] - p[asked]
+        if measure == "probability"
+        else after.logits[asked] - before.logits[asked]
+    )
 
 
 def _check(runner: Any, how: str) -> None:
@@ -278,7 +302,9 @@ def _check(runner: Any, how: str) -> None:
             code="aw.ModelRunner(model, tokenizer)",
         )
     if how not in ("zero", "mean", "uniform"):
-        raise InputError(f"how must be one of zero, mean, uniform, got {how!r}. Choose one of these.")
+        raise InputError(
+            f"how must be one of zero, mean, uniform, got {how!r}. Choose one of these."
+        )
 
 
 def _pairs(heads: Any) -> tuple[tuple[int, int], ...]:
@@ -286,7 +312,9 @@ def _pairs(heads: Any) -> tuple[tuple[int, int], ...]:
     try:
         pairs = tuple(dict.fromkeys((int(layer), int(head)) for layer, head in heads))
     except (TypeError, ValueError):
-        raise InputError(f"heads must be pairs (layer, head), got {heads!r}. Give for example [(3, 5)].") from None
+        raise InputError(
+            f"heads must be pairs (layer, head), got {heads!r}. Give for example [(3, 5)]."
+        ) from None
     if not pairs:
         raise InputError("heads must name at least one head, got none. Give for example [(3, 5)].")
     return pairs

@@ -36,7 +36,9 @@ class Tally:
         self.skipped: list[tuple[int, str]] = []
         self._sums: Array | None = None
         self._counts: Array | None = None
-        self._resampled: tuple[np.ndarray, np.ndarray] | None = None  # (sample, measure, layer, head) each
+        self._resampled: tuple[np.ndarray, np.ndarray] | None = (
+            None  # (sample, measure, layer, head) each
+        )
         self._only: Measured | None = None  # while there is one text that counts
 
     def skip(self, index: int, reason: str) -> None:
@@ -81,7 +83,9 @@ class Tally:
             parts = self._only.parts
             if parts is None or len(parts) < 2:
                 return np.full_like(self._sums, np.nan), np.full_like(self._sums, np.nan)
-            times = np.random.default_rng([self.seed]).multinomial(len(parts), [1 / len(parts)] * len(parts), SAMPLES)
+            times = np.random.default_rng([self.seed]).multinomial(
+                len(parts), [1 / len(parts)] * len(parts), SAMPLES
+            )
             sums = np.tensordot(times.astype(float), parts, 1)
             counts = np.broadcast_to(self._counts, sums.shape)
         means = _ratio(sums, counts)

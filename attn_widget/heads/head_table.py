@@ -27,7 +27,9 @@ class HeadTable(Mapping[str, HeadScores]):
 
     def __getitem__(self, name: str) -> HeadScores:
         if name not in self._scores:
-            raise InputError(f"name must be one of {', '.join(self._scores)}, got {name!r}. Choose one of these.")
+            raise InputError(
+                f"name must be one of {', '.join(self._scores)}, got {name!r}. Choose one of these."
+            )
         return self._scores[name]
 
     def __contains__(self, name: object) -> bool:
@@ -80,16 +82,29 @@ class HeadTable(Mapping[str, HeadScores]):
         columns = min(n, 4)
         size = (3.1 * columns, (0.9 + 2.2 * min(2.5, max(0.45, layers / heads))) * -(-n // columns))
         figure, panels = pyplot.subplots(
-            -(-n // columns), columns, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
+            -(-n // columns),
+            columns,
+            figsize=size,
+            squeeze=False,
+            sharex=True,
+            sharey=True,
+            layout="constrained",
         )
         pyplot.close(figure)  # a notebook would draw it twice
         for axes in panels.ravel()[n:]:
             axes.set_axis_off()
         for axes, scores in zip(panels.ravel(), self.values(), strict=False):
             known = scores.values[~np.isnan(scores.values)]
-            low, high = (min(0.0, known.min()), known.max()) if known.size else (0.0, 1.0)  # colours begin at 0
+            low, high = (
+                (min(0.0, known.min()), known.max()) if known.size else (0.0, 1.0)
+            )  # colours begin at 0
             image = axes.imshow(
-                scores.values, aspect="auto", cmap="viridis", interpolation="nearest", vmin=low, vmax=high or 1.0
+                scores.values,
+                aspect="auto",
+                cmap="viridis",
+                interpolation="nearest",
+                vmin=low,
+                vmax=high or 1.0,
             )
             axes.set_title(scores.name, fontsize=9, loc="left")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -111,7 +126,8 @@ class HeadTable(Mapping[str, HeadScores]):
             middle = f"{np.median(known):.3f}" if known.size else "none"
             cells = [f"{layer}.{head} {number:.3f}" for layer, head, number in self.top(name)]
             lines.append(
-                f"{scores.name:<{width}}  {scores.unit:<8}{middle:>8}" + "".join(f"{cell:>16}" for cell in cells)
+                f"{scores.name:<{width}}  {scores.unit:<8}{middle:>8}"
+                + "".join(f"{cell:>16}" for cell in cells)
             )
         return "\n".join(lines)
 

@@ -74,7 +74,9 @@ def induction_scores(
     """
     for name, value, least in (("length", length, 2), ("samples", samples, 1)):
         if not hasattr(value, "__index__") or value < least:
-            raise InputError(f"{name} must be a whole number of {least} or more, got {value!r}. Leave it out for ours.")
+            raise InputError(
+                f"{name} must be a whole number of {least} or more, got {value!r}. Leave it out for ours."
+            )
     ids, before, after = _ids(runner, vocabulary)
     if len(ids) < length:
         raise InputError(
@@ -88,12 +90,16 @@ def induction_scores(
         drawn = rng.choice(ids, length, replace=False).tolist()
         capture = runner.run([*before, *drawn, *drawn, *after])
         found.append(head_metrics(capture, "induction", attention=attention)["induction"])
-    return HeadScores("induction on random tokens", np.mean([one.values for one in found], 0), found[0].attention)
+    return HeadScores(
+        "induction on random tokens", np.mean([one.values for one in found], 0), found[0].attention
+    )
 
 
 def _ids(runner: Any, vocabulary: Sequence[int] | None) -> tuple[np.ndarray, list[int], list[int]]:
     """Return the ids to draw from, and the special tokens that the model is used to around a text."""
-    tokenizer = getattr(getattr(runner, "tokenizer", None), "tokenizer", getattr(runner, "tokenizer", None))
+    tokenizer = getattr(
+        getattr(runner, "tokenizer", None), "tokenizer", getattr(runner, "tokenizer", None)
+    )
     if vocabulary is None and tokenizer is None:
         raise InputError(
             "vocabulary must be given for a runner without a tokenizer, got None. Give the ids to draw from."

@@ -23,8 +23,12 @@ class Measured:
     counts: Float[np.ndarray, "measure layer head"]
     n_pairs: int = 0
     hidden: int = 0  # pairs whose query may not see its key
-    offsets: Mapping[int, int] = field(default_factory=dict)  # key − query -> how many queries it would answer
-    parts: Float[np.ndarray, "part measure layer head"] | None = None  # the sums of each query, not kept in files
+    offsets: Mapping[int, int] = field(
+        default_factory=dict
+    )  # key − query -> how many queries it would answer
+    parts: Float[np.ndarray, "part measure layer head"] | None = (
+        None  # the sums of each query, not kept in files
+    )
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class Metrics:
         table = head_metrics(capture, self.names, attention=self.attention)
         first = next(iter(table.values()))
         units = tuple(scores.unit for scores in table.values())
-        return Header(tuple(table), tuple(scores.name for scores in table.values()), units, first.attention)
+        return Header(
+            tuple(table), tuple(scores.name for scores in table.values()), units, first.attention
+        )
 
     def measured(self, capture: Capture, item: Any, index: int) -> Measured:
         """Return each metric of this text, counted once where it could be measured."""
@@ -87,7 +93,9 @@ class Pairs:
     def header(self, capture: Capture) -> Header:
         """Return the two numbers of a relation."""
         group = next(iter(capture.groups)) if self.attention is None else self.attention
-        return Header(("hits", "share"), ("most attended", "share on the partner"), ("share", "share"), group)
+        return Header(
+            ("hits", "share"), ("most attended", "share on the partner"), ("share", "share"), group
+        )
 
     def measured(self, capture: Capture, item: Any, index: int) -> Measured:
         """Return sums over the queries of this text that have a partner."""
@@ -101,7 +109,9 @@ class Pairs:
         for i, layer in enumerate(group):
             for part, (hit, share) in zip(parts, _found(layer, pairs, special), strict=True):
                 part[0, i, : layer.n_heads], part[1, i, : layer.n_heads] = hit, share
-        offsets = Counter(offset for query, keys in pairs.items() for offset in {key - query[0] for key in keys})
+        offsets = Counter(
+            offset for query, keys in pairs.items() for offset in {key - query[0] for key in keys}
+        )
         causal = group[0].causal
         hidden = sum(causal and min(keys) > query[-1] for query, keys in pairs.items())
         counts = np.where(np.isnan(parts[0]), 0.0, float(len(parts)))

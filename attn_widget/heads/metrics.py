@@ -97,7 +97,8 @@ def head_metrics(capture: Any, names: Any = None, *, attention: str | None = Non
     """
     if not isinstance(capture, Capture):
         raise InputError(
-            f"capture must be a Capture, got {type(capture).__name__}. Record one.", code="runner.run(text)"
+            f"capture must be a Capture, got {type(capture).__name__}. Record one.",
+            code="runner.run(text)",
         )
     name = next(iter(capture.groups)) if attention is None else attention
     group = capture.group(name)
@@ -106,7 +107,9 @@ def head_metrics(capture: Any, names: Any = None, *, attention: str | None = Non
     values = {key: np.full((len(group), most_heads(group)), np.nan) for key in asked.order}
     shapes = dict.fromkeys((layer.n_queries, layer.n_keys) for layer in group)
     for shape in shapes:
-        same = [(i, layer) for i, layer in enumerate(group) if (layer.n_queries, layer.n_keys) == shape]
+        same = [
+            (i, layer) for i, layer in enumerate(group) if (layer.n_queries, layer.n_keys) == shape
+        ]
         shares = asked.shares if shape == (len(axes.queries), len(axes.keys)) else {}
         for i, found in _one_pass(same, axes, asked.rows, shares):
             for key, numbers in found.items():
@@ -118,7 +121,10 @@ def head_metrics(capture: Any, names: Any = None, *, attention: str | None = Non
 
 
 def _one_pass(
-    layers: Sequence[tuple[int, LayerAttention]], axes: Axes, by_row: Sequence[str], shares: Mapping[str, Share]
+    layers: Sequence[tuple[int, LayerAttention]],
+    axes: Axes,
+    by_row: Sequence[str],
+    shares: Mapping[str, Share],
 ) -> Iterable[tuple[int, dict[str, Any]]]:
     """Return what was measured of layers of one shape: the queries in blocks, all layers for each block."""
     if not by_row and not shares:
@@ -130,7 +136,9 @@ def _one_pass(
     asking = dict.fromkeys(shares, 0)  # how many queries have a key that counts
     for start in range(0, n_queries, size):
         rows = np.arange(start, min(start + size, n_queries))
-        blocks = [np.asarray(share.template(axes, rows[:, None]), np.float32) for share in shares.values()]
+        blocks = [
+            np.asarray(share.template(axes, rows[:, None]), np.float32) for share in shares.values()
+        ]
         for (key, share), block in zip(shares.items(), blocks, strict=True):
             asking[key] += len(rows) if share.every_row else int((block != 0).any(-1).sum())
         templates = np.stack(blocks, -1) if blocks else None
@@ -139,7 +147,13 @@ def _one_pass(
                 sums[i][key] += part
     counts = {**dict.fromkeys(by_row, n_queries), **asking}
     return [
-        (i, {key: total / counts[key] if counts[key] else np.full(len(total), np.nan) for key, total in found.items()})
+        (
+            i,
+            {
+                key: total / counts[key] if counts[key] else np.full(len(total), np.nan)
+                for key, total in found.items()
+            },
+        )
         for i, found in sums.items()
     ]
 
@@ -152,7 +166,9 @@ def _block(
     names: Sequence[str],
 ) -> dict[str, Any]:
     """Return every metric's sum over some queries of one layer, ``(head,)`` each."""
-    weights = widened(layer.weights_for(None, rows.tolist() if len(rows) < layer.n_queries else None))
+    weights = widened(
+        layer.weights_for(None, rows.tolist() if len(rows) < layer.n_queries else None)
+    )
     if layer.causal and layer.mask is None:  # what stands behind the last query is 0
         weights = weights[..., : int(rows[-1]) + 1]
     xp = namespace(weights)
@@ -165,7 +181,9 @@ def _block(
         found = dict(zip(names, to_numpy(products).astype(np.float64).T, strict=True))
     if by_row:
         lost = 1 - xp.sum(weights, axis=-1)
-        nowhere = xp.where(lost > layer.row_tolerance, lost, xp.zeros_like(lost))  # less is rounding
+        nowhere = xp.where(
+            lost > layer.row_tolerance, lost, xp.zeros_like(lost)
+        )  # less is rounding
     if "sink" in by_row:
         found["sink"] = to_numpy(xp.sum(nowhere, axis=-1)).astype(np.float64)
     if "entropy" in by_row:
@@ -175,7 +193,9 @@ def _block(
 
 def _bits(xp: Any, shares: Any) -> Any:
     """Return ``−Σ p log2 p`` along the last axis, 0 for what is 0."""
-    return -xp.sum(shares * xp.log2(xp.where(shares > SMALLEST, shares, xp.ones_like(shares))), axis=-1)
+    return -xp.sum(
+        shares * xp.log2(xp.where(shares > SMALLEST, shares, xp.ones_like(shares))), axis=-1
+    )
 
 
 def _asked(names: Any, axes: Axes) -> Asked:
@@ -183,7 +203,9 @@ def _asked(names: Any, axes: Axes) -> Asked:
     asked = Asked()
     check_names(names)
     if names is None:
-        names = [name for name in METRICS if axes.square or name not in SHARES or not SHARES[name].square]
+        names = [
+            name for name in METRICS if axes.square or name not in SHARES or not SHARES[name].square
+        ]
     for key, one in _listed(names):
         asked.order.append(key)
         if isinstance(one, str):
@@ -193,7 +215,9 @@ def _asked(names: Any, axes: Axes) -> Asked:
                     "Their places cannot be compared; entropy, first, special and sink can be asked."
                 )
             if key != one:
-                raise InputError(f"names must call {one} by its own name, got {key!r}. Give it in a list.")
+                raise InputError(
+                    f"names must call {one} by its own name, got {key!r}. Give it in a list."
+                )
             if one in BY_ROW:
                 asked.rows.append(one)
             else:
@@ -212,7 +236,9 @@ def check_names(names: Any) -> str:
     listed = _listed(names)
     for _, one in listed:
         if isinstance(one, str) and one not in METRICS:
-            raise InputError(f"names must be among {', '.join(METRICS)}, got {one!r}. Choose from these.")
+            raise InputError(
+                f"names must be among {', '.join(METRICS)}, got {one!r}. Choose from these."
+            )
     return ", ".join(key for key, _ in listed)
 
 
@@ -227,11 +253,19 @@ def _listed(names: Any) -> list[tuple[str, Any]]:
         given = list(names) if several else [names]
         listed = []
         for one in dict.fromkeys(given) if all(isinstance(n, str) for n in given) else given:
-            base = one if isinstance(one, str) else getattr(one, "__name__", "function") if callable(one) else "mask"
+            base = (
+                one
+                if isinstance(one, str)
+                else getattr(one, "__name__", "function")
+                if callable(one)
+                else "mask"
+            )
             taken = sum(key == base or key.startswith(f"{base} ") for key, _ in listed)
             listed.append((f"{base} {taken + 1}" if taken else base, one))
     if not listed:
-        raise InputError(f"names must name at least one metric, got none. Choose from {', '.join(METRICS)}.")
+        raise InputError(
+            f"names must name at least one metric, got none. Choose from {', '.join(METRICS)}."
+        )
     return listed
 
 
@@ -256,11 +290,15 @@ def _mask(given: Any, shape: tuple[int, int]) -> Float[np.ndarray, "query key"]:
             f"mask must have shape (query, key) = {shape}, got {mask.shape}. One number per pair of tokens."
         )
     if not np.isfinite(mask).all():
-        raise InputError("mask must be finite, got NaN or infinity. Put 0 where a pair does not count.")
+        raise InputError(
+            "mask must be finite, got NaN or infinity. Put 0 where a pair does not count."
+        )
     return mask
 
 
-def _called(function: Callable[[Any], Any], name: str, layer: LayerAttention) -> Float[np.ndarray, " head"]:
+def _called(
+    function: Callable[[Any], Any], name: str, layer: LayerAttention
+) -> Float[np.ndarray, " head"]:
     """Return what a function of one's own says of each head of a layer."""
     found = np.asarray(to_numpy(function(to_numpy(layer.weights_for()))), np.float64)
     if found.shape != (layer.n_heads,):

@@ -42,7 +42,9 @@ class Crew:
     do: Any
     options: dict[str, Any]
     actors: dict[int, Any] = field(default_factory=dict)
-    waiting: dict[Any, tuple[int, Any, Job]] = field(default_factory=dict)  # ref -> (place, actor, job)
+    waiting: dict[Any, tuple[int, Any, Job]] = field(
+        default_factory=dict
+    )  # ref -> (place, actor, job)
 
     def give(self, place: int, job: Job) -> None:
         """Give a job to the worker of a place, which is started where there is none."""
@@ -75,7 +77,11 @@ class Crew:
 
 
 def on_ray(
-    runner: Any, do: Callable[[Any, Any], Any], batches: Iterator[Any], workers: int | None, options: dict[str, Any]
+    runner: Any,
+    do: Callable[[Any, Any], Any],
+    batches: Iterator[Any],
+    workers: int | None,
+    options: dict[str, Any],
 ) -> Iterator[tuple[Any, Any]]:
     """Return every batch with what was measured of it, in the order in which they are done.
 
@@ -128,7 +134,11 @@ def _ray() -> Any:
 def _workers(ray: Any, wanted: int | None, options: dict[str, Any]) -> int:
     """Return how many workers there will be; more than the cluster can hold would wait for ever."""
     there = ray.cluster_resources()
-    asked = {"CPU": options.get("num_cpus"), "GPU": options.get("num_gpus"), **options.get("resources", {})}
+    asked = {
+        "CPU": options.get("num_cpus"),
+        "GPU": options.get("num_gpus"),
+        **options.get("resources", {}),
+    }
     most = min(int(there.get(name, 0) / amount) for name, amount in asked.items() if amount)
     if most < 1 or (wanted is not None and wanted > most):
         raise InputError(

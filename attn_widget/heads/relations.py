@@ -30,7 +30,9 @@ class Relation:
             return self.given.pattern
         return getattr(self.given, "__name__", "function") if self.kind == "function" else self.kind
 
-    def pairs(self, capture: Capture, attention: str | None, item: Any, index: int) -> dict[Positions, Positions]:
+    def pairs(
+        self, capture: Capture, attention: str | None, item: Any, index: int
+    ) -> dict[Positions, Positions]:
         """Return the positions of every query that has a partner, and those of all its keys."""
         queries, keys = capture.axes(attention)
         found: dict[Positions, set[int]] = {}
@@ -39,12 +41,16 @@ class Relation:
             try:
                 query, key = pair
             except (TypeError, ValueError):
-                raise InputError(f"relation must give pairs (query, key), got {pair!r} at {where}.") from None
+                raise InputError(
+                    f"relation must give pairs (query, key), got {pair!r} at {where}."
+                ) from None
             asking = _positions(query, queries, "query", where)
             found.setdefault(asking, set()).update(_positions(key, keys, "key", where))
         return {query: tuple(sorted(partners)) for query, partners in found.items()}
 
-    def _given_pairs(self, capture: Capture, queries: Tokens, keys: Tokens, item: Any, index: int) -> Iterator[Any]:
+    def _given_pairs(
+        self, capture: Capture, queries: Tokens, keys: Tokens, item: Any, index: int
+    ) -> Iterator[Any]:
         """Return the pairs of one text, as positions or as spans of characters."""
         if self.kind == "pattern":
             if queries is not keys:
@@ -54,7 +60,13 @@ class Relation:
                 )
             yield from self._matches(queries)
         elif self.kind == "function":
-            asked = item if not isinstance(item, Capture) else queries.source[0] if queries.source else queries
+            asked = (
+                item
+                if not isinstance(item, Capture)
+                else queries.source[0]
+                if queries.source
+                else queries
+            )
             yield from self.given(asked)
         elif self.kind == "pairs":
             yield from self.given
@@ -69,7 +81,9 @@ class Relation:
     def _matches(self, tokens: Tokens) -> Iterator[Any]:
         """Return where the pattern's two groups stand in each text that the tokens were made from."""
         if not tokens.source:
-            raise InputError("relation must be pairs where a capture has no text, got a pattern. Give positions.")
+            raise InputError(
+                "relation must be pairs where a capture has no text, got a pattern. Give positions."
+            )
         for segment, source in enumerate(tokens.source):
             for match in self.given.finditer(source):
                 if match.start("query") >= 0 and match.start("key") >= 0:
@@ -82,11 +96,14 @@ def relation_of(given: Any, one_text: bool) -> Relation:
         try:
             given = re.compile(given)
         except re.error as error:
-            raise InputError(f"relation must be a regular expression, got {given!r}: {error}.") from None
+            raise InputError(
+                f"relation must be a regular expression, got {given!r}: {error}."
+            ) from None
     if isinstance(given, re.Pattern):
         if not {"query", "key"} <= set(given.groupindex):
             raise InputError(
-                f"relation must have the groups query and key, got {given.pattern!r}. Name both groups.", code=EXAMPLE
+                f"relation must have the groups query and key, got {given.pattern!r}. Name both groups.",
+                code=EXAMPLE,
             )
         return Relation(given, "pattern")
     if callable(given):
@@ -105,7 +122,9 @@ def _positions(place: Any, tokens: Tokens, axis: str, where: str) -> Positions:
     n = len(tokens)
     if isinstance(place, int | np.integer) and not isinstance(place, bool):
         if not -n <= place < n:
-            raise InputError(f"relation must give a {axis} 0 to {n - 1}, got {int(place)} at {where}. Count tokens.")
+            raise InputError(
+                f"relation must give a {axis} 0 to {n - 1}, got {int(place)} at {where}. Count tokens."
+            )
         return (int(place) % n,)
     try:
         start, stop, *rest = (int(number) for number in place)

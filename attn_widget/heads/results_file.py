@@ -38,7 +38,9 @@ class Ledger:
         """Return what the file holds of each text, and remember which texts those are."""
         for line in self._lines():
             if "header" in line:
-                self.header = Header(**{k: tuple(v) if isinstance(v, list) else v for k, v in line["header"].items()})
+                self.header = Header(
+                    **{k: tuple(v) if isinstance(v, list) else v for k, v in line["header"].items()}
+                )
             elif "text" in line and line["text"] not in self._done:
                 self._done[line["text"]] = line["hash"]
                 yield line["text"], line["skipped"] if "skipped" in line else _unpacked(line)
@@ -54,7 +56,9 @@ class Ledger:
             )
         return True
 
-    def write(self, results: Iterable[tuple[int, Any, Measured | str]], header: Header | None) -> None:
+    def write(
+        self, results: Iterable[tuple[int, Any, Measured | str]], header: Header | None
+    ) -> None:
         """Add the results of some texts, and wait until the disk has them."""
         lines: list[Any] = [] if self._whole else [self._head]
         if header is not None and self.header is None:
@@ -62,7 +66,9 @@ class Ledger:
             lines.append({"header": dataclasses.asdict(header)})
         for index, item, result in results:
             line = {"text": index, "hash": fingerprint(item)}
-            lines.append(line | ({"skipped": result} if isinstance(result, str) else _packed(result)))
+            lines.append(
+                line | ({"skipped": result} if isinstance(result, str) else _packed(result))
+            )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("r+b" if self.path.exists() else "w+b") as file:
             file.truncate(self._whole)
@@ -80,7 +86,9 @@ class Ledger:
         begun = json.dumps(self._head, ensure_ascii=False).encode()
         cut_short = head is None and begun.startswith(self.path.read_bytes())
         if not cut_short and (not isinstance(head, dict) or head.get("format") != FORMAT):
-            raise InputError(f"file must be a results file of search_heads, got {self.path}. Give another path.")
+            raise InputError(
+                f"file must be a results file of search_heads, got {self.path}. Give another path."
+            )
         if cut_short:
             return
         for name, mine in self._head.items():
@@ -131,5 +139,9 @@ def _packed(one: Measured) -> dict[str, Any]:
 
 def _unpacked(line: dict[str, Any]) -> Measured:
     """Return one text's sums from JSON."""
-    arrays = np.frombuffer(base64.b64decode(line["values"]), "<f8").reshape(line["shape"]).astype(np.float64)
+    arrays = (
+        np.frombuffer(base64.b64decode(line["values"]), "<f8")
+        .reshape(line["shape"])
+        .astype(np.float64)
+    )
     return Measured(arrays[0], arrays[1], line["pairs"], line["hidden"], dict(line["offsets"]))

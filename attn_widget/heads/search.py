@@ -111,13 +111,19 @@ def search_heads(
     """
     one_text = isinstance(texts, str | Capture)
     if not one_text and not isinstance(texts, Iterable):
-        raise InputError(f"texts must be a text or an iterable of texts, got {type(texts).__name__}.")
+        raise InputError(
+            f"texts must be a text or an iterable of texts, got {type(texts).__name__}."
+        )
     measure = _measure(metric, relation, attention, one_text)
     _check(batch, engine, workers)
     tally = Tally(seed)
     ledger = None
     if file is not None:
-        ledger = Ledger(file, getattr(runner, "name", "captures" if runner is None else "model"), *_named(measure))
+        ledger = Ledger(
+            file,
+            getattr(runner, "name", "captures" if runner is None else "model"),
+            *_named(measure),
+        )
         for index, result in ledger.read():
             _count(tally, index, result)
     header = ledger.header if ledger is not None else None
@@ -125,10 +131,14 @@ def search_heads(
     todo = ((i, item) for i, item in items if ledger is None or not ledger.has(i, item))
     total = 1 if one_text else len(texts) if hasattr(texts, "__len__") else 0
     with _Reporting(progress, total) as report:
-        for asked, (results, names) in _answers(runner, measure, _batches(todo, batch), engine, workers, ray_options):
+        for asked, (results, names) in _answers(
+            runner, measure, _batches(todo, batch), engine, workers, ray_options
+        ):
             header = header or names
             if ledger is not None:
-                ledger.write([(*pair, result) for pair, result in zip(asked, results, strict=True)], names)
+                ledger.write(
+                    [(*pair, result) for pair, result in zip(asked, results, strict=True)], names
+                )
             for (index, _), result in zip(asked, results, strict=True):
                 _count(tally, index, result)
             report(tally.n_texts + tally.n_skipped)
@@ -139,7 +149,9 @@ def measured_batch(runner: Any, measure: Measure, batch: Batch) -> Answer:
     """Return what was measured of each text of a batch, or why it was skipped, and what the numbers are called."""
     results: dict[int, Measured | str] = {}
     header = None
-    for (index, item), capture in zip(batch, _captures(runner, [item for _, item in batch]), strict=True):
+    for (index, item), capture in zip(
+        batch, _captures(runner, [item for _, item in batch]), strict=True
+    ):
         if isinstance(capture, InputError):
             results[index] = capture.message
             continue
@@ -169,17 +181,26 @@ def _captures(runner: Any, items: list[Any]) -> Iterator[Capture | InputError]:
 
 def _is_pair(item: Any) -> bool:
     """Return whether an item is two texts for a model of pairs."""
-    return isinstance(item, tuple) and len(item) == 2 and all(isinstance(part, str) for part in item)
+    return (
+        isinstance(item, tuple) and len(item) == 2 and all(isinstance(part, str) for part in item)
+    )
 
 
 def _answers(
-    runner: Any, measure: Measure, batches: Iterator[Batch], engine: str | None, workers: int | None, ray_options: Any
+    runner: Any,
+    measure: Measure,
+    batches: Iterator[Batch],
+    engine: str | None,
+    workers: int | None,
+    ray_options: Any,
 ) -> Iterator[tuple[Batch, Answer]]:
     """Return batches with what was measured of them, as they are done."""
     if engine == "ray":
         from attn_widget.heads.ray_engine import on_ray
 
-        yield from on_ray(runner, partial(_with, measure), batches, workers, dict(ray_options or {}))
+        yield from on_ray(
+            runner, partial(_with, measure), batches, workers, dict(ray_options or {})
+        )
         return
     made = runner() if callable(runner) and not hasattr(runner, "run") else runner
     for batch in batches:
@@ -202,7 +223,9 @@ def _measure(metric: Any, relation: Any, attention: str | None, one_text: bool) 
     if relation is None:
         return Metrics(metric, attention, check_names(metric))
     if metric is not None:
-        raise InputError(f"metric must be left out with a relation, got {metric!r}. Search for one at a time.")
+        raise InputError(
+            f"metric must be left out with a relation, got {metric!r}. Search for one at a time."
+        )
     return Pairs(relation_of(relation, one_text), attention)
 
 
@@ -215,12 +238,15 @@ def _check(batch: Any, engine: Any, workers: Any) -> None:
     """Refuse what no search could use."""
     for name, value in (("batch", batch), ("workers", 1 if workers is None else workers)):
         if not hasattr(value, "__index__") or value < 1:
-            raise InputError(f"{name} must be a whole number of 1 or more, got {value!r}. Leave it out for ours.")
+            raise InputError(
+                f"{name} must be a whole number of 1 or more, got {value!r}. Leave it out for ours."
+            )
     if engine not in (None, "ray"):
         raise InputError(f'engine must be None or "ray", got {engine!r}. Choose one of these.')
     if workers is not None and engine is None:
         raise InputError(
-            f"workers must be left out in one process, got {workers}. Workers are Ray's.", code='engine="ray"'
+            f"workers must be left out in one process, got {workers}. Workers are Ray's.",
+            code='engine="ray"',
         )
 
 
@@ -238,7 +264,9 @@ def _result(tally: Tally, measure: Measure, header: Header | None) -> HeadSearch
         if not tally.n_skipped:
             raise InputError("texts must hold at least one text, got none. Give a text.")
         index, reason = tally.skipped[0]
-        raise InputError(f"texts must hold one that can be run, got {tally.n_skipped} skipped; text {index}: {reason}")
+        raise InputError(
+            f"texts must hold one that can be run, got {tally.n_skipped} skipped; text {index}: {reason}"
+        )
     if isinstance(measure, Pairs):
         if not tally.n_pairs:
             raise InputError(

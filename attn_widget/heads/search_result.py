@@ -33,7 +33,9 @@ class HeadSearch:
     n_skipped: int = 0  # at least as many as are named
     n_pairs: int = 0  # queries with a partner; 0 for metrics
     hidden: int = 0  # of them, those that may not see their key
-    position: tuple[int, float] | None = None  # the best fixed distance key − query, and the share it answers
+    position: tuple[int, float] | None = (
+        None  # the best fixed distance key − query, and the share it answers
+    )
 
     @property
     def best(self) -> tuple[int, int]:
@@ -47,7 +49,9 @@ class HeadSearch:
 
     def rows(self, by: str | None = None) -> Iterator[dict[str, Any]]:
         """Return one record per head, best first: by one measure, else by all in their order; NaN comes last."""
-        names = list(self.scores) if by is None else [by, *(name for name in self.scores if name != by)]
+        names = (
+            list(self.scores) if by is None else [by, *(name for name in self.scores if name != by)]
+        )
         keys = [np.nan_to_num(-self.scores[name].values.ravel(), nan=np.inf) for name in names]
         for flat in np.lexsort(keys[::-1]):
             layer, head = (int(i) for i in np.unravel_index(flat, self.scores.shape))
@@ -85,11 +89,18 @@ class HeadSearch:
         titles = [scores.name for scores in self.scores.values()]
         lines.append("head    " + "".join(f"{title:>22}{'95 %':>16}" for title in titles))
         for row, _ in zip(self.rows(), range(SHOWN), strict=False):
-            cells = "".join(f"{row[n]:>22.3f}{_span(row[f'{n}_low'], row[f'{n}_high']):>16}" for n in self.scores)
+            cells = "".join(
+                f"{row[n]:>22.3f}{_span(row[f'{n}_low'], row[f'{n}_high']):>16}"
+                for n in self.scores
+            )
             lines.append(f"{row['layer']}.{row['head']:<6}" + cells)
-        lines.append("median  " + "".join(f"{self.median(name):>22.3f}{'':>16}" for name in self.scores))
+        lines.append(
+            "median  " + "".join(f"{self.median(name):>22.3f}{'':>16}" for name in self.scores)
+        )
         offset, answered = self.position
-        place = f"{abs(offset)} {'before' if offset < 0 else 'after'}" if offset else "the query itself"
+        place = (
+            f"{abs(offset)} {'before' if offset < 0 else 'after'}" if offset else "the query itself"
+        )
         lines.append(f"without any head, always the key {place}: {answered:.3f}")
         return "\n".join(line.rstrip() for line in lines)
 
@@ -103,9 +114,7 @@ class HeadSearch:
         """Return what was searched, and what was left out."""
         texts = f"{self.n_texts} text{'s' if self.n_texts != 1 else ''}"
         if self.n_pairs:
-            line = (
-                f"{self.title}: {self.n_pairs} quer{'ies' if self.n_pairs != 1 else 'y'} in {self.n_matched} of {texts}"
-            )
+            line = f"{self.title}: {self.n_pairs} quer{'ies' if self.n_pairs != 1 else 'y'} in {self.n_matched} of {texts}"
         else:
             line = f"{self.title}: mean over {texts}"
         if self.hidden:

@@ -17,7 +17,9 @@ MISSING = 255
 END = b"\x03\x00"  # an empty last block: what was joined is a whole stream
 
 
-def code(values: Float[np.ndarray, "query key"], bits: int, *, causal: bool = False) -> tuple[bytes, float]:
+def code(
+    values: Float[np.ndarray, "query key"], bits: int, *, causal: bool = False
+) -> tuple[bytes, float]:
     """Return a matrix as one code per byte, ``round(top·√(value / scale))`` with ``top = 2^bits − 1``, and its scale.
 
     Key by key: what all queries take from one key is alike, and deflates better than a query's row. Of a
@@ -32,7 +34,9 @@ def code(values: Float[np.ndarray, "query key"], bits: int, *, causal: bool = Fa
     known = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
     largest = float(known.max(initial=0.0))
     if not np.isfinite(largest) or float(known.min(initial=0.0)) < -1e-6:
-        raise InputError("values must be finite and at least 0, got infinity or a negative. Check the attention.")
+        raise InputError(
+            "values must be finite and at least 0, got infinity or a negative. Check the attention."
+        )
     scale = largest if largest > 1.0 else 1.0
     codes = np.round(np.sqrt(np.clip(known, 0, None) / scale) * _top(bits)).astype(np.uint8)
     codes[np.isnan(values)] = MISSING

@@ -16,7 +16,9 @@ from attn_widget.records import Progress
 
 BITS = (6, 5, 4)
 FEWEST_BITS = (3, 2, 1)  # where even the one head that is shown does not fit otherwise
-JOINT_BITS = 1  # more for methods that join heads: there are few of these, and their maps are smooth
+JOINT_BITS = (
+    1  # more for methods that join heads: there are few of these, and their maps are smooth
+)
 # Pairs × tokens × layers of flow that are computed without being asked for: under a minute on two threads.
 FLOW_STEPS = 15 * 10**8
 
@@ -72,10 +74,16 @@ class Stock:
                 if reasons[method] or method not in (self.methods or METHODS):
                     continue
                 heads = range(layers[0].n_heads) if method in PER_HEAD else [None]
-                places += [Place(name, method, layer, head) for layer in range(len(layers)) for head in heads]
+                places += [
+                    Place(name, method, layer, head)
+                    for layer in range(len(layers))
+                    for head in heads
+                ]
         return self._without_long_work(places)
 
-    def fitting(self, places: list[Place], fits: Callable[[Contents], bool], budget: int) -> Contents:
+    def fitting(
+        self, places: list[Place], fits: Callable[[Contents], bool], budget: int
+    ) -> Contents:
         """Return the first step of the ladder whose contents fit ``budget`` bytes, deflated, and ``fits`` agrees.
 
         Raises
@@ -89,7 +97,9 @@ class Stock:
                 contents = Contents(tuple(pieces), bits, left_out)
                 if fits(contents):
                     return contents
-        raise InputError(f"max_bytes must leave room for one head, got {budget} bytes for it. Allow more.")
+        raise InputError(
+            f"max_bytes must leave room for one head, got {budget} bytes for it. Allow more."
+        )
 
     def _ladder(self, places: list[Place]) -> Iterator[tuple[list[Place], int, tuple[str, ...]]]:
         """Yield places, bits, and what was left out: everything in 6 bits first, at last one head in one."""
@@ -102,8 +112,14 @@ class Stock:
                 lambda p: p.method not in PER_HEAD or p.method in ("raw", spec.method),
             ),
             ("other attentions", lambda p: p.attention == spec.attention),
-            (f"heads of layers other than {shown}", lambda p: p.head is None or p.layer == spec.layer),
-            (f"all but {shown}, head {spec.head}", lambda p: p.layer == spec.layer and p.head in (None, spec.head)),
+            (
+                f"heads of layers other than {shown}",
+                lambda p: p.head is None or p.layer == spec.layer,
+            ),
+            (
+                f"all but {shown}, head {spec.head}",
+                lambda p: p.layer == spec.layer and p.head in (None, spec.head),
+            ),
         ]
         previous: list[Place] = []
         for i, (sentence, keeps) in enumerate(levels):
@@ -151,27 +167,42 @@ class Stock:
             rows = max(step.total, 1)
             self.report(Progress(step.what, self._done * rows + step.done, total * rows))
 
-        return self.numbers.whole(_spec_of(self.spec, place), on_progress, remember=place.head is None)
+        return self.numbers.whole(
+            _spec_of(self.spec, place), on_progress, remember=place.head is None
+        )
 
     def _without_long_work(self, places: list[Place]) -> list[Place]:
         """Leave out flow that is not there yet and would take long, unless it was asked for by name."""
         if self.methods is not None:
             return places
-        open_ = [p for p in places if p.method == "flow" and not self.numbers.knows(_spec_of(self.spec, p))]
+        open_ = [
+            p
+            for p in places
+            if p.method == "flow" and not self.numbers.knows(_spec_of(self.spec, p))
+        ]
         if sum(map(self._steps, open_)) <= FLOW_STEPS:
             return places
-        self.refused["flow"] = "flow of this text takes long: look at it first, or name it in methods"
+        self.refused["flow"] = (
+            "flow of this text takes long: look at it first, or name it in methods"
+        )
         return [p for p in places if p not in set(open_)]
 
     def _steps(self, place: Place) -> int:
         layer = self.numbers.capture.group(place.attention)[place.layer]
-        return layer.n_queries * layer.n_keys * max(layer.n_queries, layer.n_keys) * (place.layer + 1)
+        return (
+            layer.n_queries * layer.n_keys * max(layer.n_queries, layer.n_keys) * (place.layer + 1)
+        )
 
 
 def _spec_of(spec: Spec, place: Place) -> Spec:
     """Return the spec whose numbers are the one matrix of a place."""
     return replace(
-        spec, view="matrix", attention=place.attention, method=place.method, layer=place.layer, head=place.head or 0
+        spec,
+        view="matrix",
+        attention=place.attention,
+        method=place.method,
+        layer=place.layer,
+        head=place.head or 0,
     )
 
 

@@ -51,7 +51,9 @@ def iframe(page: str, title: str, height_px: int) -> str:
     escaped = html.escape(page).replace("\n", "&#10;").replace("\r", "&#13;")
     label = html.escape(" ".join(title.split()))
     style = f"width:100%;height:{height_px}px;border:0;resize:vertical"
-    frame = f'<iframe title="{label}" sandbox="{_SANDBOX}" style="{style}" srcdoc="{escaped}"></iframe>'
+    frame = (
+        f'<iframe title="{label}" sandbox="{_SANDBOX}" style="{style}" srcdoc="{escaped}"></iframe>'
+    )
     return f'<div class="{_HIDDEN}" style="display:block!important">{frame}</div>'
 
 

@@ -29,7 +29,12 @@ from attn_widget.records import Tokens, to_numpy
 NEURON_SHARE = 0.2  # of a page: queries and keys are exact, and cost accordingly
 JPEG_QUALITY = 85
 # What changes the axes alone, and every value it takes: the page makes no axis itself.
-CHOICES = {"hide_special": (False, True), "words": (False, True), "segments": SEGMENTS, "hide_sinks": (False, True)}
+CHOICES = {
+    "hide_special": (False, True),
+    "words": (False, True),
+    "segments": SEGMENTS,
+    "hide_sinks": (False, True),
+}
 _DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page works out by itself
 
 
@@ -48,13 +53,23 @@ class Blob:
 
     def array(self, name: str, array: np.ndarray) -> dict[str, Any]:
         """Append an array as it is; return the entry that says where and what it is."""
-        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        data = (
+            np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        )
         at = self.add(deflated(data), len(data))
-        return {"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "at": at, "size": len(data)}
+        return {
+            "name": name,
+            "dtype": str(array.dtype),
+            "shape": list(array.shape),
+            "at": at,
+            "size": len(data),
+        }
 
     def closed(self, about: dict[str, Any]) -> str:
         """Return everything as base64: the pieces, the JSON, and the JSON's length in four bytes."""
-        text = json.dumps(about, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        text = json.dumps(
+            about, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode()
         tail = deflated(text + len(text).to_bytes(4, "little"))
         return base64.b64encode(b"".join([*self.pieces, tail, END])).decode()
 
@@ -75,9 +90,13 @@ def payload(
         "groups": {name: axes.of(name) for name in capture.groups},
         "axes": axes.known,
         "choices": list(CHOICES),
-        "places": [piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces],
+        "places": [
+            piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces
+        ],
         "neuron": fields | {"arrays": [blob.array(name, array) for name, array in arrays.items()]},
-        "image": None if capture.image is None else blob.array("image", jpeg(small(to_numpy(capture.image)))),
+        "image": None
+        if capture.image is None
+        else blob.array("image", jpeg(small(to_numpy(capture.image)))),
         "bound_text": BOUND_TEXT,
         "top_k": TOP_K,
         "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
@@ -92,7 +111,9 @@ class Axes:
     numbers: NumbersOf
     spec: Spec
     known: list[dict[str, Any]] = field(default_factory=list)
-    _numbers: dict[str, int] = field(default_factory=dict)  # an axis in JSON -> its place among the known
+    _numbers: dict[str, int] = field(
+        default_factory=dict
+    )  # an axis in JSON -> its place among the known
 
     def of(self, attention: str) -> dict[str, Any]:
         """Return the axes of a group by what was chosen, and what the text view needs besides."""
@@ -104,7 +125,9 @@ class Axes:
                 continue
             one = replace(self.spec, attention=attention, **chosen)
             axes = Drawing(self.numbers, one, {}, lambda *_: None).axes()
-            name = ",".join(v if isinstance(v, str) else str(v).lower() for v in values)  # as JavaScript joins them
+            name = ",".join(
+                v if isinstance(v, str) else str(v).lower() for v in values
+            )  # as JavaScript joins them
             ways[name] = [self._number(axis, t) for axis, t in zip(axes, tokens, strict=True)]
         keys = tokens[1]
         grid = None if keys.grid is None else list(keys.grid)
@@ -120,16 +143,23 @@ class Axes:
         return self._numbers[name]
 
 
-def neuron_of(numbers: NumbersOf, spec: Spec, budget: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def neuron_of(
+    numbers: NumbersOf, spec: Spec, budget: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the fields and arrays of one head's neuron view, for every query; or why it is not there."""
     place = {name: getattr(spec, name) for name in ("attention", "layer", "head")}
     layer = numbers.capture.group(spec.attention)[spec.layer]
     channels = 0 if layer.q is None else layer.q.shape[-1]
     if 4 * channels * (layer.n_queries + layer.n_keys) > NEURON_SHARE * budget:
-        return place | {"why": "The queries and keys of this text do not fit this page. Open the notebook."}, {}
+        return place | {
+            "why": "The queries and keys of this text do not fit this page. Open the notebook."
+        }, {}
     one = replace(spec, view="neuron", method="raw", hide_special=False, words=False)
     try:
-        frames = [VIEWS["neuron"](Drawing(numbers, one, {"query": i}, lambda *_: None)) for i in range(layer.n_queries)]
+        frames = [
+            VIEWS["neuron"](Drawing(numbers, one, {"query": i}, lambda *_: None))
+            for i in range(layer.n_queries)
+        ]
     except AttnWidgetError as error:
         return place | {"why": str(error)}, {}
     first = frames[0]

@@ -85,5 +85,8 @@ def _joined(rows_a: Axis, rows_b: Axis, pairs: Sequence[tuple[int, int]]) -> Ali
 
 def _some(rows: Axis, kept: Sequence[int]) -> Axis:
     """Return the axis of some rows."""
-    parts = {name: tuple(getattr(rows, name)[i] for i in kept) for name in ("text", "positions", "special", "segment")}
+    parts = {
+        name: tuple(getattr(rows, name)[i] for i in kept)
+        for name in ("text", "positions", "special", "segment")
+    }
     return Axis(**parts, n_tokens=rows.n_tokens)

@@ -31,13 +31,17 @@ def sinks(layers: Sequence[LayerAttention], *, same_text: bool) -> tuple[int, ..
     Looks at `ROWS` queries of each layer at most: time and memory grow with the number of keys.
     """
     first = layers[0]
-    rows = np.unique(np.linspace(0, first.n_queries - 1, min(ROWS, first.n_queries)).round().astype(int))
+    rows = np.unique(
+        np.linspace(0, first.n_queries - 1, min(ROWS, first.n_queries)).round().astype(int)
+    )
     counts = np.ones((len(rows), first.n_keys), bool)
     if same_text:
         counts[np.arange(len(rows)), rows] = False
     shares, even = np.zeros(first.n_keys), np.zeros(first.n_keys)
     for layer in layers:
-        taken = np.nan_to_num(to_numpy(layer.weights_for(rows=rows.tolist())).mean(axis=0, dtype=np.float64))
+        taken = np.nan_to_num(
+            to_numpy(layer.weights_for(rows=rows.tolist())).mean(axis=0, dtype=np.float64)
+        )
         sees = taken > 0
         shares += (taken * counts).sum(axis=0)
         even += (sees * counts / np.maximum(sees.sum(axis=1, keepdims=True), 1)).sum(axis=0)

@@ -57,13 +57,19 @@ def pair(
 
     ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both axes are one text.
     """
-    asks, answers = (None, None) if segments == "all" else ("AB".index(letter) for letter in segments.split("-"))
+    asks, answers = (
+        (None, None)
+        if segments == "all"
+        else ("AB".index(letter) for letter in segments.split("-"))
+    )
     one_text = queries is keys
     rows = sinks if one_text else ()
     shown = displayed(queries, hide_special=hide_special, words=words, segment=asks, sinks=rows)
     if one_text and asks == answers:
         return shown, shown
-    return shown, displayed(keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks)
+    return shown, displayed(
+        keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks
+    )
 
 
 def displayed(
@@ -99,10 +105,14 @@ def displayed(
     )
 
 
-def _hidden(tokens: Tokens, i: int, hide_special: bool, segment: int | None, sinks: Sequence[int]) -> str:
+def _hidden(
+    tokens: Tokens, i: int, hide_special: bool, segment: int | None, sinks: Sequence[int]
+) -> str:
     """Return why a position is not shown, "" where it is."""
     if segment is not None and tokens.segments[i] != segment:
-        return f"sentence {'AB'[tokens.segments[i]] if tokens.segments[i] < 2 else tokens.segments[i]}"
+        return (
+            f"sentence {'AB'[tokens.segments[i]] if tokens.segments[i] < 2 else tokens.segments[i]}"
+        )
     if hide_special and tokens.special[i]:
         return "special tokens"
     return f"sink {tokens.text[i].strip() or i} ({i})" if i in sinks else ""
@@ -125,7 +135,10 @@ def merge(
 
 def merge_flags(flags: np.ndarray, queries: Axis, keys: Axis) -> np.ndarray:
     """Return a boolean map between displayed rows: true only where it holds for every pair of tokens."""
-    return _sum_groups(_sum_groups((~flags).astype(np.int64)[None], keys, axis=2), queries, axis=1)[0] == 0
+    return (
+        _sum_groups(_sum_groups((~flags).astype(np.int64)[None], keys, axis=2), queries, axis=1)[0]
+        == 0
+    )
 
 
 def _sum_groups(array: np.ndarray, axis_shown: Axis, axis: int) -> np.ndarray:

@@ -62,5 +62,7 @@ class Remembered:
 def _forget(owner: int, below_s: float = float("inf")) -> None:
     """Drop all that one widget kept and that took less than so many seconds."""
     with _lock:
-        for key in [key for key, kept in _kept.items() if key[0] == owner and kept.seconds < below_s]:
+        for key in [
+            key for key, kept in _kept.items() if key[0] == owner and kept.seconds < below_s
+        ]:
             del _kept[key]

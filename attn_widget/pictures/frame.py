@@ -60,7 +60,9 @@ def matrix_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Fra
     return Frame(fields | {"pool": pool}, arrays)
 
 
-def row_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: str, index: int) -> Frame:
+def row_frame(
+    spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: str, index: int
+) -> Frame:
     """Return one displayed row (``side="query"``) or column (``"key"``) exactly, as float32, for every lane.
 
     ``numbers`` holds only the token positions of that displayed row along ``side`` (see `cut`), and all
@@ -76,7 +78,9 @@ def row_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: 
         if bound is not None:
             arrays[name] = plain(line(merge(bound[None], q, k))[0].astype(np.float32))
     if numbers.saturated is not None:
-        arrays["saturated"] = plain(line(merge_flags(numbers.saturated, q, k)[None])[0].astype(np.uint8))
+        arrays["saturated"] = plain(
+            line(merge_flags(numbers.saturated, q, k)[None])[0].astype(np.uint8)
+        )
     total = numbers.values.sum(axis=other)  # over every token there is, hidden ones included
     total = total.mean(axis=1) if side == "query" else total.sum(axis=1)
     fields = {
@@ -130,7 +134,11 @@ def _block_max(matrix: np.ndarray, pool: int) -> np.ndarray:
         return matrix
     whole = len(matrix) // pool * pool
     blocks = matrix[:whole].reshape(-1, pool, matrix.shape[1]).max(axis=1)
-    return blocks if whole == len(matrix) else np.vstack([blocks, matrix[whole:].max(axis=0, keepdims=True)])
+    return (
+        blocks
+        if whole == len(matrix)
+        else np.vstack([blocks, matrix[whole:].max(axis=0, keepdims=True)])
+    )
 
 
 def _weights(shown: np.ndarray) -> dict[str, Any]:
@@ -154,9 +162,14 @@ def _edges(shown: np.ndarray) -> dict[str, Any]:
 
 def _totals(numbers: Numbers, shown: np.ndarray, queries: Axis) -> dict[str, Any]:
     """Return what each row sums to over all keys, and how much of that went to hidden ones."""
-    total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, _all_of(1))[:, :, 0]
+    total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, _all_of(1))[
+        :, :, 0
+    ]
     hidden = np.clip(total - shown.sum(axis=2), 0, None)
-    return {"row_sum": plain(total.astype(np.float32)), "hidden_mass": plain(hidden.astype(np.float32))}
+    return {
+        "row_sum": plain(total.astype(np.float32)),
+        "hidden_mass": plain(hidden.astype(np.float32)),
+    }
 
 
 def _trust(numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
@@ -173,7 +186,14 @@ def _trust(numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
 
 
 def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
-    fields = common(spec, queries, keys, unit=numbers.unit, causal=numbers.causal, layer_label=numbers.layer_label)
+    fields = common(
+        spec,
+        queries,
+        keys,
+        unit=numbers.unit,
+        causal=numbers.causal,
+        layer_label=numbers.layer_label,
+    )
     return fields | {
         "lanes": _lanes(spec, numbers),
         "saturation": numbers.saturation,

@@ -54,6 +54,9 @@ def model_frame(
         "pool": list(pool),
         "n_layers": n_layers or len({t.layer for t in tiles}),
         "n_heads": max(sum(t.layer == layer for t in tiles) for layer in {t.layer for t in tiles}),
-        "tiles": [{"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": int(t.exact)} for t in tiles],
+        "tiles": [
+            {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": int(t.exact)}
+            for t in tiles
+        ],
     }
     return Frame(fields, {"tiles": sqrt8(np.stack([t.cells for t in tiles]))})

@@ -38,7 +38,9 @@ class Stages:
 def neuron_frame(spec: Spec, stages: Stages, queries: Axis, keys: Axis, query: int) -> Frame:
     """Return the frame of the neuron view, with the difference between what it recomputes and what was measured."""
     difference = float(np.abs(stages.softmax - stages.measured).max())
-    shown = [(name, label, about) for name, label, about in _STAGES if getattr(stages, name) is not None]
+    shown = [
+        (name, label, about) for name, label, about in _STAGES if getattr(stages, name) is not None
+    ]
     label = f"layer {spec.layer}"
     fields = common(spec, queries, keys, unit="share", causal=False, layer_label=label) | {
         "query": query,
@@ -54,7 +56,9 @@ def neuron_frame(spec: Spec, stages: Stages, queries: Axis, keys: Axis, query: i
         "total": float(stages.softmax.sum()),
         "measured_total": float(stages.measured.sum()),
     }
-    arrays = {name: plain(getattr(stages, name).astype(np.float32)) for name in ("q", "k", "measured")}
+    arrays = {
+        name: plain(getattr(stages, name).astype(np.float32)) for name in ("q", "k", "measured")
+    }
     arrays |= {name: plain(getattr(stages, name).astype(np.float32)) for name, _, _ in shown}
     return Frame(fields, arrays)
 

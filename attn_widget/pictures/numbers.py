@@ -40,7 +40,13 @@ class NumbersOf:
         self._sinks: dict[str, tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the answering thread may ask at once
 
-    def whole(self, spec: Spec, progress: Callable[[Partial], None] | None = None, *, remember: bool = True) -> Numbers:
+    def whole(
+        self,
+        spec: Spec,
+        progress: Callable[[Partial], None] | None = None,
+        *,
+        remember: bool = True,
+    ) -> Numbers:
         """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
         with self._lock:
             key = _key(spec)
@@ -72,7 +78,9 @@ class NumbersOf:
         with self._lock:
             if attention not in self._sinks:
                 queries, keys = self.capture.axes(attention)
-                self._sinks[attention] = sinks(self.capture.group(attention), same_text=queries is keys)
+                self._sinks[attention] = sinks(
+                    self.capture.group(attention), same_text=queries is keys
+                )
             return self._sinks[attention]
 
     def knows(self, spec: Spec) -> bool:
@@ -87,13 +95,22 @@ class NumbersOf:
                 return replace(self._compute(spec, list(members), None), exact=None)
             return cut(known if known is not None else self.whole(spec), side, members)
 
-    def _compute(self, spec: Spec, rows: list[int] | None, progress: Callable[[Partial], None] | None) -> Numbers:
+    def _compute(
+        self, spec: Spec, rows: list[int] | None, progress: Callable[[Partial], None] | None
+    ) -> Numbers:
         layer = self.capture.group(spec.attention)[spec.layer]
         heads = _heads(spec, layer)
 
         def report(step: Progress) -> None:
             values = None if step.values is None else to_numpy(step.values)
-            progress(Partial(step, None if values is None else _numbers(values[None], heads, layer, exact=step.exact)))
+            progress(
+                Partial(
+                    step,
+                    None
+                    if values is None
+                    else _numbers(values[None], heads, layer, exact=step.exact),
+                )
+            )
 
         results = [
             attribute(
@@ -125,7 +142,9 @@ def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
 
 def _key(spec: Spec) -> tuple:
     """Return what the numbers depend on: not on how they are drawn."""
-    lanes: Any = (spec.head if spec.view in ONE_HEAD else "all") if spec.method in PER_HEAD else None
+    lanes: Any = (
+        (spec.head if spec.view in ONE_HEAD else "all") if spec.method in PER_HEAD else None
+    )
     return (
         spec.method,
         spec.attention,
@@ -152,13 +171,19 @@ def _numbers(
         values=values,
         lanes=heads,
         unit="flow" if result is None else result.unit,
-        layer_label=f"layers 0–{layer.layer}" if joined and layer.layer > 0 else f"layer {layer.layer}",
+        layer_label=f"layers 0–{layer.layer}"
+        if joined and layer.layer > 0
+        else f"layer {layer.layer}",
         causal=square and _is_causal(values),
         exact=None if exact is None else np.asarray(exact, bool),
     )
     if result is None:
         return numbers
-    arrays = {name: None if a is None else to_numpy(a) for name, a in vars(result).items() if name in _BOUNDS}
+    arrays = {
+        name: None if a is None else to_numpy(a)
+        for name, a in vars(result).items()
+        if name in _BOUNDS
+    }
     return replace(numbers, saturation=result.saturation, divided_by=result.baseline, **arrays)
 
 
@@ -167,7 +192,8 @@ def _is_causal(values: np.ndarray, block: int = 64) -> bool:
     n = values.shape[1]
     taken = lambda part: bool((part > 0).any())  # what is no number is no look ahead  # noqa: E731
     return not any(
-        taken(values[:, i : i + block, i + block :]) or taken(np.triu(values[:, i : i + block, i : i + block], 1))
+        taken(values[:, i : i + block, i + block :])
+        or taken(np.triu(values[:, i : i + block, i : i + block], 1))
         for i in range(0, n, block)
     )
 

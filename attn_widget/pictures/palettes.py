@@ -11,7 +11,17 @@ HEADS = (
     "036095", "ea6d1b", "a979fb", "951301", "a22480", "6b6901", "b97fa3", "5a94cf",
     "4e32ae", "87984f", "178576", "6a3559", "9d5d4e", "d64178", "8357c7", "005a2f",
 )  # fmt: skip
-SEQUENTIAL = ("f2f8fc", "bfe0f9", "94c6f1", "72aae4", "598ed0", "4972b5", "3d5895", "324070", "262b48")
+SEQUENTIAL = (
+    "f2f8fc",
+    "bfe0f9",
+    "94c6f1",
+    "72aae4",
+    "598ed0",
+    "4972b5",
+    "3d5895",
+    "324070",
+    "262b48",
+)
 PAPER, INK, INK_2, INK_3, RULE = "ffffff", "1a1c1f", "555a62", "686d76", "e4e6e9"
 
 
@@ -93,7 +103,9 @@ def table(stops: Sequence[str]) -> np.ndarray:
     """
     labs = np.stack([_to_oklab(np.array(rgb(stop)) / 255) for stop in stops])
     at = np.linspace(0, len(labs) - 1, 256)
-    mixed = np.stack([np.interp(at, np.arange(len(labs)), labs[:, axis]) for axis in range(3)], axis=1)
+    mixed = np.stack(
+        [np.interp(at, np.arange(len(labs)), labs[:, axis]) for axis in range(3)], axis=1
+    )
     return np.round(np.clip(_from_oklab(mixed), 0, 1) * 255).astype(np.uint8)
 
 

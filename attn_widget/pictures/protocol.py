@@ -50,7 +50,9 @@ class Spec:
             if kind is float and isinstance(value, int):
                 value = float(value)
             if type(value) is not kind:
-                raise InputError(f"{f.name} must be of type {kind.__name__}, got {value!r}. Ask again with one.")
+                raise InputError(
+                    f"{f.name} must be of type {kind.__name__}, got {value!r}. Ask again with one."
+                )
             values[f.name] = value
         return cls(**values)
 
@@ -60,7 +62,9 @@ class Frame:
     """Exactly what one drawing needs: plain fields, and named arrays with their encoding."""
 
     fields: dict[str, Any]
-    arrays: dict[str, tuple[np.ndarray, str, float]] = field(default_factory=dict)  # array, encoding, scale
+    arrays: dict[str, tuple[np.ndarray, str, float]] = field(
+        default_factory=dict
+    )  # array, encoding, scale
 
     def encode(self) -> tuple[dict[str, Any], list[bytes]]:
         """Return the JSON header and one buffer per array, in the same order."""
@@ -68,17 +72,28 @@ class Frame:
         header["arrays"] = []
         buffers = []
         for name, (array, encoding, scale) in self.arrays.items():
-            entry = {"name": name, "dtype": str(array.dtype), "shape": list(array.shape), "encoding": encoding}
+            entry = {
+                "name": name,
+                "dtype": str(array.dtype),
+                "shape": list(array.shape),
+                "encoding": encoding,
+            }
             if encoding != "plain":
                 entry["scale"] = scale
             if encoding == "missing":
                 header["missing"] = header.get("missing", 0) + int(np.isnan(array).sum())
             header["arrays"].append(entry)
-            buffers.append(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+            buffers.append(
+                np.ascontiguousarray(array)
+                .astype(array.dtype.newbyteorder("<"), copy=False)
+                .tobytes()
+            )
         return header, buffers
 
 
-def common(spec: Spec, queries: Axis, keys: Axis, *, unit: str, causal: bool, layer_label: str) -> dict[str, Any]:
+def common(
+    spec: Spec, queries: Axis, keys: Axis, *, unit: str, causal: bool, layer_label: str
+) -> dict[str, Any]:
     """Return the fields that every view's frame has."""
     return {
         "view": spec.view,
@@ -114,11 +129,17 @@ def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], 
         known = values[~np.isnan(values)]
         largest, least = float(known.max(initial=0.0)), float(known.min(initial=0.0))
     if not np.isfinite(largest) or least < -1e-6:
-        raise InputError("values must be finite and at least 0, got infinity or a negative. Check the attention.")
+        raise InputError(
+            "values must be finite and at least 0, got infinity or a negative. Check the attention."
+        )
     scale = largest if largest > 1.0 else 1.0
     if missing:
         return values.astype(np.float32), "missing", scale
-    return np.round(np.sqrt(np.clip(values, 0, None) / scale) * 255).astype(np.uint8), "sqrt8", scale
+    return (
+        np.round(np.sqrt(np.clip(values, 0, None) / scale) * 255).astype(np.uint8),
+        "sqrt8",
+        scale,
+    )
 
 
 def from_sqrt8(encoded: UInt8[np.ndarray, "..."], scale: float = 1.0) -> Float[np.ndarray, "..."]:

@@ -32,17 +32,27 @@ class Region:
         """
         pool = data.get("pool")
         if type(pool) is not int or pool < 1:
-            raise InputError(f"pool must be a whole number from 1, got {pool!r}. Ask again with one.")
+            raise InputError(
+                f"pool must be a whole number from 1, got {pool!r}. Ask again with one."
+            )
         cells = 1
         for name, n in (("rows", n_queries), ("columns", n_keys)):
             bounds = data.get(name)
-            whole = isinstance(bounds, list) and len(bounds) == 2 and all(type(i) is int for i in bounds)
+            whole = (
+                isinstance(bounds, list)
+                and len(bounds) == 2
+                and all(type(i) is int for i in bounds)
+            )
             if not whole or not 0 <= bounds[0] < bounds[1] <= n:
-                raise InputError(f"{name} must be [start, stop] within 0 to {n}, got {bounds!r}. Ask for less.")
+                raise InputError(
+                    f"{name} must be [start, stop] within 0 to {n}, got {bounds!r}. Ask for less."
+                )
             cells *= -(-(bounds[1] - bounds[0]) // pool)
         if cells > MAX_MESSAGE_BYTES:
             most = MAX_MESSAGE_BYTES
-            raise InputError(f"pool must leave at most {most} cells, got {cells} at pool {pool}. Ask for fewer.")
+            raise InputError(
+                f"pool must leave at most {most} cells, got {cells} at pool {pool}. Ask for fewer."
+            )
         return cls(tuple(data["rows"]), tuple(data["columns"]), pool)
 
 

@@ -15,7 +15,9 @@ from attn_widget.records import Tokens, to_numpy
 LARGEST_PICTURE_PX = 512
 
 
-def text_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, tokens: Tokens, image: Any = None) -> Frame:
+def text_frame(
+    spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, tokens: Tokens, image: Any = None
+) -> Frame:
     """Return the frame of the text view; ``tokens`` are those along the key axis."""
     frame = head_frame(spec, numbers, queries, keys)
     fields = {

@@ -36,29 +36,39 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
     }.get(name)
     if choices is not None:
         if value not in choices:
-            raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these.")
+            raise InputError(
+                f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these."
+            )
         if name == "method":
             reason = applicable(capture, attention)[value]
             if reason:
                 raise MethodError(reason)
         if name == "segments" and value not in sentences(queries, keys):
-            raise InputError(f"segments must be all where there is one sentence, got {value!r}. Give a pair.")
+            raise InputError(
+                f"segments must be all where there is one sentence, got {value!r}. Give a pair."
+            )
     elif name == "layer":
         _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
     elif name in ("head", "heads"):
         for head in [value] if name == "head" else value:
             _in_range(name, head, n_heads, f"Choose heads that exist, 0 to {n_heads - 1}.")
         if name == "heads" and not value:
-            raise InputError("heads must name at least one head, got []. Leave one on, or assign all of them.")
+            raise InputError(
+                "heads must name at least one head, got []. Leave one on, or assign all of them."
+            )
     elif name in ("query", "key"):
         n = len(queries if name == "query" else keys)
         for position in value:
-            _in_range(name, position, n, f"Choose a position of the text, 0 to {n - 1}, or [] for none.")
+            _in_range(
+                name, position, n, f"Choose a position of the text, 0 to {n - 1}, or [] for none."
+            )
     elif name == "step":
         n = len(capture.steps)
         if not -1 <= value < n:
             known = f"-1 to {n - 1}" if n else "-1 where the model wrote nothing"
-            raise InputError(f"step must be {known}, got {value}. Show what runner.generate(prompt) gives.")
+            raise InputError(
+                f"step must be {known}, got {value}. Show what runner.generate(prompt) gives."
+            )
     elif name in ("residual", "threshold") and not 0 <= value <= 1:
         raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
     elif name == "metric" and value is not None:

@@ -64,7 +64,9 @@ def _matrix(drawing: Drawing) -> Frame:
 def _text(drawing: Drawing) -> Frame:
     capture = drawing.numbers.capture
     _, keys = capture.axes(drawing.spec.attention)
-    return drawing.whole(lambda n: text_frame(drawing.spec, n, *drawing.axes(), keys, capture.image))
+    return drawing.whole(
+        lambda n: text_frame(drawing.spec, n, *drawing.axes(), keys, capture.image)
+    )
 
 
 def _model(drawing: Drawing) -> Frame:
@@ -80,7 +82,9 @@ def _model(drawing: Drawing) -> Frame:
     unit, causal = "share", True
 
     def frame() -> Frame:
-        return model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal, n_layers=n_layers)
+        return model_frame(
+            spec, tiles, queries, keys, pool, unit=unit, causal=causal, n_layers=n_layers
+        )
 
     for done, (i, h) in enumerate(places):
 
@@ -104,7 +108,9 @@ def _neuron(drawing: Drawing) -> Frame:
     layer = capture.group(spec.attention)[spec.layer]
     query = drawing.data.get("query", layer.n_queries - 1)
     if not isinstance(query, int) or not 0 <= query < layer.n_queries:
-        raise InputError(f"query must be 0 to {layer.n_queries - 1}, got {query!r}. Choose a position of the text.")
+        raise InputError(
+            f"query must be 0 to {layer.n_queries - 1}, got {query!r}. Choose a position of the text."
+        )
     queries, keys = (displayed(tokens) for tokens in capture.axes(spec.attention))
     return neuron_frame(spec, stages_of(layer, spec.head, query), queries, keys, query)
 

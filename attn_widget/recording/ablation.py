@@ -88,15 +88,23 @@ class Ablates:
         costs n items of the layers from the lowest that is changed. Attention sinks get nothing of uniform attention.
         """
         if how not in HOW:
-            raise InputError(f"how must be one of {', '.join(HOW)}, got {how!r}. Choose one of these.")
+            raise InputError(
+                f"how must be one of {', '.join(HOW)}, got {how!r}. Choose one of these."
+            )
         with self.lock:
             inputs, known = self._ready(text, pair, **options)
             call = describe(self.model, inputs)
             if (call.batch or 1) > 1:
-                raise InputError(f"text must be one item to switch heads off, got {call.batch}. Give the item alone.")
+                raise InputError(
+                    f"text must be one item to switch heads off, got {call.batch}. Give the item alone."
+                )
             if any(not bool(real.all()) for real in call.real.values()):
-                raise InputError("text must hold no padding to switch heads off, got some. Leave it out.")
-            seen = self._recalled(self._key(text, pair, **options))  # what is shown was captured: see it again
+                raise InputError(
+                    "text must hold no padding to switch heads off, got some. Leave it out."
+                )
+            seen = self._recalled(
+                self._key(text, pair, **options)
+            )  # what is shown was captured: see it again
             if seen is None:
                 seen = capture(self.model, inputs, **{**known, "weights": False})
             if sets is None:
@@ -124,7 +132,9 @@ class Ablates:
         for chunk in question.passes(offs, batch):
             with self.lock:
                 if self._state() != state:
-                    raise InputError("model must stay as it is while heads are switched off, got another. Ask again.")
+                    raise InputError(
+                        "model must stay as it is while heads are switched off, got another. Ask again."
+                    )
                 found = question.answer([offs[i] for i in chunk])
             done += len(chunk)
             if progress is not None:

@@ -63,7 +63,12 @@ class Question:
         before = self._prediction(output, 0, 1)
         self._widest = self.expected, None if callable(self.of) else self._row
         # The vocabulary is the widest matrix of all: only the row that is asked for is multiplied with it.
-        last = not callable(self.of) and self._row == self._n_rows - 1 and not self.loss and "logits_to_keep" in taken
+        last = (
+            not callable(self.of)
+            and self._row == self._n_rows - 1
+            and not self.loss
+            and "logits_to_keep" in taken
+        )
         for keep in [True, False] if last else [False]:
             if self._shares(keep):
                 return before
@@ -83,7 +88,11 @@ class Question:
         tensors = [t for t in _tensors(self.inputs) if t.ndim > 0]
         several = [True, False] if all(len(t) == 1 for t in tensors) else [False]
         # One row alone can be asked for only where one row alone is read.
-        one_row = [True, False] if not callable(self.of) and self._row is not None and not self.loss else [False]
+        one_row = (
+            [True, False]
+            if not callable(self.of) and self._row is not None and not self.loss
+            else [False]
+        )
         ways = [(b, r, narrow) for b in several for r in (True, False) for narrow in one_row]
         found = next((way for way in ways if self._holds(*way)), None)
         self.batched, self.resumes, self.narrow = found or (False, False, False)
@@ -124,7 +133,9 @@ class Question:
             inputs = {**{name: inputs[name] for name in inputs}, **self._more}
         call = describe(model, inputs)
         self.switches = switches = Switches(model, offs, self.how)
-        layers = self.layers.remembered(switches) if remember else self.layers.skipped(skip, switches)
+        layers = (
+            self.layers.remembered(switches) if remember else self.layers.skipped(skip, switches)
+        )
         all_rows = contextlib.nullcontext()
         if self.narrow:
             all_rows = narrowed(model, switches, len(self.seen.layers), self._place, self._n_rows)
@@ -142,7 +153,9 @@ class Question:
         except UNFIT:
             return False
         heads = [layer.n_heads for layer in self.seen.layers]
-        told = all(rows % n == 0 and found == heads[i] for i, (rows, found) in self.switches.shapes.items())
+        told = all(
+            rows % n == 0 and found == heads[i] for i, (rows, found) in self.switches.shapes.items()
+        )
         one, several = self.expected, _main(output)
         if not told or several.shape != (one.shape if n == 1 else (n, *one.shape[1:])):
             return False
@@ -167,12 +180,16 @@ class Question:
             if hasattr(reader, "convert_ids_to_tokens"):
                 self._label = lambda i: reader.decode([i], clean_up_tokenization_spaces=False)
         elif self.position is not None:
-            raise InputError(f"position must be left out for a model that names a class, got {self.position}.")
+            raise InputError(
+                f"position must be left out for a model that names a class, got {self.position}."
+            )
         self._place = self._row
         if self.loss is None:
             self.loss = self._predicts_next()
         elif self.loss and not self._predicts_next():
-            raise InputError("loss must be asked of a model that predicts its next token, got one that does not.")
+            raise InputError(
+                "loss must be asked of a model that predicts its next token, got one that does not."
+            )
         self._asked = None
         if self.of is not None:
             row = logits[:, self._row : self._row + 1] if logits.ndim == 3 else logits
@@ -182,10 +199,14 @@ class Question:
         """Return the position whose logits are read."""
         n = self._n_rows
         if self.position is None:
-            masked = [] if ids is None or mask is None else (ids == mask).nonzero().flatten().tolist()
+            masked = (
+                [] if ids is None or mask is None else (ids == mask).nonzero().flatten().tolist()
+            )
             return masked[0] if masked and masked[0] < n else n - 1
         if not -n <= self.position < n:
-            raise InputError(f"position must be 0 to {n - 1}, got {self.position}. Choose a position of the text.")
+            raise InputError(
+                f"position must be 0 to {n - 1}, got {self.position}. Choose a position of the text."
+            )
         return self.position % n
 
     def _ids(self) -> Any:
@@ -198,7 +219,12 @@ class Question:
 
     def _predicts_next(self) -> bool:
         """Return whether no row of the stream that gives the logits sees a later position."""
-        if self._kind != "token" or self._ids() is None or len(self._ids()) != self._n_rows or self._n_rows < 2:
+        if (
+            self._kind != "token"
+            or self._ids() is None
+            or len(self._ids()) != self._n_rows
+            or self._n_rows < 2
+        ):
             return False
         own = [x for x in self.seen.layers if x.kind == "self" and x.n_queries == self._n_rows]
         return bool(own) and not to_numpy(own[-1].weights_for(rows=[0]))[:, 0, 1:].any()
@@ -208,7 +234,9 @@ class Question:
         if callable(self.of):
             value = self.of(_item(output, item, batch))
             if getattr(value, "numel", lambda: 1)() != 1:
-                raise InputError(f"of must give one number, got shape {tuple(value.shape)}. Sum it.")
+                raise InputError(
+                    f"of must give one number, got shape {tuple(value.shape)}. Sum it."
+                )
             return Prediction("score", score=float(value))
         logits = output.logits[item]
         loss = None
@@ -234,7 +262,13 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     """Return all tensors of what a model takes or gives."""
     if isinstance(value, torch.Tensor):
         return [value]
-    parts = value.values() if hasattr(value, "keys") else value if isinstance(value, list | tuple) else ()
+    parts = (
+        value.values()
+        if hasattr(value, "keys")
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
     return [tensor for part in parts for tensor in _tensors(part)]
 
 

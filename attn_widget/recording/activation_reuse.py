@@ -100,7 +100,9 @@ def repeated(value: Any, batch: int) -> Any:
     if isinstance(value, torch.Tensor):
         one = value.ndim > 0 and value.shape[0] == 1
         return value.repeat(batch, *[1] * (value.ndim - 1)) if one else value.clone()
-    if dataclasses.is_dataclass(value) and isinstance(value, Mapping):  # the outputs of transformers
+    if dataclasses.is_dataclass(value) and isinstance(
+        value, Mapping
+    ):  # the outputs of transformers
         return type(value)(**{name: repeated(part, batch) for name, part in value.items()})
     if isinstance(value, Mapping):
         return {name: repeated(part, batch) for name, part in value.items()}

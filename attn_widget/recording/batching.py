@@ -47,7 +47,11 @@ class RunsMany:
             found: dict[int, Any] = {}
             ready = {}
             for i, text in enumerate(texts):
-                two = isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text)
+                two = (
+                    isinstance(text, tuple)
+                    and len(text) == 2
+                    and all(isinstance(part, str) for part in text)
+                )
                 try:
                     ready[i] = self._ready(*text) if two else self._ready(text)
                 except InputError as error:
@@ -66,13 +70,18 @@ class RunsMany:
         pad = getattr(ready[0][1]["tokenizer"], "pad_token_id", None)
         inputs = _padded([one for one, _ in ready], 0 if pad is None else pad)
         recorder = Recorder(
-            self.model, self.weights, keep_graph=False, expected=sum(map(interface.routes, self.model.modules()))
+            self.model,
+            self.weights,
+            keep_graph=False,
+            expected=sum(map(interface.routes, self.model.modules())),
         )
         call = describe(self.model, inputs)
         with recording(self.model, recorder, call):
             output = call.run()
         if not recorder.records:
-            raise NoAttentionError(f"model must take a softmax of q·kᵀ somewhere, got none in {self.name}.")
+            raise NoAttentionError(
+                f"model must take a softmax of q·kᵀ somewhere, got none in {self.name}."
+            )
         logits = output.get("logits") if hasattr(output, "get") else getattr(output, "logits", None)
         read = {record.name for record in recorder.records}
         missing = [path for path in recorder.unreadable if path not in read]
@@ -81,12 +90,18 @@ class RunsMany:
             source = options.get("source", ())
             tokens = token_makers.from_encoding(options["tokenizer"], one, source=source)
             given = describe(self.model, inputs, tokens=tokens, item=item)
-            captures.append(assemble(recorder.records, given, model_name=self.name, logits=logits, missing=missing))
+            captures.append(
+                assemble(
+                    recorder.records, given, model_name=self.name, logits=logits, missing=missing
+                )
+            )
         return captures
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: the model and its tokenizer, no lock and nothing remembered."""
-        return {name: value for name, value in vars(self).items() if name not in ("lock", "_remembered")}
+        return {
+            name: value for name, value in vars(self).items() if name not in ("lock", "_remembered")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, lock=threading.RLock(), _remembered=OrderedDict())
@@ -118,7 +133,10 @@ def _padded(items: Sequence[Any], pad: int) -> dict[str, torch.Tensor]:
     fill = {"input_ids": pad, "attention_mask": 0, "token_type_ids": 0}
     return {
         name: torch.cat(
-            [torch.nn.functional.pad(one[name], (0, n - one[name].shape[-1]), value=fill[name]) for one in items]
+            [
+                torch.nn.functional.pad(one[name], (0, n - one[name].shape[-1]), value=fill[name])
+                for one in items
+            ]
         )
         for name in items[0]
     }

@@ -104,22 +104,37 @@ def capture(
     (3, 2, 4, 4)
     """
     if not isinstance(model, torch.nn.Module):
-        raise InputError(f"model must be a torch.nn.Module, got {type(model).__name__}. Load the model first.")
+        raise InputError(
+            f"model must be a torch.nn.Module, got {type(model).__name__}. Load the model first."
+        )
     if weights not in (True, False, "auto"):
-        raise InputError(f'weights must be True, False or "auto", got {weights!r}. Choose one of these.')
+        raise InputError(
+            f'weights must be True, False or "auto", got {weights!r}. Choose one of these.'
+        )
     _refuse_compiled(model)
     call = describe(
-        model, inputs, tokens=tokens, tokenizer=tokenizer, item=item, window=window, source=source, seconds=seconds
+        model,
+        inputs,
+        tokens=tokens,
+        tokenizer=tokenizer,
+        item=item,
+        window=window,
+        source=source,
+        seconds=seconds,
     )
     if keep_graph and (call.batch or 1) > 1:
-        raise InputError(f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone.")
+        raise InputError(
+            f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone."
+        )
     expected = sum(interface.routes(module) for module in model.modules())
     recorder = Recorder(model, weights, keep_graph=keep_graph, expected=expected)
     with recording(model, recorder, call, implied) as seen:
         output = call.run()
     if not recorder.records:
         raise NoAttentionError(_why_none(model, recorder, seen))
-    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    logits = (
+        output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    )
     read = {record.name for record in recorder.records}
     return assemble(
         recorder.records,
@@ -143,7 +158,12 @@ def recording(
     # and break its training later.
     grad = torch.enable_grad() if recorder.keep_graph else torch.no_grad()
     with contextlib.ExitStack() as stack:
-        for part in (ONE_AT_A_TIME, _evaluating(model), recorder.watching(model), interface.routed(model, recorder)):
+        for part in (
+            ONE_AT_A_TIME,
+            _evaluating(model),
+            recorder.watching(model),
+            interface.routed(model, recorder),
+        ):
             stack.enter_context(part)
         stack.enter_context(laid_out(model, recorder, call.n_tokens))
         stack.enter_context(implying(model, recorder, implied))

@@ -101,9 +101,13 @@ def _layers(attention: Any) -> list[Any]:
             )
         attention = [_array(layer, i) for i, layer in enumerate(attention)]
     elif attention.ndim != 4:
-        raise InputError(f"attention must have 4 axes, got shape {tuple(attention.shape)}. Give {RANKS}.")
+        raise InputError(
+            f"attention must have 4 axes, got shape {tuple(attention.shape)}. Give {RANKS}."
+        )
     elif len(attention) == 0:
-        raise InputError(f"attention must hold at least one layer, got shape {tuple(attention.shape)}. Give {RANKS}.")
+        raise InputError(
+            f"attention must hold at least one layer, got shape {tuple(attention.shape)}. Give {RANKS}."
+        )
     layers = []
     for i, layer in enumerate(attention):
         shape = tuple(layer.shape)
@@ -112,7 +116,9 @@ def _layers(attention: Any) -> list[Any]:
                 f"attention must be of one item, got a batch of {shape[0]} at layer {i}. Choose one: layer[item]."
             )
         if layer.ndim not in (3, 4) or 0 in shape:
-            raise InputError(f"attention must be {RANKS}, got shape {shape} at layer {i}. Reshape it.")
+            raise InputError(
+                f"attention must be {RANKS}, got shape {shape} at layer {i}. Reshape it."
+            )
         layers.append(layer[0] if layer.ndim == 4 else layer)
     return layers
 
@@ -120,7 +126,9 @@ def _layers(attention: Any) -> list[Any]:
 def _array(layer: Any, i: int) -> Any:
     """Return one layer as an array; arrays unchanged."""
     if layer is None:
-        raise InputError(f"attention must hold an array per layer, got None at layer {i}. Leave that layer out.")
+        raise InputError(
+            f"attention must hold an array per layer, got None at layer {i}. Leave that layer out."
+        )
     if hasattr(layer, "shape"):
         return layer
     try:
@@ -139,11 +147,15 @@ def _check(layer: Any, i: int, first: Any) -> None:
             f"after {tuple(first.shape)[1:]}. Give each size as a capture of its own."
         )
     if _dtype(layer) not in TOLERANCE:
-        raise InputError(f"attention must be floating point, got {_dtype(layer)} at layer {i}. Convert it first.")
+        raise InputError(
+            f"attention must be floating point, got {_dtype(layer)} at layer {i}. Convert it first."
+        )
     values = to_numpy(layer)
     if not np.isfinite(values).all():
         at = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(f"attention must be finite, got {values[tuple(at)]} at {_where(i, at)}. Look where it arose.")
+        raise InputError(
+            f"attention must be finite, got {values[tuple(at)]} at {_where(i, at)}. Look where it arose."
+        )
     if (values < 0).any():
         at = np.argwhere(values < 0)[0]
         raise InputError(
@@ -163,7 +175,9 @@ def _check(layer: Any, i: int, first: Any) -> None:
 def _where(layer: int, at: Any) -> str:
     """Return a place in words."""
     names = ("head", "row", "key")
-    return ", ".join([f"layer {layer}", *(f"{name} {int(i)}" for name, i in zip(names, at, strict=False))])
+    return ", ".join(
+        [f"layer {layer}", *(f"{name} {int(i)}" for name, i in zip(names, at, strict=False))]
+    )
 
 
 def _dtype(array: Any) -> str:
@@ -176,7 +190,9 @@ def _tokens(argument: str, given: Any, n: int) -> Tokens:
     if given is None:
         return positions(n)
     if isinstance(given, str):
-        raise InputError(f"{argument} must be one label per position, got the text {given!r}. Give a list of labels.")
+        raise InputError(
+            f"{argument} must be one label per position, got the text {given!r}. Give a list of labels."
+        )
     found = given if isinstance(given, Tokens) else labels(given)
     if len(found) != n:
         axis = "queries" if argument == "tokens" else "keys"

@@ -79,14 +79,18 @@ class Generates:
         """
         settings = _settings(self.model, max_new_tokens, top, options)
         with self.lock:
-            ready = prepare(self.model, self.tokenizer, prompt, images=images, sampling_rate=sampling_rate)
+            ready = prepare(
+                self.model, self.tokenizer, prompt, images=images, sampling_rate=sampling_rate
+            )
             inputs = self._placed(ready.inputs)
             known = dict(ready.options)
             image = known.pop("image", None)
             known.setdefault("tokenizer", getattr(self.tokenizer, "tokenizer", self.tokenizer))
             call = describe(self.model, inputs, **known)
             if (call.batch or 1) > 1:
-                raise InputError(f"prompt must be one text to write after, got {call.batch}. Give one.")
+                raise InputError(
+                    f"prompt must be one text to write after, got {call.batch}. Give one."
+                )
             n_prompt = 0 if is_encoder_decoder(self.model) else (call.n_tokens or 0)
             if n_prompt:
                 check_length(self.model, n_prompt + max_new_tokens, "prompt and max_new_tokens")
@@ -97,14 +101,22 @@ class Generates:
             ids = torch.cat(writer.fed, dim=1)
             tokenizer = known["tokenizer"]
             if n_prompt:
-                text = tokenizer.decode(ids[0], clean_up_tokenization_spaces=False) if tokenizer is not None else ""
+                text = (
+                    tokenizer.decode(ids[0], clean_up_tokenization_spaces=False)
+                    if tokenizer is not None
+                    else ""
+                )
                 tokens = from_encoding(tokenizer, {"input_ids": ids})
                 new = len(tokens) - n_prompt
-                known["tokens"] = replace(tokens, segments=(0,) * n_prompt + (1,) * new, spans=(), source=(text,))
+                known["tokens"] = replace(
+                    tokens, segments=(0,) * n_prompt + (1,) * new, spans=(), source=(text,)
+                )
                 final = {"input_ids": ids}
             else:
                 final = {**{name: inputs[name] for name in inputs}, "decoder_input_ids": ids}
-            seen = assemble(records, describe(self.model, final, **known), model_name=self.name, image=image)
+            seen = assemble(
+                records, describe(self.model, final, **known), model_name=self.name, image=image
+            )
             return replace(seen, answers=True, steps=writer.steps(ids, result, tokenizer))
 
 
@@ -134,7 +146,9 @@ class _Writer(Recorder):
         if self.here():
             ids = next((kwargs[name] for name in FED if kwargs.get(name) is not None), None)
             if ids is None or len(ids) != 1:
-                raise InputError("generate must follow one sequence of ids, got another input. Write one at a time.")
+                raise InputError(
+                    "generate must follow one sequence of ids, got another input. Write one at a time."
+                )
             n_known = sum(part.shape[1] for part in self.fed)
             self.fed.append(ids[:, n_known:] if ids.shape[1] > n_known and self.fed else ids)
             self._calls = {}
@@ -163,7 +177,9 @@ class _Writer(Recorder):
         out = []
         for (name, _), parts in self.parts.items():
             if len(parts) not in (1, n_steps):
-                raise InputError(f"generate must run the same attentions at every step, got others at {name}.")
+                raise InputError(
+                    f"generate must run the same attentions at every step, got others at {name}."
+                )
             if len(parts) == n_steps and parts[0].shape[2] == n_first:
                 light(parts[-1], keep=True)
                 out.append(stitched(parts, n_first))
@@ -180,7 +196,11 @@ class _Writer(Recorder):
         chosen.append(int(result[0, ids.shape[1]]) if told else int(self.likely[-1][1][0]))
 
         def named(i: int) -> str:
-            return str(i) if tokenizer is None else tokenizer.decode([i], clean_up_tokenization_spaces=False)
+            return (
+                str(i)
+                if tokenizer is None
+                else tokenizer.decode([i], clean_up_tokenization_spaces=False)
+            )
 
         first = self.fed[0].shape[1] - 1
         return tuple(
@@ -198,20 +218,34 @@ class _Writer(Recorder):
 def _settings(model: Any, max_new_tokens: int, top: int, options: dict[str, Any]) -> Any:
     """Return the model's generation settings with these options, every one checked."""
     if not hasattr(model, "generate") or getattr(model, "generation_config", None) is None:
-        raise InputError(f"model must be able to write, got {type(model).__name__}. Load it with its language head.")
+        raise InputError(
+            f"model must be able to write, got {type(model).__name__}. Load it with its language head."
+        )
     if hasattr(model, "can_generate") and not model.can_generate():
-        raise InputError(f"model must be able to write, got {type(model).__name__}. Load it with its language head.")
+        raise InputError(
+            f"model must be able to write, got {type(model).__name__}. Load it with its language head."
+        )
     for name, value in (("max_new_tokens", max_new_tokens), ("top", top)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise InputError(f"{name} must be 1 or more, got {value!r}. Give a number of tokens.")
     settings = copy.deepcopy(model.generation_config)
     for name, value in options.items():
         if not hasattr(settings, name):
-            raise InputError(f"options must be names of the generation config, got {name!r}. Check the spelling.")
+            raise InputError(
+                f"options must be names of the generation config, got {name!r}. Check the spelling."
+            )
         if name in ("num_beams", "num_return_sequences") and value not in (None, 1):
-            raise InputError(f"{name} must be 1: a capture follows one sequence, got {value}. Leave it out.")
+            raise InputError(
+                f"{name} must be 1: a capture follows one sequence, got {value}. Leave it out."
+            )
     # One step more than tokens: the last token has a row too, and what it would be followed by is known.
     settings.update(
-        **{**GREEDY, **options, "max_new_tokens": max_new_tokens + 1, "max_length": None, "use_cache": True}
+        **{
+            **GREEDY,
+            **options,
+            "max_new_tokens": max_new_tokens + 1,
+            "max_length": None,
+            "use_cache": True,
+        }
     )
     return settings

@@ -31,7 +31,9 @@ Of = int | str | Callable[[Any], Any] | None
 class Explains:
     """The part of a runner that asks why."""
 
-    def gradients(self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any) -> Capture:
+    def gradients(
+        self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any
+    ) -> Capture:
         """Return the capture of a text with the gradient of one score by every layer's attention.
 
         ``gradient = ∂ score / ∂ attention``, the attention of all layers taken as free.
@@ -64,7 +66,9 @@ class Explains:
         with self.lock, _output_of(self.model) as seen:
             capture = self.run(text, pair, keep_graph=True, weights=True, **options)
             score = self._score(seen[-1], of)
-            found = torch.autograd.grad(score, [layer.weights for layer in capture.layers], allow_unused=True)
+            found = torch.autograd.grad(
+                score, [layer.weights for layer in capture.layers], allow_unused=True
+            )
         if all(gradient is None for gradient in found):
             raise InputError(
                 f"of must depend on the model's attention, got {of!r}. Name a class, a token, or a function."
@@ -75,7 +79,9 @@ class Explains:
         )
         logits = capture.logits
         return dataclasses.replace(
-            capture, layers=layers, logits=logits.detach() if isinstance(logits, torch.Tensor) else logits
+            capture,
+            layers=layers,
+            logits=logits.detach() if isinstance(logits, torch.Tensor) else logits,
         )
 
     def input_gradients(
@@ -134,9 +140,14 @@ class Explains:
         """
         tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
         names = ("mask_token_id", "unk_token_id", "eos_token_id")
-        blank = next((i for i in (blank, *(getattr(tokenizer, n, None) for n in names)) if i is not None), None)
+        blank = next(
+            (i for i in (blank, *(getattr(tokenizer, n, None) for n in names)) if i is not None),
+            None,
+        )
         if blank is None:
-            raise InputError("blank must be given, got None from a tokenizer without one. Say which id stands in.")
+            raise InputError(
+                "blank must be given, got None from a tokenizer without one. Say which id stands in."
+            )
         with self.lock, torch.no_grad(), _output_of(self.model) as seen:
             inputs = self._placed(_prepared(self, text, pair))
             if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
@@ -165,10 +176,14 @@ class Explains:
             tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
             ids = tokenizer(of, add_special_tokens=False)["input_ids"]
             if len(ids) != 1:
-                raise InputError(f"of must be one token, got {of!r}, which is {len(ids)}. Give one token, or its id.")
+                raise InputError(
+                    f"of must be one token, got {of!r}, which is {len(ids)}. Give one token, or its id."
+                )
             of = ids[0]
         if not 0 <= of < len(logits):
-            raise InputError(f"of must be 0 to {len(logits) - 1}, got {of}. Choose a class or token that exists.")
+            raise InputError(
+                f"of must be 0 to {len(logits) - 1}, got {of}. Choose a class or token that exists."
+            )
         return of
 
     def _score(self, output: Any, of: Of) -> torch.Tensor:
@@ -176,7 +191,9 @@ class Explains:
         named = self._named(output, of)
         score = named(output) if callable(named) else logits_of(output)[named]
         if not isinstance(score, torch.Tensor) or score.numel() != 1:
-            raise InputError(f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it.")
+            raise InputError(
+                f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it."
+            )
         return score.reshape(())
 
     def _values(self, output: Any, of: Of) -> list[float]:
@@ -210,7 +227,9 @@ def _at_once(output: Any, of: Of, n_tokens: int) -> int:
 
 def _plain(layer: Any, gradient: torch.Tensor) -> Any:
     """Return a layer without a graph, its gradient beside it."""
-    parts = {name: getattr(layer, name) for name in ("weights", "q", "k", "v", "mask", "bias", "sinks")}
+    parts = {
+        name: getattr(layer, name) for name in ("weights", "q", "k", "v", "mask", "bias", "sinks")
+    }
     plain = {name: part.detach() for name, part in parts.items() if isinstance(part, torch.Tensor)}
     return dataclasses.replace(layer, **plain, gradient=gradient.detach())
 

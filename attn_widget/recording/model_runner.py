@@ -123,7 +123,13 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
         """
         with self.lock:
             key = self._key(
-                text, pair, target=target, truncate=truncate, images=images, max_new_tokens=max_new_tokens, **options
+                text,
+                pair,
+                target=target,
+                truncate=truncate,
+                images=images,
+                max_new_tokens=max_new_tokens,
+                **options,
             )
             seen = self._recalled(key)
             if seen is not None:
@@ -152,10 +158,20 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
     ) -> tuple[Any, dict[str, Any]]:
         """Return what the model is called with, and what `capture` should know of it; arguments as in run."""
         ready = prepare(
-            self.model, self.tokenizer, text, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
+            self.model,
+            self.tokenizer,
+            text,
+            pair,
+            truncate=truncate,
+            images=images,
+            sampling_rate=sampling_rate,
         )
         inputs = self._placed(ready.inputs)
-        if is_encoder_decoder(self.model) and hasattr(inputs, "keys") and "decoder_input_ids" not in inputs:
+        if (
+            is_encoder_decoder(self.model)
+            and hasattr(inputs, "keys")
+            and "decoder_input_ids" not in inputs
+        ):
             inputs["decoder_input_ids"] = self._decoder_ids(inputs, target, max_new_tokens)
         defaults = {"tokenizer": getattr(self.tokenizer, "tokenizer", self.tokenizer)}
         defaults |= {"weights": self.weights, "name": self.name}
@@ -169,7 +185,9 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
         if not isinstance(target, str):
             return torch.as_tensor(target, device=place).reshape(1, -1)
         tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
-        ids = tokenizer(text_target=target, return_tensors="pt", verbose=False)["input_ids"].to(place)
+        ids = tokenizer(text_target=target, return_tensors="pt", verbose=False)["input_ids"].to(
+            place
+        )
         check_ids(self.model, ids, tokenizer)
         return self._started(ids)
 
@@ -183,7 +201,13 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
     def _write(self, inputs: Any, max_new_tokens: int) -> torch.Tensor:
         """Return the ids that the model writes, greedily."""
         settings = copy.deepcopy(self.model.generation_config)
-        greedy = {"do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None}
+        greedy = {
+            "do_sample": False,
+            "num_beams": 1,
+            "temperature": None,
+            "top_p": None,
+            "top_k": None,
+        }
         settings.update(max_new_tokens=max_new_tokens, max_length=None, **greedy)
         with torch.no_grad():
             return self.model.generate(**inputs, generation_config=settings)
@@ -226,7 +250,11 @@ class ModelRunner(Explains, Ablates, Generates, RunsMany):
         text, target = given["text"], given["target"]
         listed = isinstance(text, list) and all(isinstance(part, int | str) for part in text)
         # A graph is not remembered: it holds far more than the capture, and its gradients are asked once.
-        plain = (listed or isinstance(text, str)) and given["images"] is None and not given.get("keep_graph")
+        plain = (
+            (listed or isinstance(text, str))
+            and given["images"] is None
+            and not given.get("keep_graph")
+        )
         if not plain or not (target is None or isinstance(target, str)):
             return None
         return _key_of(given), self._state()

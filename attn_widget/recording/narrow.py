@@ -18,11 +18,19 @@ from attn_widget.recording.head_mask import Switches
 
 
 @contextlib.contextmanager
-def narrowed(model: torch.nn.Module, switches: Switches, attentions: int, row: int, rows: int) -> Iterator[None]:
+def narrowed(
+    model: torch.nn.Module, switches: Switches, attentions: int, row: int, rows: int
+) -> Iterator[None]:
     """Leave out such products while a pass of so many attentions runs; every forward is as before after it."""
-    modules = [m for m in model.modules() if not m._modules and getattr(getattr(m, "weight", None), "ndim", 0) == 2]
+    modules = [
+        m
+        for m in model.modules()
+        if not m._modules and getattr(getattr(m, "weight", None), "ndim", 0) == 2
+    ]
     items = len(switches.off)
-    first = min((min(one) for one in switches.off if one), default=-1)  # attention in which items begin to differ
+    first = min(
+        (min(one) for one in switches.off if one), default=-1
+    )  # attention in which items begin to differ
 
     def stand_in(own: Callable[..., Any]) -> Callable[..., Any]:
         def forward(*args: Any, **kwargs: Any) -> Any:

@@ -47,7 +47,11 @@ def recompute(
     q, k = layer.q, layer.k
     if heads is not None:  # heads of one group need not come together: each brings its own keys
         q, k, groups = q[list(heads)], k[[head // groups for head in heads]], 1
-    wanted = torch.arange(layer.n_queries) if rows is None else torch.as_tensor(list(rows), dtype=torch.long)
+    wanted = (
+        torch.arange(layer.n_queries)
+        if rows is None
+        else torch.as_tensor(list(rows), dtype=torch.long)
+    )
     wanted = wanted.to(q.device)
     weights = q.new_zeros(len(q), len(wanted), layer.n_keys)
     block = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, len(q) * layer.n_keys * 4)))
@@ -57,8 +61,12 @@ def recompute(
         seen = int(part.max()) + 1 if layer.causal and layer.mask is None else layer.n_keys
         seen = min(seen, layer.n_keys)
         grouped = q[:, part].reshape(len(k), groups * len(part), -1)
-        scores = (grouped @ k[:, :seen].transpose(-1, -2)).reshape(len(q), len(part), seen) * layer.scaling
-        mask, bias, softcap, sinks = _extras(layer, slice(None) if heads is None else list(heads), part, seen)
+        scores = (grouped @ k[:, :seen].transpose(-1, -2)).reshape(
+            len(q), len(part), seen
+        ) * layer.scaling
+        mask, bias, softcap, sinks = _extras(
+            layer, slice(None) if heads is None else list(heads), part, seen
+        )
         weights[:, start : start + block, :seen] = softmax_rows(scores, mask, bias, softcap, sinks)
     return weights
 
@@ -106,7 +114,9 @@ def triangle(
     return allowed
 
 
-def plain_weights(record: Any, rows: Any = slice(None)) -> Float[torch.Tensor, "batch head query key"]:
+def plain_weights(
+    record: Any, rows: Any = slice(None)
+) -> Float[torch.Tensor, "batch head query key"]:
     """Return the attention ``(batch, head, row, key)`` of a whole record, by the plain formula."""
     groups = record.shape[1] // record.k.shape[1]
     k = record.k.repeat_interleave(groups, 1) if groups > 1 else record.k

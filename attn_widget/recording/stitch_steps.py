@@ -33,7 +33,9 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
             f"generate must follow one sequence, got {first.shape[0]} at {first.name}. Write one at a time."
         )
     n_rows = n_first + len(parts) - 1
-    cross = first.cross or (all(part.shape[3] == first.shape[3] for part in parts[1:]) and first.shape[3] != n_first)
+    cross = first.cross or (
+        all(part.shape[3] == first.shape[3] for part in parts[1:]) and first.shape[3] != n_first
+    )
     n_keys = first.shape[3] if cross else n_rows
     shape = (1, first.shape[1], n_rows, n_keys)
     stops = [n_first + i for i in range(len(parts))]
@@ -42,7 +44,9 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
     def rows(of: Sequence[torch.Tensor | None], empty: Any) -> Any:
         """Put the new rows of every step's term where they belong; keys that had not been there are empty."""
         heads = max(part.shape[1] for part in of if part is not None)
-        whole = next(part for part in of if part is not None).new_full((1, heads, n_rows, n_keys), empty)
+        whole = next(part for part in of if part is not None).new_full(
+            (1, heads, n_rows, n_keys), empty
+        )
         for part, record, stop, new in zip(of, parts, stops, fresh, strict=True):
             if part is not None:
                 # A window of the cache holds the last keys only; a cache of fixed length holds more than there are.
@@ -53,8 +57,16 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
                 whole[:, :, stop - new : stop, start : start + width] = new_rows[..., :width]
         return whole
 
-    weights = None if any(part.weights is None for part in parts) else rows([p.weights for p in parts], 0.0)
-    whole_keys = last.k is not None and last.k.shape[2] == n_keys and all(part.q is not None for part in parts)
+    weights = (
+        None
+        if any(part.weights is None for part in parts)
+        else rows([p.weights for p in parts], 0.0)
+    )
+    whole_keys = (
+        last.k is not None
+        and last.k.shape[2] == n_keys
+        and all(part.q is not None for part in parts)
+    )
     if weights is None and not whole_keys:
         raise InputError(
             f"weights must be kept where not all keys are, got neither at {first.name}. Pass weights=True."
@@ -63,7 +75,9 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
     return dataclasses.replace(
         first,
         shape=shape,
-        q=torch.cat([p.q[:, :, -new:] for p, new in zip(parts, fresh, strict=True)], 2) if whole_keys else None,
+        q=torch.cat([p.q[:, :, -new:] for p, new in zip(parts, fresh, strict=True)], 2)
+        if whole_keys
+        else None,
         k=last.k if whole_keys else None,
         v=last.v if whole_keys else None,
         weights=weights,

@@ -24,7 +24,9 @@ class Step:
     token: str
     id: int
     probability: float
-    top: tuple[tuple[str, float], ...]  # the likeliest tokens, each with its probability, likeliest first
+    top: tuple[
+        tuple[str, float], ...
+    ]  # the likeliest tokens, each with its probability, likeliest first
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,19 @@ class Capture:
     model_name: str = ""
     dtype: str = "float32"
     image: Any = None  # (row, column, rgb) uint8, when the input was a picture
-    logits: Any = None  # (query, class) or (class,), as the model returned them; None where it has no head
-    missing: tuple[str, ...] = ()  # modules that attended in a layout that holds no one weight per query and key
+    logits: Any = (
+        None  # (query, class) or (class,), as the model returned them; None where it has no head
+    )
+    missing: tuple[
+        str, ...
+    ] = ()  # modules that attended in a layout that holds no one weight per query and key
     answers: bool = False  # the model gave logits, kept or not
-    steps: tuple[Step, ...] = ()  # of a text that the model wrote; the last one's token ended it and is no row
-    drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(default_factory=lambda: MappingProxyType({}))
+    steps: tuple[
+        Step, ...
+    ] = ()  # of a text that the model wrote; the last one's token ended it and is no row
+    drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     # group -> layers and heads that pictures of all heads are limited to; all of them in a group that is not named
 
     def __repr__(self) -> str:
@@ -88,7 +98,9 @@ class Capture:
             return next(iter(groups.values()))
         if attention not in groups:
             known = ", ".join(groups)
-            raise InputError(f"attention must be one of {known}, got {attention!r}. Choose one of these.")
+            raise InputError(
+                f"attention must be one of {known}, got {attention!r}. Choose one of these."
+            )
         return groups[attention]
 
     def axes(self, attention: str | None = None) -> tuple[Tokens, Tokens]:

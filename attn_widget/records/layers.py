@@ -32,16 +32,24 @@ class LayerAttention:
     mask: Any = None  # additive or boolean, broadcasts to (head, query, key); None with causal=True: the triangle
     causal: bool = False
     bias: Any = None  # additive, broadcasts to (head, query, key)
-    bias_kind: str | None = None  # "position" or "content": what the part of the scores that is not q·kᵀ is
+    bias_kind: str | None = (
+        None  # "position" or "content": what the part of the scores that is not q·kᵀ is
+    )
     softcap: float | None = None
     sinks: Any = None  # (head,)
     window: int | None = None
     gradient: Any = None  # (head, query, key)
     output_projection: Any = None  # (head, channel, model channel), where it was found
-    recompute: Callable[..., Any] | None = field(default=None, repr=False)  # (layer, heads, rows) -> weights
-    row_tolerance: float = 1e-4  # how far above 1 a row may sum: 1e-4 for float32, 2e-2 for bfloat16
+    recompute: Callable[..., Any] | None = field(
+        default=None, repr=False
+    )  # (layer, heads, rows) -> weights
+    row_tolerance: float = (
+        1e-4  # how far above 1 a row may sum: 1e-4 for float32, 2e-2 for bfloat16
+    )
 
-    def weights_for(self, heads: Sequence[int] | None = None, rows: Sequence[int] | None = None) -> Any:
+    def weights_for(
+        self, heads: Sequence[int] | None = None, rows: Sequence[int] | None = None
+    ) -> Any:
         """Return attention ``(head, query, key)`` of the chosen heads and query rows, kept or recomputed.
 
         Raises
@@ -53,18 +61,24 @@ class LayerAttention:
         rows = _indices("rows", rows, self.n_queries)
         if self.weights is not None:
             kept = self.weights
-            if heads is not None:  # one head is a view: a copy of a long text's head takes longer than drawing it
+            if (
+                heads is not None
+            ):  # one head is a view: a copy of a long text's head takes longer than drawing it
                 kept = kept[heads[0] : heads[0] + 1] if len(heads) == 1 else kept[heads]
             return kept if rows is None else kept[:, rows]
         if self.recompute is None:
-            raise InputError(f"weights must have been recorded or be recomputable, got neither at {self.name}.")
+            raise InputError(
+                f"weights must have been recorded or be recomputable, got neither at {self.name}."
+            )
         return self.recompute(self, heads, rows)
 
     def __repr__(self) -> str:
         """Return one line of what it is: the numbers would fill a page."""
         held = "recomputed when asked" if self.weights is None else "kept"
         shape = (self.n_heads, self.n_queries, self.n_keys)
-        return f"<LayerAttention {self.name}: {self.kind}, layer {self.layer}, weights {shape} {held}>"
+        return (
+            f"<LayerAttention {self.name}: {self.kind}, layer {self.layer}, weights {shape} {held}>"
+        )
 
     def head_output(self, head: int) -> Any:
         """Return ``weights @ v`` of one head, ``(query, channel)``: what it writes before the output projection."""

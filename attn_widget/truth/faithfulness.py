@@ -69,11 +69,18 @@ class Faithfulness:
         pyplot.close(figure)  # a notebook would draw it twice
         layers = np.arange(self.mean.shape[-1])
         for r, (axes, reference) in enumerate(zip(panels[0], self.references, strict=True)):
-            for method, mean, deviation in zip(self.methods, self.mean[r], self.deviation[r], strict=True):
+            for method, mean, deviation in zip(
+                self.methods, self.mean[r], self.deviation[r], strict=True
+            ):
                 (line,) = axes.plot(layers, mean, marker="o", label=method)
                 if self.n_texts > 1:
                     axes.fill_between(
-                        layers, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.12, linewidth=0
+                        layers,
+                        mean - deviation,
+                        mean + deviation,
+                        color=line.get_color(),
+                        alpha=0.12,
+                        linewidth=0,
                     )
             axes.axhline(0, color="0.7", linewidth=0.8)
             axes.set(title=reference.replace("_", " "), xlabel="layer", ylim=(-1, 1), xticks=layers)
@@ -87,11 +94,15 @@ class Faithfulness:
         for r, reference in enumerate(self.references):
             n_layers = self.mean.shape[-1]
             texts = f"{self.n_texts} text{'s' if self.n_texts != 1 else ''}"
-            lines.append(f"rank correlation with {reference.replace('_', ' ')}, {self.position}, {texts}")
+            lines.append(
+                f"rank correlation with {reference.replace('_', ' ')}, {self.position}, {texts}"
+            )
             lines.append(" " * width + "".join(f"{'layer ' + str(i):>14}" for i in range(n_layers)))
             for m, method in enumerate(self.methods):
                 cells = zip(self.mean[r, m], self.deviation[r, m], strict=True)
-                lines.append(f"{method:<{width}}" + "".join(f"{_cell(*cell):>14}" for cell in cells))
+                lines.append(
+                    f"{method:<{width}}" + "".join(f"{_cell(*cell):>14}" for cell in cells)
+                )
             lines.append("")
         return "\n".join(lines[:-1])
 
@@ -174,18 +185,27 @@ def faithfulness(
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
         raise InputError("text must hold at least one text, got none. Give a sentence.")
-    for name, known, given in (("methods", METHODS, methods), ("references", REFERENCES, references)):
+    for name, known, given in (
+        ("methods", METHODS, methods),
+        ("references", REFERENCES, references),
+    ):
         for one in given:
             if one not in known:
-                raise InputError(f"{name} must be among {', '.join(known)}, got {one!r}. Choose from these.")
+                raise InputError(
+                    f"{name} must be among {', '.join(known)}, got {one!r}. Choose from these."
+                )
     scores, position = [], ""
     for done, one in enumerate(texts):
         if progress is not None:
             progress(Progress("faithfulness", done, len(texts)))
-        table, position = _of_text(runner, one, methods, references, of, query, baseline, exclude_self)
+        table, position = _of_text(
+            runner, one, methods, references, of, query, baseline, exclude_self
+        )
         scores.append(table)
     stacked = np.stack(scores)
-    return Faithfulness(tuple(methods), tuple(references), stacked.mean(0), stacked.std(0), len(texts), position)
+    return Faithfulness(
+        tuple(methods), tuple(references), stacked.mean(0), stacked.std(0), len(texts), position
+    )
 
 
 def _of_text(
@@ -218,7 +238,10 @@ def _of_text(
             values = to_numpy(answer.values)[0]
             for r, name in enumerate(references):
                 out[r, m, layer] = spearman(values[kept], truth[name][kept])
-    return out, f"row {row if query is not None else ('of the last token' if causal else 'of the first token')}"
+    return (
+        out,
+        f"row {row if query is not None else ('of the last token' if causal else 'of the first token')}",
+    )
 
 
 def spearman(a: Float[np.ndarray, " token"], b: Float[np.ndarray, " token"]) -> float:

@@ -27,7 +27,12 @@ class FrontEnd:
         self._widget = widget
         self._answers = Answers(widget.send)
         # "detail" is a second picture beside the first: under its own name neither replaces the other.
-        self._table = {"hello": self._hello, "frame": self._frame, "detail": self._frame, "row": self._row}
+        self._table = {
+            "hello": self._hello,
+            "frame": self._frame,
+            "detail": self._frame,
+            "row": self._row,
+        }
         self._table |= {"ablate": self._ablate, "code": self._code}
         self._table |= {"region": self._region, "export": self._export}
         self._pages: set[str] = set()  # views in pages that said hello and not yet goodbye
@@ -64,7 +69,9 @@ class FrontEnd:
             self._answers.put(request)
 
     def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
-        raise InputError(f"name must be one of {', '.join(self._table)}. Reload the page: it is of another version.")
+        raise InputError(
+            f"name must be one of {', '.join(self._table)}. Reload the page: it is of another version."
+        )
 
     def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
         return {"version": VERSION, "capture_id": self._widget.capture_id}
@@ -89,7 +96,9 @@ class FrontEnd:
         queries, keys = Drawing(self._widget._numbers, spec, data, _report).axes()
         axis = queries if side == "query" else keys
         if not isinstance(index, int) or not 0 <= index < len(axis):
-            raise InputError(f"index must be 0 to {len(axis) - 1}, got {index!r}. Ask for a row that is shown.")
+            raise InputError(
+                f"index must be 0 to {len(axis) - 1}, got {index!r}. Ask for a row that is shown."
+            )
         numbers = self._widget._numbers.line(spec, side, axis.positions[index])
         return row_frame(spec, numbers, queries, keys, side=side, index=index)
 
@@ -99,16 +108,22 @@ class FrontEnd:
         queries, keys = Drawing(self._widget._numbers, spec, data, report).axes()
         region = Region.parse(data, len(queries), len(keys))
         numbers = self._widget._numbers.line(spec, "query", members(queries, region.queries))
-        return region_frame(spec, cut(numbers, "key", members(keys, region.keys)), queries, keys, region)
+        return region_frame(
+            spec, cut(numbers, "key", members(keys, region.keys)), queries, keys, region
+        )
 
     def _ablate(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
         """Answer what the model says with one head off: its likeliest answers with and without it."""
         spec, widget = self._checked(data), self._widget
         if not widget.info["can_ablate"]:
-            raise InputError("runner must run a model that gives logits to switch heads off, got none. Use explore.")
+            raise InputError(
+                "runner must run a model that gives logits to switch heads off, got none. Use explore."
+            )
         capture, text, options = widget.capture, widget.text, {"pair": widget.pair or None}
         step = int(data.get("step", -1))
-        if capture.steps and len(capture.streams) == 1:  # the very tokens: decoded and read again they may be others
+        if (
+            capture.steps and len(capture.streams) == 1
+        ):  # the very tokens: decoded and read again they may be others
             text, options = list(capture.tokens.ids), {}
             options["position"] = capture.steps[step].position
         else:
@@ -118,16 +133,25 @@ class FrontEnd:
             attention=spec.attention, progress=lambda step: report(step, None), **options,
         )  # fmt: skip
         report(Progress("switching heads off", 1, 1), None)
-        return {"top": found.top(), "bits": found.divergence, "loss": found.loss, "position": found.before.position}
+        return {
+            "top": found.top(),
+            "bits": found.divergence,
+            "loss": found.loss,
+            "position": found.before.position,
+        }
 
     def _export(self, data: dict[str, Any], report: Report) -> File:
-        return file_of(self._widget, data.get("format"), data.get("theme"), lambda step: report(step, None))
+        return file_of(
+            self._widget, data.get("format"), data.get("theme"), lambda step: report(step, None)
+        )
 
     def _checked(self, data: dict[str, Any]) -> Spec:
         """Return the request's spec; one of a page that still shows another capture is refused, not drawn."""
         spec, widget = Spec.parse(data), self._widget
         if spec.capture_id != widget.capture_id:
-            raise InputError(f"capture_id must be {widget.capture_id}, got {spec.capture_id}. Ask again: it changed.")
+            raise InputError(
+                f"capture_id must be {widget.capture_id}, got {spec.capture_id}. Ask again: it changed."
+            )
         views = tuple(widget.views)
         checks.check("attention", spec.attention, widget.capture, widget.attention, views)
         for name in ("view", "method", "layer", "head", "residual", "reduce"):
@@ -138,7 +162,9 @@ class FrontEnd:
         widget, texts = self._widget, (data["text"], data["pair"])
         try:
             capture = widget._run(*texts)
-            report(Progress("running the model", 1, 1), None)  # a newer text may have come meanwhile
+            report(
+                Progress("running the model", 1, 1), None
+            )  # a newer text may have come meanwhile
         except Cancelled:
             raise
         except Exception as error:

@@ -17,7 +17,17 @@ from attn_widget.records import Attribution, most_heads
 from attn_widget.widget.widget import AttentionWidget
 
 LINKED = ("view", "attention", "layer", "head", "heads", "threshold", "theme")
-SHOWN = ("method", "layer", "head", "attention", "residual", "reduce", "normalise", "baseline", "capture_id")
+SHOWN = (
+    "method",
+    "layer",
+    "head",
+    "attention",
+    "residual",
+    "reduce",
+    "normalise",
+    "baseline",
+    "capture_id",
+)
 # Two pictures, and the one shown is that of the theme which the widgets above have found or were given.
 FOLLOWS = """<style>
 .attn-comparison:has(.attn-widget[data-theme=dark]) .attn-in-light { display: none !important }
@@ -49,10 +59,15 @@ class Comparison(ipywidgets.VBox):
             layout = {"max_width": "100%", "width": "max-content", "display": display}
             self._pictures[theme] = ipywidgets.Image(format="png", layout=layout)
             self._pictures[theme].add_class(f"attn-in-{theme}")
-        self._frame = ipywidgets.VBox([ipywidgets.HTML(FOLLOWS, layout={"display": "none"}), *self._pictures.values()])
+        self._frame = ipywidgets.VBox(
+            [ipywidgets.HTML(FOLLOWS, layout={"display": "none"}), *self._pictures.values()]
+        )
         self._said = ipywidgets.Label(layout={"display": "none"})
         sides = [
-            ipywidgets.VBox([ipywidgets.Label(self._title(w)), w], layout={"flex": "1 1 400px", "min_width": "0"})
+            ipywidgets.VBox(
+                [ipywidgets.Label(self._title(w)), w],
+                layout={"flex": "1 1 400px", "min_width": "0"},
+            )
             for w in (a, b)
         ]
         row = ipywidgets.HBox(sides, layout={"flex_flow": "row wrap", "grid_gap": "24px"})
@@ -75,9 +90,10 @@ class Comparison(ipywidgets.VBox):
             sides.append(
                 (
                     numbers,
-                    merge(numbers.values[:1], *(getattr(x, side) for x in (self.aligned_queries, self.aligned_keys)))[
-                        0
-                    ],
+                    merge(
+                        numbers.values[:1],
+                        *(getattr(x, side) for x in (self.aligned_queries, self.aligned_keys)),
+                    )[0],
                 )
             )
         (of_a, values_a), (of_b, values_b) = sides
@@ -108,7 +124,9 @@ class Comparison(ipywidgets.VBox):
 
     def _realign(self) -> None:
         """Check that the two can be compared, and find which rows stand for each other."""
-        self.aligned_queries, self.aligned_keys = alignments(self.a, self.b, self.a.attention, self.align)
+        self.aligned_queries, self.aligned_keys = alignments(
+            self.a, self.b, self.a.attention, self.align
+        )
 
     def _take(self, source: AttentionWidget, names: Any) -> None:
         """Set the other widget's traits as this one's."""
@@ -134,7 +152,10 @@ class Comparison(ipywidgets.VBox):
         mine, theirs = (rows.a, rows.b) if source is self.a else (rows.b, rows.a)
         pinned = set(change["new"])
         found = [
-            p for own, other in zip(mine.positions, theirs.positions, strict=True) if pinned & set(own) for p in other
+            p
+            for own, other in zip(mine.positions, theirs.positions, strict=True)
+            if pinned & set(own)
+            for p in other
         ]
         self._following = True
         try:
@@ -159,9 +180,20 @@ class Comparison(ipywidgets.VBox):
             self._frame.layout.display = "none"
             self._said.value, self._said.layout.display = error.message, None
             return
-        head = "" if " minus " in found.method or self.a.method == "rollout" else f" · head {self.a.head}"
-        left = [f"only in {n}: {', '.join(w)}" for n, w in (("a", self._only("a")), ("b", self._only("b"))) if w]
-        lines = [f"b minus a · layer {found.layer}{head} · {found.method} · {found.unit}", "; ".join(left)]
+        head = (
+            ""
+            if " minus " in found.method or self.a.method == "rollout"
+            else f" · head {self.a.head}"
+        )
+        left = [
+            f"only in {n}: {', '.join(w)}"
+            for n, w in (("a", self._only("a")), ("b", self._only("b")))
+            if w
+        ]
+        lines = [
+            f"b minus a · layer {found.layer}{head} · {found.method} · {found.unit}",
+            "; ".join(left),
+        ]
         axes = (self.aligned_queries.labels, self.aligned_keys.labels)
         for theme, picture in self._pictures.items():
             picture.value = difference_png(found.values, *axes, [x for x in lines if x], theme)
@@ -170,7 +202,10 @@ class Comparison(ipywidgets.VBox):
     def _only(self, side: str) -> tuple[str, ...]:
         """Return the words that have no counterpart."""
         return tuple(
-            dict.fromkeys(getattr(self.aligned_queries, f"only_{side}") + getattr(self.aligned_keys, f"only_{side}"))
+            dict.fromkeys(
+                getattr(self.aligned_queries, f"only_{side}")
+                + getattr(self.aligned_keys, f"only_{side}")
+            )
         )[:12]
 
     def _title(self, widget: AttentionWidget) -> str:
@@ -184,7 +219,9 @@ class Comparison(ipywidgets.VBox):
         return " · ".join(part for part in (name, model, source) if part)
 
 
-def alignments(a: AttentionWidget, b: AttentionWidget, attention: str, align: str) -> tuple[Alignment, Alignment]:
+def alignments(
+    a: AttentionWidget, b: AttentionWidget, attention: str, align: str
+) -> tuple[Alignment, Alignment]:
     """Return how the queries and the keys of two widgets stand for each other.
 
     Raises
@@ -194,11 +231,20 @@ def alignments(a: AttentionWidget, b: AttentionWidget, attention: str, align: st
     """
     if attention not in b.capture.groups:
         known = ", ".join(b.capture.groups)
-        raise InputError(f"b must have the attention of a, {attention}, got {known}. Compare models of one kind.")
+        raise InputError(
+            f"b must have the attention of a, {attention}, got {known}. Compare models of one kind."
+        )
     layers = [widget.capture.group(attention) for widget in (a, b)]
-    for what, counts in (("layers", [len(x) for x in layers]), ("heads", [most_heads(x) for x in layers])):
+    for what, counts in (
+        ("layers", [len(x) for x in layers]),
+        ("heads", [most_heads(x) for x in layers]),
+    ):
         if counts[0] != counts[1]:
-            raise InputError(f"b must have as many {what} as a, got {counts[1]} and {counts[0]}. Compare models alike.")
+            raise InputError(
+                f"b must have as many {what} as a, got {counts[1]} and {counts[0]}. Compare models alike."
+            )
     (queries_a, keys_a), (queries_b, keys_b) = (widget.capture.axes(attention) for widget in (a, b))
     queries = aligned(queries_a, queries_b, align)
-    return queries, queries if keys_a is queries_a and keys_b is queries_b else aligned(keys_a, keys_b, align)
+    return queries, queries if keys_a is queries_a and keys_b is queries_b else aligned(
+        keys_a, keys_b, align
+    )

@@ -82,7 +82,9 @@ class Exports:
         path.write_bytes(page.encode())  # as it is: no other line ends on other systems
         return path
 
-    def show_static(self: AttentionWidget, *, methods: Sequence[str] | None = None, max_bytes: int = MAX_BYTES) -> None:
+    def show_static(
+        self: AttentionWidget, *, methods: Sequence[str] | None = None, max_bytes: int = MAX_BYTES
+    ) -> None:
         """Show the picture in this cell so that the saved notebook has it: as PNG, then as a page that can be used.
 
         The page is one line of HTML, a sandboxed frame that runs its own script and can reach nothing else.
@@ -110,7 +112,9 @@ class Exports:
         from IPython.display import display
 
         if get_ipython() is None:
-            raise InputError("show_static must run in a notebook, got none. Write a file: w.to_html(path).")
+            raise InputError(
+                "show_static must run in a notebook, got none. Write a file: w.to_html(path)."
+            )
         still = snapshot.bundle(self)
         display(still, raw=True)
         # Progress is written where the page will stand: a bar would stay in the saved notebook.

@@ -50,9 +50,13 @@ def heads_figure(
     tiles: list[Tile] = []
     unit, causal = "share", True
     for i in layers:
-        wanted = range(group[i].n_heads) if heads is None else [h for h in heads if h < group[i].n_heads]
+        wanted = (
+            range(group[i].n_heads) if heads is None else [h for h in heads if h < group[i].n_heads]
+        )
         for head in wanted if spec.method in PER_HEAD else [0]:
-            numbers = numbers_of.whole(replace(spec, layer=i, head=head, view="matrix"), remember=False)
+            numbers = numbers_of.whole(
+                replace(spec, layer=i, head=head, view="matrix"), remember=False
+            )
             unit, causal = numbers.unit, causal and numbers.causal
             (cells,) = shrink(numbers.values, queries, keys, pool)
             tiles.append(Tile(group[i].layer, numbers.lanes[0], cells, numbers.saturation))
@@ -103,6 +107,16 @@ def _numbers(word: str, numbers: Sequence[int], n: int) -> str:
 def _method(spec: Spec) -> str:
     """Return the method and what of it is not as usual."""
     usual = Spec()
-    names = {"residual": "residual {:g}", "reduce": "{} over heads", "normalise": "rows divided by their sum"}
-    extra = [say.format(getattr(spec, n)) for n, say in names.items() if getattr(spec, n) != getattr(usual, n)]
-    return " · ".join([spec.method.replace("_", " "), *(extra if spec.method not in PER_HEAD else [])])
+    names = {
+        "residual": "residual {:g}",
+        "reduce": "{} over heads",
+        "normalise": "rows divided by their sum",
+    }
+    extra = [
+        say.format(getattr(spec, n))
+        for n, say in names.items()
+        if getattr(spec, n) != getattr(usual, n)
+    ]
+    return " · ".join(
+        [spec.method.replace("_", " "), *(extra if spec.method not in PER_HEAD else [])]
+    )

@@ -32,7 +32,9 @@ def static_html(
 ) -> str:
     """Return the interactive picture as one line of HTML, a sandboxed iframe that needs no kernel and no network."""
     title, height_px = _title(widget), _height_px(widget)
-    return _fitting(widget, lambda page: html.iframe(page, title, height_px), methods, max_bytes, progress)
+    return _fitting(
+        widget, lambda page: html.iframe(page, title, height_px), methods, max_bytes, progress
+    )
 
 
 def static_page(
@@ -71,23 +73,31 @@ def _fitting(
     """Return the page with the most in it that keeps below the size, in UTF-8, after wrapping."""
     for method in methods or ():
         if method not in METHODS:
-            raise InputError(f"methods must be among {', '.join(METHODS)}, got {method!r}. Check the spelling.")
+            raise InputError(
+                f"methods must be among {', '.join(METHODS)}, got {method!r}. Check the spelling."
+            )
     scripts = [code.text(name) for name in ("widget.js", "static.js")]
     title = _title(widget)
 
     def whole(data: str, notes: Sequence[str]) -> str:
         return wrapped(html.page(data, *scripts, title, notes))
 
-    room = (max_bytes - len(whole("", []).encode())) * 3 // 4  # base64 says three bytes in four letters
+    room = (
+        (max_bytes - len(whole("", []).encode())) * 3 // 4
+    )  # base64 says three bytes in four letters
     if room < 0:
-        raise InputError(f"max_bytes must leave room for the page's script, got {max_bytes}. Allow {MAX_BYTES}.")
+        raise InputError(
+            f"max_bytes must leave room for the page's script, got {max_bytes}. Allow {MAX_BYTES}."
+        )
     spec = widget._spec()
     neuron = neuron_of(widget._numbers, spec, room)
     stock = Stock(widget._numbers, spec, methods, progress or (lambda step: None))
     made: list[str] = []
 
     def fits(contents: Contents) -> bool:
-        data = payload(_state(widget, contents, stock.refused), widget._numbers, spec, contents, neuron)
+        data = payload(
+            _state(widget, contents, stock.refused), widget._numbers, spec, contents, neuron
+        )
         made[:] = [whole(data, _notes(widget, contents, stock.refused, neuron[0]))]
         return len(made[0].encode()) <= max_bytes
 
@@ -101,28 +111,49 @@ def _state(widget: AttentionWidget, contents: Contents, refused: dict[str, str])
     state = widget.get_state(sorted(names))
     groups = []
     for group in state["info"]["groups"]:
-        there = {p.header["method"] for p in contents.pieces if p.header["attention"] == group["name"]}
+        there = {
+            p.header["method"] for p in contents.pieces if p.header["attention"] == group["name"]
+        }
         if there:
             methods = [m for m in METHODS if m in there]
-            reasons = {m: refused.get(m, "not stored in this page") for m in METHODS if m not in there}
-            groups.append(group | {"methods": methods, "reasons": reasons | group.get("reasons", {})})
-    info = state["info"] | {"model": widget.capture.title, "can_run": False, "can_ablate": False, "groups": groups}
+            reasons = {
+                m: refused.get(m, "not stored in this page") for m in METHODS if m not in there
+            }
+            groups.append(
+                group | {"methods": methods, "reasons": reasons | group.get("reasons", {})}
+            )
+    info = state["info"] | {
+        "model": widget.capture.title,
+        "can_run": False,
+        "can_ablate": False,
+        "groups": groups,
+    }
     return state | {"info": info, "error": {}, "running": ""}
 
 
-def _notes(widget: AttentionWidget, contents: Contents, refused: dict[str, str], neuron: dict[str, Any]) -> list[str]:
+def _notes(
+    widget: AttentionWidget, contents: Contents, refused: dict[str, str], neuron: dict[str, Any]
+) -> list[str]:
     """Return what a reader must know: how exact the numbers are, and what is not there."""
     headers = [piece.header for piece in contents.pieces]
     methods = [m for m in METHODS if m in {h["method"] for h in headers}]
-    right = ", ".join(f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01))
+    right = ", ".join(
+        f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01)
+    )
     notes = [
         f"This page holds {', '.join(methods).replace('_', ' ')} of {widget.capture.title or 'given arrays'}"
         f" in {contents.bits} bits a number on a square-root scale"
-        + (f" ({contents.bits + JOINT_BITS} for methods that join heads)" if set(methods) - PER_HEAD else "")
+        + (
+            f" ({contents.bits + JOINT_BITS} for methods that join heads)"
+            if set(methods) - PER_HEAD
+            else ""
+        )
         + f": a share of {right}. Readouts say ≈."
     ]
     if neuron["why"] is None:
-        notes += [f"The neuron view is that of layer {neuron['layer']}, head {neuron['head']}, in full precision."]
+        notes += [
+            f"The neuron view is that of layer {neuron['layer']}, head {neuron['head']}, in full precision."
+        ]
     left_out = [*contents.left_out, *(f"{m} ({why})" for m, why in refused.items())]
     if left_out:
         notes += [f"Left out: {'; '.join(left_out)}."]

@@ -120,15 +120,21 @@ class Answers:
     def _answer(self, request: Request) -> None:
         request.started = request.reported = time.monotonic()
         try:
-            result = request.answer(request.data, lambda progress, frame=None: self._report(request, progress, frame))
-        except Exception as error:  # a traceback in a handler is seen by nobody: everything is answered
+            result = request.answer(
+                request.data, lambda progress, frame=None: self._report(request, progress, frame)
+            )
+        except (
+            Exception
+        ) as error:  # a traceback in a handler is seen by nobody: everything is answered
             self._fail(request, error)
             return
         data, buffers = (result, []) if isinstance(result, dict) else result.encode()
         if request.id:
             self._send({"kind": "reply", "id": request.id, "data": data}, buffers)
 
-    def _report(self, request: Request, progress: Progress, frame: Callable[[], Frame] | Frame | None) -> None:
+    def _report(
+        self, request: Request, progress: Progress, frame: Callable[[], Frame] | Frame | None
+    ) -> None:
         """Tell the front end how far the work has come, a few times a second; stop it if it was cancelled."""
         if request.cancelled.is_set():
             raise Cancelled("This request was cancelled.")
@@ -138,7 +144,12 @@ class Answers:
         request.reported = now
         made = frame() if callable(frame) else frame
         data, buffers = made.encode() if made is not None else (None, [])
-        message = {"kind": "progress", "id": request.id, "what": progress.what, "done": progress.done}
+        message = {
+            "kind": "progress",
+            "id": request.id,
+            "what": progress.what,
+            "done": progress.done,
+        }
         message |= {"total": progress.total, "elapsed_ms": round((now - request.started) * 1000)}
         self._send(message | ({"data": data} if data is not None else {}), buffers)
 

@@ -40,7 +40,9 @@ def file_of(widget: AttentionWidget, kind: Any, theme: Any, report: Report) -> F
         If there is no such kind, matplotlib is not installed, or the file is too large to cross to the page.
     """
     if kind not in MIMES:
-        raise InputError(f"format must be one of {', '.join(MIMES)}, got {kind!r}. Choose one of these.")
+        raise InputError(
+            f"format must be one of {', '.join(MIMES)}, got {kind!r}. Choose one of these."
+        )
     if kind == "html":
         data = static_page(widget, progress=report).encode()
     else:

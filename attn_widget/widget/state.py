@@ -43,7 +43,9 @@ def fitted(values: Any, capture: Capture, attention: str) -> dict[str, Any]:
     n_heads = most_heads(layers)
     axes = capture.axes(attention)
     n_queries, n_keys = map(len, axes)
-    method = values.method if not applicable(capture, attention)[values.method] else next(iter(METHODS))
+    method = (
+        values.method if not applicable(capture, attention)[values.method] else next(iter(METHODS))
+    )
     return {
         "method": method,
         "layer": min(values.layer, len(layers) - 1),
@@ -94,7 +96,11 @@ def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
         )
     can_ablate = hasattr(runner, "ablate") and capture.answers and bool(capture.tokens.source)
     steps = [
-        {"position": s.position, "token": s.token, "top": [[name, round(p, 5)] for name, p in s.top]}
+        {
+            "position": s.position,
+            "token": s.token,
+            "top": [[name, round(p, 5)] for name, p in s.top],
+        }
         for s in capture.steps
     ]
     # A model of pictures or sounds reads no text that could be typed; its class says what it reads.

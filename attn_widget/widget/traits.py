@@ -22,7 +22,9 @@ class Indices(traitlets.List):
     def validate(self, obj: Any, value: Any) -> list[int]:
         """Return the value as a sorted list of integers, refusing anything else."""
         name = self.name or "value"
-        items = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+        items = (
+            list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+        )
         try:
             return sorted({operator.index(i) for i in items})
         except TypeError:
@@ -41,7 +43,9 @@ class Whole(traitlets.Int):
         try:
             return operator.index(value)
         except TypeError:
-            raise InputError(f"{self.name} must be an integer, got {value!r}. Give a number.") from None
+            raise InputError(
+                f"{self.name} must be an integer, got {value!r}. Give a number."
+            ) from None
 
 
 class Metric(traitlets.TraitType):
@@ -68,7 +72,12 @@ def metric_json(scores: HeadScores | None, _widget: Any = None) -> dict[str, Any
     if scores is None:
         return {}
     values = [[float(v) if np.isfinite(v) else None for v in row] for row in scores.values]
-    return {"name": scores.name, "unit": scores.unit, "attention": scores.attention, "values": values}
+    return {
+        "name": scores.name,
+        "unit": scores.unit,
+        "attention": scores.attention,
+        "values": values,
+    }
 
 
 def _short(value: Any) -> str:

@@ -128,7 +128,10 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         self._next_capture: Capture | None = None
         self._receive(capture)
         long_text = max(len(a) for a in capture.axes(traits.get("attention"))) > LONG_TEXT
-        given = {"attention": next(iter(capture.groups)), "view": "matrix" if long_text else "head"} | traits
+        given = {
+            "attention": next(iter(capture.groups)),
+            "view": "matrix" if long_text else "head",
+        } | traits
         start = state.start(capture, given["attention"]) | given
         start |= dict(zip(("text", "pair"), self._settled, strict=True))
         if shorter := code.module():
@@ -229,11 +232,19 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         for name in [n for n in state.CHECKED if n in sync_data]:
             try:
                 value = self.traits()[name]._validate(self, sync_data[name])
-                checks.check(name, value, self.capture, sync_data.get("attention", self.attention), tuple(self.views))
+                checks.check(
+                    name,
+                    value,
+                    self.capture,
+                    sync_data.get("attention", self.attention),
+                    tuple(self.views),
+                )
             except (AttnWidgetError, t.TraitError, TypeError) as error:
                 refused[name] = error
         texts = tuple(sync_data.get(name, getattr(self, name)) for name in ("text", "pair"))
-        kept = {n: v for n, v in sync_data.items() if n not in refused and n not in ("text", "pair")}
+        kept = {
+            n: v for n, v in sync_data.items() if n not in refused and n not in ("text", "pair")
+        }
         super().set_state(kept)
         if texts != self._settled:
             self._front_end.run_later(*texts)
@@ -265,7 +276,9 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
     def _show(self, capture: Capture) -> None:
         """Put another capture in place; pinned positions meant other tokens and are let go."""
         self._receive(capture)
-        attention = self.attention if self.attention in capture.groups else next(iter(capture.groups))
+        attention = (
+            self.attention if self.attention in capture.groups else next(iter(capture.groups))
+        )
         with self.hold_sync():
             self.set_trait("info", state.info(capture, runner=self.runner))
             fitted = state.fitted(self, capture, attention)
@@ -285,11 +298,15 @@ class AttentionWidget(Exports, anywidget.AnyWidget):
         return Spec(**{name: getattr(self, name) for name in Spec.__dataclass_fields__})
 
     def _show_error(self, error: Exception, where: str = "request") -> None:
-        self.set_trait("error", describe(error) | {"where": where, "id": self.error.get("id", 0) + 1})
+        self.set_trait(
+            "error", describe(error) | {"where": where, "id": self.error.get("id", 0) + 1}
+        )
 
     def _check_names(self, traits: dict[str, Any]) -> None:
         mine = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
         known = sorted(n for n in mine if not self.traits()[n].read_only)
         for name in traits:
             if name not in known:
-                raise InputError(f"traits must be among {', '.join(known)}, got {name!r}. Check the spelling.")
+                raise InputError(
+                    f"traits must be among {', '.join(known)}, got {name!r}. Check the spelling."
+                )

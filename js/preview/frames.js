@@ -57,7 +57,13 @@ function frame(header, arrays) {
     const dtype = { Uint8Array: "uint8", Uint16Array: "uint16", Float32Array: "float32" }[
       data.constructor.name
     ];
-    return { name, dtype, shape, encoding: isCoded ? "sqrt8" : "plain", ...(isCoded ? { scale: 1 } : {}) };
+    return {
+      name,
+      dtype,
+      shape,
+      encoding: isCoded ? "sqrt8" : "plain",
+      ...(isCoded ? { scale: 1 } : {}),
+    };
   });
   const buffers = Object.values(arrays).map(([data]) => new DataView(data.buffer));
   return { header: { ...header, arrays: entries }, buffers };
@@ -78,7 +84,9 @@ function strongest(values, count) {
 /** State and frames of one length, for the gallery's models. */
 export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}) {
   const list = WORDS.split(" ");
-  const words = Array.from({ length: n }, (_, i) => (i === 0 ? "[CLS]" : list[(i - 1) % list.length]));
+  const words = Array.from({ length: n }, (_, i) =>
+    i === 0 ? "[CLS]" : list[(i - 1) % list.length],
+  );
   const axis = {
     text: words,
     special: words.map((_, i) => Number(i === 0)),
@@ -160,11 +168,14 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
   }
 
   const d = 32;
-  const vector = (seed, i) => Float32Array.from({ length: d }, (_, c) => 4 * (noise(seed, i, c) - 0.5));
+  const vector = (seed, i) =>
+    Float32Array.from({ length: d }, (_, c) => 4 * (noise(seed, i, c) - 0.5));
   const q = vector(1, query);
   const k = new Float32Array(n * d);
   for (let i = 0; i < n; i++) k.set(vector(2, i), i * d);
-  const dot = Float32Array.from({ length: n }, (_, i) => q.reduce((sum, x, c) => sum + x * k[i * d + c], 0));
+  const dot = Float32Array.from({ length: n }, (_, i) =>
+    q.reduce((sum, x, c) => sum + x * k[i * d + c], 0),
+  );
   const scaled = dot.map((x) => x / Math.sqrt(d));
   const e = scaled.map((x) => Math.exp(x));
   const softmax = e.map((x) => x / e.reduce((a, b) => a + b));
@@ -172,7 +183,9 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
 
   const source = words.slice(1).join(" ");
   let at = 0;
-  const spans = words.map((word, i) => (i === 0 ? null : [0, (at += i === 1 ? 0 : 1), (at += word.length)]));
+  const spans = words.map((word, i) =>
+    i === 0 ? null : [0, (at += i === 1 ? 0 : 1), (at += word.length)],
+  );
   const frames = [
     frame(common("head"), shared),
     frame({ ...common("text"), source: [source], spans, grid: null, seconds: null }, shared),
@@ -204,7 +217,14 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
       },
     ),
   ];
-  const group = { name: "self", layers: LAYERS, heads: HEADS, n_queries: n, n_keys: n, methods: ["raw"] };
+  const group = {
+    name: "self",
+    layers: LAYERS,
+    heads: HEADS,
+    n_queries: n,
+    n_keys: n,
+    methods: ["raw"],
+  };
   const state = {
     ...spec,
     heads: lanes.map(({ head: h }) => h),

@@ -26,7 +26,9 @@ for (const n of lengths) {
   for (const view of views) {
     const section = document.createElement("section");
     section.id = `${view}-${n}`;
-    section.append(Object.assign(document.createElement("h2"), { textContent: `${view}, ${n} tokens` }));
+    section.append(
+      Object.assign(document.createElement("h2"), { textContent: `${view}, ${n} tokens` }),
+    );
     const pair = section.appendChild(document.createElement("div"));
     for (const theme of themes) {
       const el = pair.appendChild(document.createElement("div"));

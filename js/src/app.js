@@ -95,7 +95,8 @@ export function mount(model, el, signal) {
       change({ hover: at });
     },
     toggleScale: () => local.shown?.toggleScale?.(),
-    choose: (/** @type {string} */ name, /** @type {string} */ value) => local.shown?.choose?.(name, value),
+    choose: (/** @type {string} */ name, /** @type {string} */ value) =>
+      local.shown?.choose?.(name, value),
   };
 
   state.onChange((names) => {
@@ -150,7 +151,8 @@ export function mount(model, el, signal) {
     if (width <= 0) return;
     const traits = state.traits();
     look ??= resolve(shell.host, shell.root, traits.theme);
-    if (look.ratio !== window.devicePixelRatio) look = { ...look, ratio: window.devicePixelRatio || 1 };
+    if (look.ratio !== window.devicePixelRatio)
+      look = { ...look, ratio: window.devicePixelRatio || 1 };
     if (local.captureId !== traits.capture_id) {
       local.captureId = traits.capture_id;
       local.hover = null;
@@ -164,10 +166,16 @@ export function mount(model, el, signal) {
     shell.root.classList.toggle("narrow", narrow);
     const said = dead ? null : drawn(traits, look, width);
     const frame = said ? store.shown : null;
-    if (frame?.view === traits.view && store.complete && local.pins !== pinsOf(traits)) reveal(traits, frame);
+    if (frame?.view === traits.view && store.complete && local.pins !== pinsOf(traits))
+      reveal(traits, frame);
     const now = performance.now();
     local.runningSince = traits.running ? local.runningSince || now : 0;
-    const { work, again } = workOf(saving.pending ? saving : store, traits, local.runningSince, now);
+    const { work, again } = workOf(
+      saving.pending ? saving : store,
+      traits,
+      local.runningSince,
+      now,
+    );
     clearTimeout(ticking);
     if (again !== null) ticking = setTimeout(schedule, again);
     const found = frame && traits.find.trim() ? matchesOf(frame, traits.find) : null;
@@ -179,7 +187,13 @@ export function mount(model, el, signal) {
     const failing = saving.failed ? saving : store;
     const failure = local.hover || dead ? null : failureOf(failing, traits, local.dismissed);
     const tooNarrow = !said && !!store.shown && width < NARROWEST;
-    const notice = noticeOf({ traits, noMatch, hasPicture: !!frame, tooNarrow, kernel: local.kernel });
+    const notice = noticeOf({
+      traits,
+      noMatch,
+      hasPicture: !!frame,
+      tooNarrow,
+      kernel: local.kernel,
+    });
     const around = {
       traits,
       width,
@@ -251,7 +265,8 @@ export function mount(model, el, signal) {
   /** @param {string} name @returns {View | null} */
   function viewOf(name) {
     const make = VIEWS[/** @type {keyof typeof VIEWS} */ (name)];
-    if (!views.has(name) && make) views.set(name, make({ onHover, onPin, onRedraw: schedule }, signal));
+    if (!views.has(name) && make)
+      views.set(name, make({ onHover, onPin, onRedraw: schedule }, signal));
     return views.get(name) ?? null;
   }
 
@@ -277,7 +292,9 @@ export function mount(model, el, signal) {
   /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const values = local.shown?.press?.(event.key) ? {} : pressed(event, state.traits(), store.shown);
+    const values = local.shown?.press?.(event.key)
+      ? {}
+      : pressed(event, state.traits(), store.shown);
     if (!values) return;
     event.preventDefault();
     if (!Object.keys(values).length) return;

@@ -9,7 +9,8 @@ const ZERO_WIDTH = /[\u200b-\u200d\u2060-\u2064\ufeff]/g;
  * @param {number} digits after the point
  */
 export function fixed(value, digits) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : value > 0 ? "∞" : `${MINUS}∞`;
+  if (!Number.isFinite(value))
+    return Number.isNaN(value) ? "not a number" : value > 0 ? "∞" : `${MINUS}∞`;
   const text = value.toFixed(digits);
   return text.startsWith("-") ? (Number(text) === 0 ? text.slice(1) : MINUS + text.slice(1)) : text;
 }
@@ -41,7 +42,11 @@ export const many = (n, thing) => `${count(n)} ${thing}${n === 1 ? "" : "s"}`;
  * @param {number} [longest] characters
  */
 export function tokenText(token, longest = 32) {
-  const shown = token.replace(/\n/g, "⏎").replace(/\t/g, "⇥").replace(/\r/g, "␍").replace(DIRECTIONS, "");
+  const shown = token
+    .replace(/\n/g, "⏎")
+    .replace(/\t/g, "⇥")
+    .replace(/\r/g, "␍")
+    .replace(DIRECTIONS, "");
   const blank = shown.replace(ZERO_WIDTH, "");
   const visible = blank.trim() ? shown : blank ? "␣".repeat(Math.min(blank.length, 4)) : "∅";
   const letters = [...visible];

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALL_PAIRS, BUDGET, edgesOf, edgesOfRow, inWindow, rowValues } from "../src/views/shared/edges.js";
+import {
+  ALL_PAIRS,
+  BUDGET,
+  edgesOf,
+  edgesOfRow,
+  inWindow,
+  rowValues,
+} from "../src/views/shared/edges.js";
 import { close, frame, frameOf, row, stored } from "./helpers.js";
 
 const listed = (edges) =>

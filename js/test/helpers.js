@@ -68,7 +68,14 @@ export function frameOf(weights, { special = [], causal = false } = {}) {
 /** A context that keeps every call, with the state it was made in. */
 export function recorder() {
   const calls = [];
-  const state = { globalAlpha: 1, lineWidth: 1, strokeStyle: "", fillStyle: "", font: "", textAlign: "left" };
+  const state = {
+    globalAlpha: 1,
+    lineWidth: 1,
+    strokeStyle: "",
+    fillStyle: "",
+    font: "",
+    textAlign: "left",
+  };
   const keep =
     (name) =>
     (...args) => {

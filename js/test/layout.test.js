@@ -43,7 +43,10 @@ test("long texts scroll in a window, short ones never do", () => {
   assert.equal(long.scrolls, true);
   assert.ok(long.height < 800);
   assert.deepEqual(visibleRows(long, 600, 17 * 100)[0], 100);
-  assert.deepEqual(headHit(long, 90, rowMiddle(long, 130, 1700), 1700), { side: "query", index: 130 });
+  assert.deepEqual(headHit(long, 90, rowMiddle(long, 130, 1700), 1700), {
+    side: "query",
+    index: 130,
+  });
 });
 
 test("below 700 px there is no strip, and all still fits", () => {
@@ -72,7 +75,10 @@ test("a slanted key label is hit along its slope", () => {
   const m = matrixLayout(860, 4, 6, 50, 50, 1, 0);
   const [x, y] = [m.x0 + 3.5 * m.cell, m.y0 - 11];
   for (const along of [0, 10, 25]) {
-    assert.deepEqual(matrixHit(m, x + along, y - along, { row: 0, column: 0 }), { side: "key", index: 3 });
+    assert.deepEqual(matrixHit(m, x + along, y - along, { row: 0, column: 0 }), {
+      side: "key",
+      index: 3,
+    });
   }
 });
 

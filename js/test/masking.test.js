@@ -7,7 +7,8 @@ const plain = axis([[0], [1], [2], [3]]);
 
 test("a causal model sees itself and what is before, nothing ahead", () => {
   const ahead = maskOf({ causal: true, queries: plain, keys: plain });
-  for (let q = 0; q < 4; q++) for (let k = 0; k < 4; k++) assert.equal(ahead(q, k), k > q, `${q} ${k}`);
+  for (let q = 0; q < 4; q++)
+    for (let k = 0; k < 4; k++) assert.equal(ahead(q, k), k > q, `${q} ${k}`);
   assert.equal(maskOf({ causal: false, queries: plain, keys: plain }), null);
 });
 
@@ -20,7 +21,10 @@ test("a word of several tokens sees up to its last one", () => {
 
 test("a pooled cell is empty only where all of it lies ahead", () => {
   const ahead = maskOf({ causal: true, queries: plain, keys: plain, pool: 2 });
-  assert.deepEqual([ahead(0, 0), ahead(0, 1), ahead(1, 0), ahead(1, 1)], [false, true, false, false]);
+  assert.deepEqual(
+    [ahead(0, 0), ahead(0, 1), ahead(1, 0), ahead(1, 1)],
+    [false, true, false, false],
+  );
   assert.deepEqual(poolOf({ pool: [2, 3] }), [2, 3]);
   assert.deepEqual(poolOf({}), [1, 1]);
 });

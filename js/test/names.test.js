@@ -11,7 +11,9 @@ const CROSSES = ["Traits", "Info", "Group", "Failure", "Spec", "Axis", "Frame", 
 test("no name that crosses the wire is shortened", () => {
   for (const typedef of CROSSES) {
     const [, fields] = new RegExp(`@typedef \\{Object\\} ${typedef}\\n([^/]*)`).exec(types) ?? [];
-    const names = [...(fields ?? "").matchAll(/@property \{.*\} \[?(\w+)/g)].map((match) => match[1]);
+    const names = [...(fields ?? "").matchAll(/@property \{.*\} \[?(\w+)/g)].map(
+      (match) => match[1],
+    );
     assert.ok(names.length > 2, typedef);
     for (const name of names) assert.ok(!SHORTENED.test(name), `${typedef}.${name}`);
   }

@@ -5,7 +5,12 @@ import { channelOrder, clip99, products } from "../src/views/neuron/math.js";
 import { describeNeuron } from "../src/views/neuron/words.js";
 import { close, look } from "./helpers.js";
 
-const plain = (shape, values) => ({ shape, data: Float32Array.from(values), table: null, scale: 1 });
+const plain = (shape, values) => ({
+  shape,
+  data: Float32Array.from(values),
+  table: null,
+  scale: 1,
+});
 const frame = {
   layer_label: "layer 3",
   spec: { head: 1 },
@@ -66,7 +71,11 @@ test("a point is a key, and in a strip a channel", () => {
     place: 2,
     onToken: false,
   });
-  assert.deepEqual(neuronHit(at, at.xKey + 0.5, y, 0, 15, 32), { key: 4, place: 0, onToken: false });
+  assert.deepEqual(neuronHit(at, at.xKey + 0.5, y, 0, 15, 32), {
+    key: 4,
+    place: 0,
+    onToken: false,
+  });
   assert.equal(neuronHit(at, 20, y, 0, 15, 32).onToken, true);
   assert.equal(neuronHit(at, 20, HEADER - 1, 0, 15, 32), null);
   assert.equal(neuronHit(at, 20, HEADER + 15 * at.row + 1, 0, 15, 32), null);

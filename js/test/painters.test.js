@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { edgesOf } from "../src/views/shared/edges.js";
 import { level, openRows, paintCells, pixels, pooled } from "../src/paint/heatmap.js";
-import { laneOffset, lineOpacity, lineWidth, paintLines, traceOpacity } from "../src/views/head/marks.js";
+import {
+  laneOffset,
+  lineOpacity,
+  lineWidth,
+  paintLines,
+  traceOpacity,
+} from "../src/views/head/marks.js";
 import { HEADS, scaleTable } from "../src/paint/palettes.js";
 import { paintToken } from "../src/paint/tokens.js";
 import { close, frame, frameOf, look, recorder, stored } from "./helpers.js";
@@ -27,7 +33,8 @@ function linesOf(ctx) {
     if (call.name === "moveTo") open.push({ query: (call.args[1] - 10) / 20 });
     if (call.name === "bezierCurveTo") open[open.length - 1].key = (call.args[5] - 10) / 20;
     if (call.name === "stroke") {
-      for (const line of open) lines.push([call.strokeStyle, line.query, line.key, call.globalAlpha]);
+      for (const line of open)
+        lines.push([call.strokeStyle, line.query, line.key, call.globalAlpha]);
     }
   }
   return lines;
@@ -113,7 +120,8 @@ test("what a causal model cannot see stays paper, in rectangles and in pixels", 
   assert.equal(ctx.named("fillRect").length, 15);
   const out = pixels(grid, part, { scale: 1, root: false, dark: false, missing: 1 });
   for (let row = 0; row < 5; row++) {
-    for (let column = 0; column < 5; column++) assert.equal(out[row * 5 + column] === 0, column > row);
+    for (let column = 0; column < 5; column++)
+      assert.equal(out[row * 5 + column] === 0, column > row);
   }
 });
 
@@ -141,7 +149,13 @@ test("a dot marks a value at its bound and no other", () => {
 });
 
 test("pooling keeps the strongest, and not a number is hatched, never coloured", () => {
-  const weights = { name: "w", shape: [1, 4, 4], data: new Float32Array(16), table: null, scale: 1 };
+  const weights = {
+    name: "w",
+    shape: [1, 4, 4],
+    data: new Float32Array(16),
+    table: null,
+    scale: 1,
+  };
   weights.data[6] = 0.9;
   const grid = pooled(weights, 0, 4, 4, 2, null);
   assert.deepEqual(
@@ -176,7 +190,12 @@ test("rows that are not exact are found in runs", () => {
 
 test("a pinned token is an ink pill with paper text; text goes to fillText as it is", () => {
   const ctx = recorder();
-  paintToken(ctx, look, "<b>da</b>", 100, 20, { align: "right", size: 13, room: 200, pinned: true });
+  paintToken(ctx, look, "<b>da</b>", 100, 20, {
+    align: "right",
+    size: 13,
+    room: 200,
+    pinned: true,
+  });
   assert.equal(ctx.named("fill")[0].fillStyle, look.ink);
   const [text] = ctx.named("fillText");
   assert.equal(text.fillStyle, look.paper);

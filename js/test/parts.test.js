@@ -18,7 +18,10 @@ const axis = (n) => ({
 });
 /** Cells of a region, each the largest of its block. */
 function cellsOf(pool, rows, columns) {
-  const shape = [Math.ceil((rows[1] - rows[0]) / pool), Math.ceil((columns[1] - columns[0]) / pool)];
+  const shape = [
+    Math.ceil((rows[1] - rows[0]) / pool),
+    Math.ceil((columns[1] - columns[0]) / pool),
+  ];
   const data = new Float32Array(shape[0] * shape[1]);
   for (let q = rows[0]; q < rows[1]; q++) {
     for (let k = columns[0]; k < columns[1]; k++) {
@@ -84,7 +87,10 @@ test("finer cells ahead of their query are masked one by one", () => {
 test("a block is read by its strongest pair where pairs are known, else as a block", () => {
   const frame = coarse();
   assert.deepEqual(strongestIn(frame, null, 8, 0, 0).span, 4);
-  assert.deepEqual([strongestIn(frame, null, 8, 0, 0).query, strongestIn(frame, null, 8, 0, 0).key], [4, 4]);
+  assert.deepEqual(
+    [strongestIn(frame, null, 8, 0, 0).query, strongestIn(frame, null, 8, 0, 0).key],
+    [4, 4],
+  );
   const pairs = cellsOf(1, [0, 8], [0, 8]);
   const { query, key, span, value } = strongestIn(frame, pairs, 8, 0, 0);
   assert.deepEqual([query, key, span], [7, 7, undefined]);

@@ -18,7 +18,10 @@ test("every weight of a stored frame comes back where it was, to half a step", (
     lane.forEach((keys, q) =>
       keys.forEach((value, k) => {
         const got = valueAt(arrays.weights, (l * 4 + q) * 5 + k);
-        assert.ok(Math.abs(Math.sqrt(got) - Math.sqrt(value)) <= 0.5 / 255 + 1e-7, `${l} ${q} ${k}`);
+        assert.ok(
+          Math.abs(Math.sqrt(got) - Math.sqrt(value)) <= 0.5 / 255 + 1e-7,
+          `${l} ${q} ${k}`,
+        );
       }),
     ),
   );
@@ -38,7 +41,10 @@ test("a buffer of the wrong length is refused", () => {
 });
 
 test("an unknown dtype is refused, and so is a missing buffer", () => {
-  assert.throws(() => decodeArray({ name: "x", dtype: "float64", shape: [1] }, new Uint8Array(8)), /float64/);
+  assert.throws(
+    () => decodeArray({ name: "x", dtype: "float64", shape: [1] }, new Uint8Array(8)),
+    /float64/,
+  );
   assert.throws(() => decodeFrame({ arrays: [{}] }, []), /one buffer each, got 1 and 0/);
 });
 

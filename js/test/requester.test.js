@@ -49,7 +49,15 @@ test("the newest of a name wins: the older is cancelled and its late reply dropp
 test("errors and progress are handed on; progress does not end the request", () => {
   const { got, requester, handlers } = pair();
   const id = requester.ask("frame", {}, handlers("a"));
-  requester.receive({ kind: "progress", id, what: "flow", done: 3, total: 9, elapsed_ms: 5, data: "part" });
+  requester.receive({
+    kind: "progress",
+    id,
+    what: "flow",
+    done: 3,
+    total: 9,
+    elapsed_ms: 5,
+    data: "part",
+  });
   assert.ok(requester.isWaiting("frame"));
   requester.receive({ kind: "reply", id, error: { name: "InputError", message: "no" } });
   assert.deepEqual(got, [
@@ -83,7 +91,11 @@ test("where the line is cut a request fails with what to do, after the call, and
   const requester = new Requester(() => {
     throw new Error("Cannot send");
   }, "s");
-  requester.ask("frame", {}, { reply: () => got.push("reply"), fail: ({ remedy }) => got.push(remedy) });
+  requester.ask(
+    "frame",
+    {},
+    { reply: () => got.push("reply"), fail: ({ remedy }) => got.push(remedy) },
+  );
   assert.deepEqual(got, []);
   await Promise.resolve();
   assert.deepEqual(got, ["Run the cell again."]);

@@ -34,7 +34,10 @@ test("a click pins one token alone, a click on it releases it", () => {
 test("with shift or control several are pinned, and one is taken away again", () => {
   const two = pinned({ side: "query", index: 0 }, true, plain, plain, { query: [2], key: [] });
   assert.deepEqual(two, { query: [0, 2], key: [] });
-  assert.deepEqual(pinned({ side: "query", index: 2 }, true, plain, plain, two), { query: [0], key: [] });
+  assert.deepEqual(pinned({ side: "query", index: 2 }, true, plain, plain, two), {
+    query: [0],
+    key: [],
+  });
 });
 
 test("a cell pins its query and its key", () => {
@@ -71,7 +74,8 @@ const traits = {
 const frame = { queries: plain, keys: plain };
 
 test("keys: arrows move, shift changes layer and head, Escape releases, others are not ours", () => {
-  const press = (key, shiftKey, more = {}) => pressed({ key, shiftKey }, { ...traits, ...more }, frame);
+  const press = (key, shiftKey, more = {}) =>
+    pressed({ key, shiftKey }, { ...traits, ...more }, frame);
   assert.deepEqual(press("ArrowDown", false, { query: [1] }), { query: [2], key: [] });
   assert.deepEqual(press("ArrowRight", false, { query: [1] }), { query: [], key: [1] });
   assert.deepEqual(press("ArrowRight", false, { view: "matrix", key: [1] }), { key: [2] });
@@ -110,7 +114,10 @@ test("frames that come out the same share a name", () => {
   });
   assert.equal(frameKey({ ...spec, head: 2 }), frameKey(spec));
   assert.equal(frameKey({ ...spec, residual: 0.2 }), frameKey(spec));
-  assert.notEqual(frameKey({ ...spec, view: "matrix", head: 2 }), frameKey({ ...spec, view: "matrix" }));
+  assert.notEqual(
+    frameKey({ ...spec, view: "matrix", head: 2 }),
+    frameKey({ ...spec, view: "matrix" }),
+  );
   assert.notEqual(
     frameKey({ ...spec, method: "rollout", residual: 0.2 }),
     frameKey({ ...spec, method: "rollout" }),

@@ -61,7 +61,14 @@ test("a partial frame is shown and is not complete; cancelling keeps it and says
   const { sent, store, requester, last } = pair();
   store.want(spec);
   const { header, buffers } = stored("head");
-  const progress = { kind: "progress", id: last().id, what: "flow", done: 3, total: 9, elapsed_ms: 50 };
+  const progress = {
+    kind: "progress",
+    id: last().id,
+    what: "flow",
+    done: 3,
+    total: 9,
+    elapsed_ms: 50,
+  };
   requester.receive({ ...progress, data: header }, buffers);
   assert.equal(store.complete, false);
   assert.equal(store.pending.progress.done, 3);
@@ -113,16 +120,28 @@ test("a new capture makes old frames and rows worthless", () => {
 
 test("work is said after a while, with its share where the length is known", () => {
   const traits = { method: "flow", running: "" };
-  const store = { pending: { since: 1000, progress: { what: "flow", done: 1, total: 4, elapsed_ms: 1 } } };
+  const store = {
+    pending: { since: 1000, progress: { what: "flow", done: 1, total: 4, elapsed_ms: 1 } },
+  };
   assert.equal(workOf(store, traits, 0, 1100).work, null);
   assert.equal(workOf(store, traits, 0, 1200).work.share, 0.25);
-  const running = workOf({ pending: null }, { ...traits, running: "running the model" }, 1000, 3000).work;
+  const running = workOf(
+    { pending: null },
+    { ...traits, running: "running the model" },
+    1000,
+    3000,
+  ).work;
   assert.deepEqual([running.what, running.total, running.share], ["running the model", 0, null]);
   assert.equal(workOf({ pending: null }, traits, 0, 1).again, null);
 });
 
 test("an error of a request is said until the user goes on; one of a run is not said here", () => {
-  const error = { where: "request", name: "InputError", message: "layer must be 0 to 5, got 7.", id: 4 };
+  const error = {
+    where: "request",
+    name: "InputError",
+    message: "layer must be 0 to 5, got 7.",
+    id: 4,
+  };
   const store = { failed: null };
   assert.equal(failureOf(store, { error }, 3).message, error.message);
   assert.equal(failureOf(store, { error }, 4), null);
@@ -130,7 +149,13 @@ test("an error of a request is said until the user goes on; one of a run is not 
 });
 
 test("a search that finds nothing and a kernel that is silent are said", () => {
-  const given = { traits: { find: " zz " }, noMatch: true, hasPicture: true, tooNarrow: false, kernel: true };
+  const given = {
+    traits: { find: " zz " },
+    noMatch: true,
+    hasPicture: true,
+    tooNarrow: false,
+    kernel: true,
+  };
   assert.equal(noticeOf(given), "no token contains “zz”");
   assert.match(
     noticeOf({ ...given, noMatch: false, hasPicture: false, kernel: false }),

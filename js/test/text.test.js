@@ -28,7 +28,9 @@ test("without spans the tokens stand with spaces between them", () => {
       .join(""),
     "a b",
   );
-  assert.deepEqual(piecesOf({ source: [], spans: [], keys: { text: ["a"] } }), [{ text: "a", row: 0 }]);
+  assert.deepEqual(piecesOf({ source: [], spans: [], keys: { text: ["a"] } }), [
+    { text: "a", row: 0 },
+  ]);
 });
 
 const weights = [
@@ -71,7 +73,10 @@ test("special tokens do not set the scale, and what they take is said", () => {
   const shade = shades(s, textFocus(s));
   assert.ok(close(shade.largest, 0.4));
   const { caption, mass } = describeText(s, textFocus(s), shade, "red");
-  assert.match(caption[0], /^special tokens apart: 30\.0 % of this query’s attention is not shown$/);
+  assert.match(
+    caption[0],
+    /^special tokens apart: 30\.0 % of this query’s attention is not shown$/,
+  );
   assert.ok(close(mass.drawn, 0.7));
 });
 

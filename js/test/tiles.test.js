@@ -108,7 +108,8 @@ test("each pixel of the atlas is its own tile's cell", () => {
   const { data: out, rows, columns } = atlas(frame.arrays.tiles, 1, false, false, null);
   assert.deepEqual([rows, columns, out.length], [2, 3, 30]);
   const { pixels } = scaleTable("sequential", false);
-  for (let i = 0; i < 30; i++) assert.equal(out[i], pixels[Math.round(data[i] * 255)], `pixel ${i}`);
+  for (let i = 0; i < 30; i++)
+    assert.equal(out[i], pixels[Math.round(data[i] * 255)], `pixel ${i}`);
 });
 
 test("the strongest cell of a tile leaves special tokens apart", () => {
@@ -128,7 +129,10 @@ test("the middle of each thumbnail hits it, the gaps hit nothing", () => {
     for (let row = 0; row < 6; row++) {
       for (let column = 0; column < lanes; column++) {
         const [x, y] = corner(layout, row, column);
-        assert.deepEqual(thumbAt(layout, x + layout.thumb / 2, y + layout.thumbHeight / 2), { row, column });
+        assert.deepEqual(thumbAt(layout, x + layout.thumb / 2, y + layout.thumbHeight / 2), {
+          row,
+          column,
+        });
       }
     }
     assert.ok(layout.width <= width, `${layout.width} of ${width}`);

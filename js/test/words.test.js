@@ -65,7 +65,10 @@ test("what is left out is counted and weighed", () => {
     ],
   ]);
   const { said } = describe(it, null, [0]);
-  assert.equal(said.caption[0], "drawn 4 of 6 lines · left out: shares below 0.02, 0.5 % of the attention");
+  assert.equal(
+    said.caption[0],
+    "drawn 4 of 6 lines · left out: shares below 0.02, 0.5 % of the attention",
+  );
   assert.ok(Math.abs(said.mass.drawn - 0.995) < 1e-6);
 });
 
@@ -75,7 +78,14 @@ test("the attention that went to hidden tokens is said apart from what the thres
   it.arrays.hidden_mass = { data: Float32Array.from([0.4]), shape: [1, 1], table: null };
   const s = scene(it);
   it.keys.hidden = ["special tokens", "sentence B"];
-  const given = { focus: null, values: null, lanes: [0], joint: false, dropped: 0, colour: () => "" };
+  const given = {
+    focus: null,
+    values: null,
+    lanes: [0],
+    joint: false,
+    dropped: 0,
+    colour: () => "",
+  };
   const { said } = describeHead(s, {
     ...given,
     lines: edgesOf(it, [0], 0.02),
@@ -103,7 +113,11 @@ test("several pinned tokens are summed", () => {
       [0.1, 0.9],
     ],
   ]);
-  const values = focusValues(scene(it), { side: "query", rows: [0, 1], pinned: true, pair: null }, [0]);
+  const values = focusValues(
+    scene(it),
+    { side: "query", rows: [0, 1], pinned: true, pair: null },
+    [0],
+  );
   assert.ok(Math.abs(values.at(0, 1) - 1.3) < 1e-6);
   assert.ok(Math.abs(values.sum - 2) < 1e-6);
 });

@@ -11,7 +11,9 @@ from tests.conftest import softmax_rows
 ENCODER, DECODER = 4, 3  # tokens
 
 
-def layer_of(weights: np.ndarray, layer: int, kind: str = "self", stream: str = "", **more: object) -> LayerAttention:
+def layer_of(
+    weights: np.ndarray, layer: int, kind: str = "self", stream: str = "", **more: object
+) -> LayerAttention:
     """Return a recorded layer that holds these weights."""
     heads, queries, keys = weights.shape
     name = f"{stream or 'model'}.{layer}.{kind}"
@@ -22,7 +24,9 @@ def layer_of(weights: np.ndarray, layer: int, kind: str = "self", stream: str = 
 def translator() -> Capture:
     """Encoder of 2 layers on 4 tokens, decoder of 2 layers on 3 tokens that also asks the encoder; 2 heads."""
     rng = np.random.default_rng(2)
-    encoder = [layer_of(softmax_rows(rng, 2, ENCODER, ENCODER), i, "self", "encoder") for i in range(2)]
+    encoder = [
+        layer_of(softmax_rows(rng, 2, ENCODER, ENCODER), i, "self", "encoder") for i in range(2)
+    ]
     decoder = []
     for i in range(2):
         own = softmax_rows(rng, 2, DECODER, DECODER, causal=True)

@@ -24,10 +24,15 @@ def spoiled(attention, value, place=(1, 0, 2, 3)):
     [
         (np.nan, "attention must be finite, got nan at layer 1, head 0, query 2, key 3."),
         (np.inf, "attention must be finite, got inf at layer 1, head 0, query 2, key 3."),
-        (-0.25, "attention must not be negative, got -0.25 at layer 1, head 0, query 2, key 3. Give attention after"),
+        (
+            -0.25,
+            "attention must not be negative, got -0.25 at layer 1, head 0, query 2, key 3. Give attention after",
+        ),
     ],
 )
-def test_weights_that_are_no_attention_are_named_with_their_place(function, value, words, attention):
+def test_weights_that_are_no_attention_are_named_with_their_place(
+    function, value, words, attention
+):
     with pytest.raises(aw.InputError) as caught:
         function(spoiled(attention, value))
     assert str(caught.value).startswith(words)
@@ -36,7 +41,8 @@ def test_weights_that_are_no_attention_are_named_with_their_place(function, valu
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_rows_above_one_are_refused_beyond_the_precision_of_their_kind(function, attention):
     with pytest.raises(
-        aw.InputError, match=r"rows that sum to at most 1 \(tolerance 0.0001\), got 2 at layer 0, head 0"
+        aw.InputError,
+        match=r"rows that sum to at most 1 \(tolerance 0.0001\), got 2 at layer 0, head 0",
     ):
         function(2 * attention)
     function(attention * (1 + 5e-5))
@@ -48,7 +54,8 @@ def test_rows_above_one_are_refused_beyond_the_precision_of_their_kind(function,
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_wrong_number_of_axes_is_refused(function, attention):
     with pytest.raises(
-        aw.InputError, match=r"must be \(layer, head, query, key\) or \(layer, query, key\), got 2 axes"
+        aw.InputError,
+        match=r"must be \(layer, head, query, key\) or \(layer, query, key\), got 2 axes",
     ):
         function(attention[0, 0])
     with pytest.raises(aw.InputError, match=r"got 5 axes. Choose one item of a batch first"):
@@ -60,7 +67,8 @@ def test_a_wrong_number_of_axes_is_refused(function, attention):
 def test_mismatched_layers_are_refused(attention):
     layers = [attention[0], attention[1][:, :4]]
     with pytest.raises(
-        aw.InputError, match=r"same queries and keys in every layer, got \(4, 5\) at layer 1 and \(5, 5\)"
+        aw.InputError,
+        match=r"same queries and keys in every layer, got \(4, 5\) at layer 1 and \(5, 5\)",
     ):
         aw.rollout(layers)
 
@@ -101,23 +109,30 @@ def test_options_out_of_range_are_refused(function, options, words, attention, t
 
 
 def test_an_unknown_method_lists_the_known_ones(capture):
-    with pytest.raises(aw.InputError, match=r"method must be one of raw, rollout, flow.*, got 'flwo'. Choose one"):
+    with pytest.raises(
+        aw.InputError, match=r"method must be one of raw, rollout, flow.*, got 'flwo'. Choose one"
+    ):
         aw.attribute(capture, "flwo")
 
 
 def test_an_unknown_attention_lists_the_known_ones(translator):
-    with pytest.raises(aw.InputError, match="attention must be one of encoder, decoder, cross, got 'self'"):
+    with pytest.raises(
+        aw.InputError, match="attention must be one of encoder, decoder, cross, got 'self'"
+    ):
         aw.attribute(translator, "raw", attention="self")
 
 
 def test_weights_of_a_capture_are_checked_too_and_named_by_their_module(attention, tokens):
-    with pytest.raises(aw.InputError, match=r"got nan at layers.1 \(layer 1\), head 0, query 2, key 3"):
+    with pytest.raises(
+        aw.InputError, match=r"got nan at layers.1 \(layer 1\), head 0, query 2, key 3"
+    ):
         aw.attribute(capture_of(spoiled(attention, np.nan), tokens), "rollout")
 
 
 def test_a_causal_baseline_is_refused_for_an_encoder(capture, translator):
     with pytest.raises(
-        aw.InputError, match="baseline must be False for attention that is not causal, got True for 'self'"
+        aw.InputError,
+        match="baseline must be False for attention that is not causal, got True for 'self'",
     ):
         aw.attribute(capture, "rollout", baseline=True)
     with pytest.raises(aw.InputError, match="got True for 'cross'"):
@@ -128,15 +143,23 @@ def test_flow_refuses_what_would_not_fit_in_memory_and_says_what_would(monkeypat
     from attn_widget.attribution import flow
 
     monkeypatch.setattr(flow, "MEMORY_BYTES", 900)
-    with pytest.raises(aw.InputError, match=r"5 positions × 3 layers .* Use at most \d positions .*rollout"):
+    with pytest.raises(
+        aw.InputError, match=r"5 positions × 3 layers .* Use at most \d positions .*rollout"
+    ):
         aw.flow(attention)
 
 
-def test_one_heads_own_weights_are_shown_with_their_nan_and_nothing_is_joined_over_it(attention, tokens):
+def test_one_heads_own_weights_are_shown_with_their_nan_and_nothing_is_joined_over_it(
+    attention, tokens
+):
     capture = capture_of(spoiled(attention, np.nan), tokens)
     raw = np.asarray(aw.attribute(capture, "raw", layer=1, head=0))
     assert np.argwhere(np.isnan(raw)).tolist() == [[2, 3]]
-    for options in ({"method": "raw"}, {"method": "rollout"}, {"method": "rollout", "reduce": "isolated", "head": 0}):
+    for options in (
+        {"method": "raw"},
+        {"method": "rollout"},
+        {"method": "rollout", "reduce": "isolated", "head": 0},
+    ):
         with pytest.raises(aw.InputError, match="attention must be finite, got nan"):
             aw.attribute(capture, layer=1, **options)
     with pytest.raises(aw.InputError, match="attention must be finite, got inf"):

@@ -32,7 +32,14 @@ def compare(rng, family, layers, n, residual, pairs):
     values, graph = all_rows(matrices), oracles.layered_graph(matrices)
     for query, key in rng.integers(0, n, (pairs, 2)):
         expected = oracles.flow_pair(graph, layers, int(query), int(key))
-        assert values[query, key] == pytest.approx(expected, abs=1e-9), (family, layers, n, residual, query, key)
+        assert values[query, key] == pytest.approx(expected, abs=1e-9), (
+            family,
+            layers,
+            n,
+            residual,
+            query,
+            key,
+        )
     return pairs
 
 
@@ -108,11 +115,15 @@ def cut_of(matrices, query, key):
     inside = np.zeros(size, bool)
     inside[list(reached)] = True
     inside = inside.reshape(layers + 1, n)
-    cut = sum(matrices[level][np.ix_(inside[level + 1], ~inside[level])].sum() for level in range(layers))
+    cut = sum(
+        matrices[level][np.ix_(inside[level + 1], ~inside[level])].sum() for level in range(layers)
+    )
     return flow, cut
 
 
-@pytest.mark.parametrize(("family", "layers", "n"), [("dirichlet", 6, 63), ("peaked", 4, 65), ("first_token", 12, 40)])
+@pytest.mark.parametrize(
+    ("family", "layers", "n"), [("dirichlet", 6, 63), ("peaked", 4, 65), ("first_token", 12, 40)]
+)
 def test_flow_equals_the_capacity_of_a_cut_on_larger_graphs(family, layers, n):
     rng = np.random.default_rng(7)
     matrices = mixed(FAMILIES[family](rng, layers, n))

@@ -22,7 +22,9 @@ json.dump(seen, sys.stdout)
 def flow_with_cache(folder):
     """Return what a new process is told while it computes a flow."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
 
 

@@ -11,12 +11,16 @@ from tests import oracles
 
 
 def test_flow_is_the_maximum_flow_of_every_pair(attention):
-    assert aw.flow(attention) == pytest.approx(oracles.flow_by_networkx(oracles.joint(attention)), abs=1e-12)
+    assert aw.flow(attention) == pytest.approx(
+        oracles.flow_by_networkx(oracles.joint(attention)), abs=1e-12
+    )
 
 
 def test_flow_of_a_causal_model_is_the_maximum_flow_of_every_pair(causal_attention):
     values = aw.flow(causal_attention)
-    assert values == pytest.approx(oracles.flow_by_networkx(oracles.joint(causal_attention)), abs=1e-12)
+    assert values == pytest.approx(
+        oracles.flow_by_networkx(oracles.joint(causal_attention)), abs=1e-12
+    )
     assert not np.triu(values, 1).any()
 
 
@@ -51,7 +55,9 @@ def test_a_target_layer_and_a_start_layer_bound_the_layers_that_take_part(attent
 def test_one_head_at_the_top_has_means_below(attention):
     matrices = oracles.joint(attention)
     matrices[2] = oracles.joint(attention[:, 1:])[2]
-    assert aw.flow(attention, head=1) == pytest.approx(oracles.flow_by_networkx(matrices), abs=1e-12)
+    assert aw.flow(attention, head=1) == pytest.approx(
+        oracles.flow_by_networkx(matrices), abs=1e-12
+    )
 
 
 def test_rows_of_normalised_flow_sum_to_one(attention):
@@ -87,7 +93,9 @@ def test_any_number_of_threads_gives_the_same_numbers(attention):
 
 def test_progress_ends_with_every_row_exact_and_starts_from_upper_bounds(attention):
     seen = []
-    values = aw.flow(attention, progress=lambda p: seen.append((p.done, p.values.copy(), p.exact.copy())))
+    values = aw.flow(
+        attention, progress=lambda p: seen.append((p.done, p.values.copy(), p.exact.copy()))
+    )
     assert [done for done, *_ in seen] == list(range(6))
     for _, partial, exact in seen:
         assert np.array_equal(partial[exact], values[exact])

@@ -63,7 +63,9 @@ def test_networkx_finds_our_flow_in_the_exported_graph(capture):
 
 def test_a_translators_graph_holds_both_sentences_encoder_first(translator):
     graph = aw.to_networkx(translator, attention="cross")
-    labels = [(graph.nodes[0, i]["stream"], graph.nodes[0, i]["token"]) for i in range(ENCODER + DECODER)]
+    labels = [
+        (graph.nodes[0, i]["stream"], graph.nodes[0, i]["token"]) for i in range(ENCODER + DECODER)
+    ]
     assert labels == [("encoder", t) for t in "wxyz"] + [("decoder", t) for t in "abc"]
     assert {round(leaving(graph, node), 12) for node in graph if node[0]} == {1.0}
     # Encoder layers leave the decoder's tokens as they are, and decoder layers the encoder's.
@@ -82,8 +84,13 @@ def test_an_encoders_graph_holds_its_own_sentence_alone(translator):
 
 def test_rectangular_arrays_have_keys_first_and_positions_for_names(cross_capture):
     graph = aw.to_networkx(cross_capture.attention, layer=0)
-    assert [graph.nodes[0, i]["token"] for i in range(12)] == [*map(str, range(7)), *map(str, range(5))]
-    assert graph[1, 7][0, 6]["capacity"] == pytest.approx(0.5 * cross_capture.attention[0, :, 0, 6].mean())
+    assert [graph.nodes[0, i]["token"] for i in range(12)] == [
+        *map(str, range(7)),
+        *map(str, range(5)),
+    ]
+    assert graph[1, 7][0, 6]["capacity"] == pytest.approx(
+        0.5 * cross_capture.attention[0, :, 0, 6].mean()
+    )
     assert graph[1, 7][0, 7]["capacity"] == 0.5
 
 

@@ -53,7 +53,9 @@ def test_every_method_keeps_the_contract(method, rows, capture):
 
 @pytest.mark.parametrize("attention", ["encoder", "decoder", "cross"])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_keeps_the_contract_on_every_attention_of_a_translator(method, attention, translator):
+def test_every_method_keeps_the_contract_on_every_attention_of_a_translator(
+    method, attention, translator
+):
     if method in usable(translator, attention):
         validate(aw.attribute(translator, method, attention=attention), translator)
 
@@ -70,20 +72,30 @@ def test_no_method_changes_the_capture(method, capture):
 def test_rows_asked_for_one_by_one_are_rows_of_all(method, capture):
     if method in usable(capture):
         whole = np.asarray(aw.attribute(capture, method))
-        one_by_one = [np.asarray(aw.attribute(capture, method, query=i))[0] for i in range(len(whole))]
+        one_by_one = [
+            np.asarray(aw.attribute(capture, method, query=i))[0] for i in range(len(whole))
+        ]
         assert np.stack(one_by_one) == pytest.approx(whole, abs=1e-12)
 
 
 def test_raw_is_the_layer_itself_of_one_head_or_their_mean(capture):
-    assert np.array_equal(np.asarray(aw.attribute(capture, "raw", layer=1, head=1)), capture.attention[1, 1])
-    assert np.asarray(aw.attribute(capture, "raw", layer=1)) == pytest.approx(capture.attention[1].mean(0))
+    assert np.array_equal(
+        np.asarray(aw.attribute(capture, "raw", layer=1, head=1)), capture.attention[1, 1]
+    )
+    assert np.asarray(aw.attribute(capture, "raw", layer=1)) == pytest.approx(
+        capture.attention[1].mean(0)
+    )
     assert aw.attribute(capture, "raw").layer == 2
 
 
 def test_a_capture_gives_the_same_rollout_and_flow_as_its_arrays(capture):
     for layer in (2, 0, 1):
-        rollout, flow = (aw.attribute(capture, method, layer=layer) for method in ("rollout", "flow"))
-        assert np.asarray(rollout) == pytest.approx(aw.rollout(capture.attention, layer=layer), abs=1e-15)
+        rollout, flow = (
+            aw.attribute(capture, method, layer=layer) for method in ("rollout", "flow")
+        )
+        assert np.asarray(rollout) == pytest.approx(
+            aw.rollout(capture.attention, layer=layer), abs=1e-15
+        )
         assert np.array_equal(np.asarray(flow), aw.flow(capture.attention, layer=layer))
 
 
@@ -95,7 +107,9 @@ def test_options_are_never_mixed_up_by_what_is_remembered(capture):
     for method, function in (("rollout", aw.rollout), ("flow", aw.flow)):
         for chosen in options:
             expected = function(capture.attention, **chosen)
-            assert np.asarray(aw.attribute(capture, method, **chosen)) == pytest.approx(expected, abs=1e-14), chosen
+            assert np.asarray(aw.attribute(capture, method, **chosen)) == pytest.approx(
+                expected, abs=1e-14
+            ), chosen
 
 
 def test_layers_that_are_recomputed_on_demand_give_the_same_numbers(capture):
@@ -107,7 +121,8 @@ def test_layers_that_are_recomputed_on_demand_give_the_same_numbers(capture):
         return kept.weights_for(heads, rows)
 
     light = replace(
-        capture, layers=tuple(replace(layer, weights=None, recompute=recompute) for layer in capture.layers)
+        capture,
+        layers=tuple(replace(layer, weights=None, recompute=recompute) for layer in capture.layers),
     )
     for method in ("raw", "rollout", "flow"):
         expected = np.asarray(aw.attribute(capture, method))
@@ -122,7 +137,9 @@ def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, mo
     from attn_widget.attribution import cache as memory
     from attn_widget.attribution import joint, rollout
 
-    expected = {rows: np.asarray(aw.attribute(capture, "rollout", query=rows)) for rows in (None, (1, 3))}
+    expected = {
+        rows: np.asarray(aw.attribute(capture, "rollout", query=rows)) for rows in (None, (1, 3))
+    }
     monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 10)
     monkeypatch.setattr(joint, "BLOCK_BYTES", 100)
     monkeypatch.setattr(rollout, "BLOCK_BYTES", 100)
@@ -135,7 +152,9 @@ def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, mo
     layers = tuple(replace(layer, weights=None, recompute=recompute) for layer in capture.layers)
     light = replace(capture, layers=layers)
     for rows, values in expected.items():
-        assert np.asarray(aw.attribute(light, "rollout", query=rows)) == pytest.approx(values, abs=1e-14)
+        assert np.asarray(aw.attribute(light, "rollout", query=rows)) == pytest.approx(
+            values, abs=1e-14
+        )
     assert max(len(rows) for rows in asked if rows is not None) < 5
 
 
@@ -153,7 +172,8 @@ def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(m
         return np.repeat((seen / seen.sum(-1, keepdims=True)).astype(np.float32)[None], 2, axis=0)
 
     layers = tuple(
-        LayerAttention(f"layers.{i}", "self", "", i, 2, n, n, causal=True, recompute=recompute) for i in range(3)
+        LayerAttention(f"layers.{i}", "self", "", i, 2, n, n, causal=True, recompute=recompute)
+        for i in range(3)
     )
     long = Capture(layers, {"": Tokens(("a",) * n)})
     tracemalloc.start()
@@ -200,18 +220,22 @@ def test_deep_flow_says_that_it_no_longer_depends_on_the_query(tokens):
 def test_sink_mass_is_what_no_key_took(attention, tokens):
     answer = aw.attribute(capture_of(0.5 * attention, tokens), "raw", layer=1)
     assert answer.sink_mass == pytest.approx(np.full(5, 0.5))
-    assert aw.attribute(capture_of(0.5 * attention, tokens), "rollout", layer=0).sink_mass == pytest.approx(
-        np.full(5, 0.25)
-    )
+    assert aw.attribute(
+        capture_of(0.5 * attention, tokens), "rollout", layer=0
+    ).sink_mass == pytest.approx(np.full(5, 0.25))
 
 
 @pytest.mark.parametrize(("method", "uniform"), [("rollout", aw.rollout), ("flow", aw.flow)])
-def test_a_baseline_divides_by_the_same_method_on_uniform_causal_attention(method, uniform, causal_attention, tokens):
+def test_a_baseline_divides_by_the_same_method_on_uniform_causal_attention(
+    method, uniform, causal_attention, tokens
+):
     capture = capture_of(causal_attention, tokens)
     even = np.tril(np.ones((4, 1, 5, 5))) / np.arange(1, 6)[:, None]
     base = uniform(even)
     for rows in (None, (3,)):
-        plain, divided = (aw.attribute(capture, method, baseline=b, query=rows) for b in (False, True))
+        plain, divided = (
+            aw.attribute(capture, method, baseline=b, query=rows) for b in (False, True)
+        )
         chosen = base if rows is None else base[list(rows)]
         seen = chosen > 0
         assert np.asarray(divided)[seen] == pytest.approx((np.asarray(plain)[seen]) / chosen[seen])
@@ -251,11 +275,16 @@ def test_a_translators_tokens_share_between_both_sentences(translator):
         product[ENCODER + 1 : ENCODER + 2, :ENCODER]
     )
     encoder = aw.attribute(translator, "rollout", attention="encoder")
-    assert np.asarray(encoder) == pytest.approx(np.linalg.multi_dot(matrices[:2][::-1])[:ENCODER, :ENCODER])
+    assert np.asarray(encoder) == pytest.approx(
+        np.linalg.multi_dot(matrices[:2][::-1])[:ENCODER, :ENCODER]
+    )
 
 
 def test_a_start_layer_above_the_first_leaves_the_encoder_out(translator):
-    blocks = [("decoder", translator.layers[4].weights.mean(0)), ("cross", translator.layers[5].weights.mean(0))]
+    blocks = [
+        ("decoder", translator.layers[4].weights.mean(0)),
+        ("cross", translator.layers[5].weights.mean(0)),
+    ]
     matrices = oracles.block_matrices(blocks, ENCODER, DECODER, 0.5)
     cross = aw.attribute(translator, "rollout", attention="cross", start_layer=1)
     assert np.asarray(cross) == pytest.approx((matrices[1] @ matrices[0])[ENCODER:, :ENCODER])
@@ -265,7 +294,9 @@ def test_a_start_layer_above_the_first_leaves_the_encoder_out(translator):
 
 def test_a_joint_layer_is_half_the_mean_and_half_the_token_itself(capture, cross_capture):
     assert joint_layer(capture, layer=1) == pytest.approx(oracles.joint(capture.attention)[1])
-    assert joint_layer(cross_capture, layer=2) == pytest.approx(0.5 * cross_capture.attention[2].mean(0))
+    assert joint_layer(cross_capture, layer=2) == pytest.approx(
+        0.5 * cross_capture.attention[2].mean(0)
+    )
 
 
 def test_layers_of_different_lengths_leave_raw_and_say_why(attention, tokens):
@@ -275,7 +306,9 @@ def test_layers_of_different_lengths_leave_raw_and_say_why(attention, tokens):
     assert reasons["raw"] == ""
     assert "as many keys as queries in every layer" in reasons["flow"]
     assert np.asarray(aw.attribute(pooled, "raw", layer=1)).shape == (4, 4)
-    with pytest.raises(aw.MethodError, match=r'got 5×5 at model.0.self, 4×4 at model.1.self. Use method="raw"'):
+    with pytest.raises(
+        aw.MethodError, match=r'got 5×5 at model.0.self, 4×4 at model.1.self. Use method="raw"'
+    ):
         aw.attribute(pooled, "rollout")
 
 

@@ -106,10 +106,14 @@ def test_relevance_of_self_attention_grows_layer_by_layer(make):
     expected = by_hand(capture)
     answer = aw.attribute(capture, "relevance")
     assert np.asarray(answer) == pytest.approx(expected, rel=1e-5)
-    assert np.asarray(aw.attribute(capture, "relevance", query=[2])) == pytest.approx(expected[[2]], rel=1e-5)
+    assert np.asarray(aw.attribute(capture, "relevance", query=[2])) == pytest.approx(
+        expected[[2]], rel=1e-5
+    )
     assert answer.unit == "score"
     below = aw.attribute(capture, "relevance", layer=0)
-    assert np.asarray(below) == pytest.approx(by_hand(replace(capture, layers=capture.layers[:1])), rel=1e-5)
+    assert np.asarray(below) == pytest.approx(
+        by_hand(replace(capture, layers=capture.layers[:1])), rel=1e-5
+    )
 
 
 def test_relevance_of_cross_attention_follows_the_papers_rules():
@@ -125,15 +129,23 @@ def test_relevance_of_cross_attention_follows_the_papers_rules():
 
     def normalised(r):
         less = r - np.eye(len(r))
-        return np.array([row / row.sum() if row.sum() > 0 else row for row in less]) + np.eye(len(r))
+        return np.array([row / row.sum() if row.sum() > 0 else row for row in less]) + np.eye(
+            len(r)
+        )
 
     for i in range(2):
         step = steps["decoder", "self", i]
         own, cross = own + step @ own, cross + step @ cross
         cross = cross + normalised(own).T @ steps["decoder", "cross", i] @ normalised(encoder)
-    assert np.asarray(aw.attribute(capture, "relevance", attention="cross")) == pytest.approx(cross, rel=1e-4)
-    assert np.asarray(aw.attribute(capture, "relevance", attention="encoder")) == pytest.approx(encoder, rel=1e-4)
-    assert np.asarray(aw.attribute(capture, "relevance", attention="decoder")) == pytest.approx(own, rel=1e-4)
+    assert np.asarray(aw.attribute(capture, "relevance", attention="cross")) == pytest.approx(
+        cross, rel=1e-4
+    )
+    assert np.asarray(aw.attribute(capture, "relevance", attention="encoder")) == pytest.approx(
+        encoder, rel=1e-4
+    )
+    assert np.asarray(aw.attribute(capture, "relevance", attention="decoder")) == pytest.approx(
+        own, rel=1e-4
+    )
     assert cross.max() > 0
 
 
@@ -141,7 +153,9 @@ def test_gradient_attention_is_the_positive_part_of_gradient_times_attention():
     capture = small_bert().gradients(IDS)
     layer = capture.layers[0]
     product = np.maximum(to_numpy(layer.weights) * to_numpy(layer.gradient), 0)
-    assert np.asarray(aw.attribute(capture, "gradient_attention", layer=0)) == pytest.approx(product.mean(0))
+    assert np.asarray(aw.attribute(capture, "gradient_attention", layer=0)) == pytest.approx(
+        product.mean(0)
+    )
     one = aw.attribute(capture, "gradient_attention", layer=0, head=2, query=[1, 4])
     assert np.asarray(one) == pytest.approx(product[2][[1, 4]])
 
@@ -159,28 +173,40 @@ def test_value_weighted_attention_is_the_length_of_what_is_sent(make):
         np.linalg.norm(sent.sum(0), axis=-1), rel=1e-4, abs=1e-6
     )
     one = aw.attribute(capture, "value_weighted", head=1, query=3)
-    assert np.asarray(one) == pytest.approx(np.linalg.norm(sent[1], axis=-1)[[3]], rel=1e-4, abs=1e-6)
+    assert np.asarray(one) == pytest.approx(
+        np.linalg.norm(sent[1], axis=-1)[[3]], rel=1e-4, abs=1e-6
+    )
     assert one.unit == "norm"
 
 
-def test_methods_that_need_more_than_attention_say_what_is_missing_and_what_would_work(attention, tokens):
+def test_methods_that_need_more_than_attention_say_what_is_missing_and_what_would_work(
+    attention, tokens
+):
     bare = aw.from_arrays(attention, tokens)
     with pytest.raises(
-        aw.MethodError, match=r"gradient must have been recorded .* runner.gradients\(text\), or use method=\"rollout\""
+        aw.MethodError,
+        match=r"gradient must have been recorded .* runner.gradients\(text\), or use method=\"rollout\"",
     ):
         aw.attribute(bare, "relevance")
     with pytest.raises(aw.MethodError, match=r"gradient must have been recorded"):
         aw.attribute(bare, "gradient_attention")
-    with pytest.raises(aw.MethodError, match=r'v and output_projection must have been recorded .* use method="raw"'):
+    with pytest.raises(
+        aw.MethodError, match=r'v and output_projection must have been recorded .* use method="raw"'
+    ):
         aw.attribute(bare, "value_weighted")
-    assert [name for name, reason in applicable(bare).items() if not reason] == ["raw", "rollout", "flow"]
+    assert [name for name, reason in applicable(bare).items() if not reason] == [
+        "raw",
+        "rollout",
+        "flow",
+    ]
     assert not any(applicable(small_bert().gradients(IDS)).values())
 
 
 def test_baselines_exist_only_where_uniform_attention_says_something():
     capture = small_llama().gradients(IDS)
     with pytest.raises(
-        aw.InputError, match=r"baseline must be False for relevance, got True. It exists for raw, rollout, flow"
+        aw.InputError,
+        match=r"baseline must be False for relevance, got True. It exists for raw, rollout, flow",
     ):
         aw.attribute(capture, "relevance", baseline=True)
 
@@ -191,18 +217,25 @@ def test_the_score_can_be_a_class_a_function_or_the_prediction():
         predicted = int(runner.model(**IDS).logits[0].argmax())
     by_default = runner.gradients(IDS).layers[0].gradient
     assert torch.equal(by_default, runner.gradients(IDS, of=predicted).layers[0].gradient)
-    assert torch.equal(by_default, runner.gradients(IDS, of=lambda out: out.logits[0, predicted]).layers[0].gradient)
+    assert torch.equal(
+        by_default,
+        runner.gradients(IDS, of=lambda out: out.logits[0, predicted]).layers[0].gradient,
+    )
     other = runner.gradients(IDS, of=(predicted + 1) % 4).layers[0].gradient
     assert not torch.equal(by_default, other)
 
 
 def test_scores_that_do_not_exist_are_refused():
     runner = small_bert()
-    with pytest.raises(aw.InputError, match=r"of must be 0 to 3, got 9. Choose a class or token that exists"):
+    with pytest.raises(
+        aw.InputError, match=r"of must be 0 to 3, got 9. Choose a class or token that exists"
+    ):
         runner.gradients(IDS, of=9)
     with pytest.raises(aw.InputError, match="of must give one number"):
         runner.gradients(IDS, of=lambda out: out.logits)
-    with pytest.raises(aw.InputError, match="of must be a function of the output for a model without logits"):
+    with pytest.raises(
+        aw.InputError, match="of must be a function of the output for a model without logits"
+    ):
         aw.ModelRunner(runner.model.bert).gradients(IDS)
 
 
@@ -212,7 +245,9 @@ def test_a_token_can_be_named_where_the_answer_is_a_token():
     runner.tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
     named, numbered = (runner.gradients(IDS, of=of).layers[0].gradient for of in ("w3", 3))
     assert torch.equal(named, numbered)
-    with pytest.raises(aw.InputError, match=r"of must be 0 to 3, got 30. Choose a class or token that exists"):
+    with pytest.raises(
+        aw.InputError, match=r"of must be 0 to 3, got 30. Choose a class or token that exists"
+    ):
         runner.gradients(IDS, of="w30")
 
 
@@ -301,7 +336,9 @@ def test_the_value_of_a_function_is_followed_one_text_at_a_time():
     ids = IDS["input_ids"].clone()
     ids[0, 3] = 1
     with torch.no_grad():
-        plain, blanked = (float(runner.model(input_ids=i).logits[0, 2]) for i in (IDS["input_ids"], ids))
+        plain, blanked = (
+            float(runner.model(input_ids=i).logits[0, 2]) for i in (IDS["input_ids"], ids)
+        )
     assert changes[3] == pytest.approx(abs(blanked - plain), abs=1e-6)
 
 

@@ -12,12 +12,16 @@ from tests import oracles
 
 
 def test_rollout_is_the_sum_over_all_paths(attention):
-    assert aw.rollout(attention) == pytest.approx(oracles.rollout_by_paths(oracles.joint(attention)), abs=1e-14)
+    assert aw.rollout(attention) == pytest.approx(
+        oracles.rollout_by_paths(oracles.joint(attention)), abs=1e-14
+    )
 
 
 def test_rollout_of_a_causal_model_is_the_sum_over_all_paths(causal_attention):
     values = aw.rollout(causal_attention)
-    assert values == pytest.approx(oracles.rollout_by_paths(oracles.joint(causal_attention)), abs=1e-14)
+    assert values == pytest.approx(
+        oracles.rollout_by_paths(oracles.joint(causal_attention)), abs=1e-14
+    )
     assert not np.triu(values, 1).any()
 
 
@@ -25,7 +29,9 @@ def test_rollout_of_a_causal_model_is_the_sum_over_all_paths(causal_attention):
 def test_the_residual_share_is_mixed_in_at_every_layer(attention, residual):
     expected = oracles.rollout_by_paths(oracles.joint(attention, residual))
     assert aw.rollout(attention, residual=residual) == pytest.approx(expected, abs=1e-14)
-    assert aw.rollout(attention, residual=residual, query=[3, 1]) == pytest.approx(expected[[3, 1]], abs=1e-14)
+    assert aw.rollout(attention, residual=residual, query=[3, 1]) == pytest.approx(
+        expected[[3, 1]], abs=1e-14
+    )
 
 
 def test_one_row_is_that_row_of_all_rows(attention):
@@ -42,7 +48,9 @@ def test_rows_of_rollout_sum_to_one(attention):
 def test_a_target_layer_and_a_start_layer_bound_the_layers_that_take_part(attention):
     matrices = oracles.joint(attention)
     assert aw.rollout(attention, layer=1) == pytest.approx(oracles.rollout_by_paths(matrices[:2]))
-    assert aw.rollout(attention, start_layer=1) == pytest.approx(oracles.rollout_by_paths(matrices[1:]))
+    assert aw.rollout(attention, start_layer=1) == pytest.approx(
+        oracles.rollout_by_paths(matrices[1:])
+    )
     assert aw.rollout(attention, layer=1, start_layer=1) == pytest.approx(matrices[1])
 
 
@@ -61,7 +69,9 @@ def test_an_isolated_head_is_the_same_head_in_every_layer(attention):
 def test_max_and_min_over_heads_keep_rows_that_sum_to_one(attention, reduce, pick):
     fused = pick(attention, axis=1, keepdims=True)
     fused = fused / fused.sum(-1, keepdims=True)
-    assert aw.rollout(attention, reduce=reduce) == pytest.approx(oracles.rollout_by_paths(oracles.joint(fused)))
+    assert aw.rollout(attention, reduce=reduce) == pytest.approx(
+        oracles.rollout_by_paths(oracles.joint(fused))
+    )
 
 
 def test_heads_without_a_common_key_leave_a_zero_row_and_no_nan():
@@ -96,7 +106,9 @@ def test_gradients_pass_through_rollout(attention):
     given = torch.tensor(attention, requires_grad=True)
     aw.rollout(given)[0, 1].backward()
     assert given.grad is not None
-    assert bool((given.grad[0, :, :, 1] > 0).all())  # key 1 is reached through every first-layer row
+    assert bool(
+        (given.grad[0, :, :, 1] > 0).all()
+    )  # key 1 is reached through every first-layer row
 
 
 def test_arrays_without_heads_and_lists_of_layers_mean_the_same(attention):

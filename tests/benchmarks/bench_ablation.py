@@ -78,7 +78,9 @@ def main() -> None:
                 return float(torch.nn.functional.cross_entropy(logits[:-1], own))
             return float(logits[-1].softmax(-1)[likeliest])
 
-        worst = max(abs(fast.values[place] - (of(logits) - of(base))) for place, logits in slow.items())
+        worst = max(
+            abs(fast.values[place] - (of(logits) - of(base))) for place, logits in slow.items()
+        )
         ratio = one * layers * heads / seconds
         print(f"{measure:<14}{seconds:>10.1f}{ratio:>8.2f}{worst:>22.1e}")
         if measure == "probability" and ratio < AT_LEAST:

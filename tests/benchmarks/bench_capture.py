@@ -109,7 +109,9 @@ def main() -> None:
     text = Path(__file__).read_text() * 10
     every = tokenizer(text, return_tensors="pt", verbose=False)["input_ids"]
     print("SmolLM2-135M, fp32, light mode, one thread; limits in brackets\n")
-    print("| tokens | held MiB | peak MiB | plain forward s | capture s | ratio | row of 270 heads ms | one head s |")
+    print(
+        "| tokens | held MiB | peak MiB | plain forward s | capture s | ratio | row of 270 heads ms | one head s |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for n in [int(a) for a in sys.argv[1:]] or LIMITS:
         held, ratio, row = LIMITS[n]

@@ -67,7 +67,11 @@ def ours(matrices: np.ndarray) -> float:
     """Return microseconds of one thread a pair, over all rows (or as many as the time allows)."""
     network = Network(matrices)
     network.row(network.n - 1)
-    rows, start, used = np.linspace(0, network.n - 1, min(network.n, 64)).astype(int), time.process_time(), 0
+    rows, start, used = (
+        np.linspace(0, network.n - 1, min(network.n, 64)).astype(int),
+        time.process_time(),
+        0,
+    )
     for row in rows:
         network.row(int(row))
         used += network.n
@@ -81,7 +85,9 @@ def networkx_called(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarra
 
     def prepare(matrices: np.ndarray) -> Solver:
         graph, top = layered_graph(matrices), len(matrices)
-        return lambda query, key: nx.maximum_flow_value(graph, (top, query), (0, key), flow_func=algorithm)
+        return lambda query, key: nx.maximum_flow_value(
+            graph, (top, query), (0, key), flow_func=algorithm
+        )
 
     return prepare
 
@@ -94,18 +100,27 @@ def networkx_solver(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarra
         residual = nx.algorithms.flow.utils.build_residual_network(graph, "capacity")
 
         def solve(query: int, key: int) -> float:
-            return algorithm(graph, (top, query), (0, key), residual=residual, value_only=True).graph["flow_value"]
+            return algorithm(
+                graph, (top, query), (0, key), residual=residual, value_only=True
+            ).graph["flow_value"]
 
         return solve
 
     return prepare
 
 
-def edges(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[int, int], int]]:
+def edges(
+    matrices: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[int, int], int]]:
     """Return tails, heads and capacities of the layered graph, and a function that numbers its nodes."""
     n = matrices.shape[-1]
     level, i, j = np.nonzero(matrices)
-    return (level + 1) * n + i, level * n + j, matrices[level, i, j], lambda at, token: at * n + token
+    return (
+        (level + 1) * n + i,
+        level * n + j,
+        matrices[level, i, j],
+        lambda at, token: at * n + token,
+    )
 
 
 def scipy_solver(matrices: np.ndarray) -> Solver:
@@ -116,7 +131,9 @@ def scipy_solver(matrices: np.ndarray) -> Solver:
     tails, heads, data, node = edges(matrices)
     size = (len(matrices) + 1) * matrices.shape[-1]
     graph = csr_array(((data * 2**30).round().astype(np.int32), (tails, heads)), (size, size))
-    return lambda query, key: maximum_flow(graph, node(len(matrices), query), node(0, key)).flow_value / 2**30
+    return lambda query, key: (
+        maximum_flow(graph, node(len(matrices), query), node(0, key)).flow_value / 2**30
+    )
 
 
 def ortools_solver(matrices: np.ndarray) -> Solver:
@@ -140,17 +157,29 @@ def igraph_solver(matrices: np.ndarray) -> Solver:
 
     tails, heads, data, node = edges(matrices)
     graph = igraph.Graph(
-        n=(len(matrices) + 1) * matrices.shape[-1], edges=list(zip(tails, heads, strict=True)), directed=True
+        n=(len(matrices) + 1) * matrices.shape[-1],
+        edges=list(zip(tails, heads, strict=True)),
+        directed=True,
     )
     capacity = data.tolist()
-    return lambda query, key: graph.maxflow_value(node(len(matrices), query), node(0, key), capacity)
+    return lambda query, key: graph.maxflow_value(
+        node(len(matrices), query), node(0, key), capacity
+    )
 
 
-SOLVERS: dict[str, tuple[Callable[[np.ndarray], Solver], int]] = {  # how, and the largest size it is asked
+SOLVERS: dict[
+    str, tuple[Callable[[np.ndarray], Solver], int]
+] = {  # how, and the largest size it is asked
     "networkx edmonds_karp (the paper's)": (networkx_solver(nx.algorithms.flow.edmonds_karp), 64),
-    "networkx shortest_augmenting_path, called": (networkx_called(nx.algorithms.flow.shortest_augmenting_path), 64),
+    "networkx shortest_augmenting_path, called": (
+        networkx_called(nx.algorithms.flow.shortest_augmenting_path),
+        64,
+    ),
     "networkx preflow_push": (networkx_solver(nx.algorithms.flow.preflow_push), 64),
-    "networkx shortest_augmenting_path": (networkx_solver(nx.algorithms.flow.shortest_augmenting_path), 128),
+    "networkx shortest_augmenting_path": (
+        networkx_solver(nx.algorithms.flow.shortest_augmenting_path),
+        128,
+    ),
     "networkx boykov_kolmogorov": (networkx_solver(nx.algorithms.flow.boykov_kolmogorov), 64),
     "scipy (whole numbers)": (scipy_solver, 256),
     "OR-Tools (whole numbers)": (ortools_solver, 256),
@@ -158,7 +187,9 @@ SOLVERS: dict[str, tuple[Callable[[np.ndarray], Solver], int]] = {  # how, and t
 }
 
 
-def theirs(prepare: Callable[[np.ndarray], Solver], matrices: np.ndarray, exact: np.ndarray) -> float | None:
+def theirs(
+    prepare: Callable[[np.ndarray], Solver], matrices: np.ndarray, exact: np.ndarray
+) -> float | None:
     """Return microseconds of one thread a pair over random pairs, answers checked; None when not installed."""
     try:
         solve = prepare(matrices)
@@ -196,7 +227,12 @@ def compile_seconds() -> tuple[float, float]:
         environment = os.environ | {"NUMBA_CACHE_DIR": folder}
         runs = [
             subprocess.run(
-                [sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
             )
             for _ in range(2)
         ]
@@ -206,27 +242,38 @@ def compile_seconds() -> tuple[float, float]:
 def main() -> None:
     """Print the tables."""
     first, again = compile_seconds()
-    print(f"first flow of all, compiling: {first:.1f} s (limit 10 s); in a later session {again:.2f} s\n")
+    print(
+        f"first flow of all, compiling: {first:.1f} s (limit 10 s); in a later session {again:.2f} s\n"
+    )
     sizes = (8, 16, 32, 64) if QUICK else (8, 16, 32, 64, 128, 256, 512)
     print("MiniLM, 6 layers, microseconds a pair of one thread, and how many times ours")
     print(f"{'':42}" + "".join(f"{n:>18}" for n in sizes))
     minilm = {n: joint_minilm(n) for n in sizes}
     own = {n: ours(minilm[n]) for n in sizes}
     print(f"{'attn_widget':42}" + "".join(f"{own[n]:>18.1f}" for n in sizes))
-    exact = {n: np.stack([row(i) for i in range(n)]) for n in sizes if n <= 256 for row in [Network(minilm[n]).row]}
+    exact = {
+        n: np.stack([row(i) for i in range(n)])
+        for n in sizes
+        if n <= 256
+        for row in [Network(minilm[n]).row]
+    }
     at_64 = {}
     for name, (prepare, largest) in SOLVERS.items():
         cells = []
         for n in sizes:
             spent = theirs(prepare, minilm[n], exact[n]) if n <= largest else None
-            cells.append(f"{'–':>18}" if spent is None else f"{spent:>10,.0f} {spent / own[n]:>6,.0f}×")
+            cells.append(
+                f"{'–':>18}" if spent is None else f"{spent:>10,.0f} {spent / own[n]:>6,.0f}×"
+            )
             if n == 64 and spent is not None:
                 at_64[name] = spent
         print(f"{name:42}" + "".join(cells), flush=True)
     # networkx is measured as its manual says to call it, and once more with its own working copy handed over.
     called = at_64.pop("networkx shortest_augmenting_path, called")
     prepared = min(spent for name, spent in at_64.items() if name.startswith("networkx"))
-    library = min(spent for name, spent in at_64.items() if not name.startswith(("networkx", "igraph")))
+    library = min(
+        spent for name, spent in at_64.items() if not name.startswith(("networkx", "igraph"))
+    )
     wall = {threads: wall_all_pairs(minilm[64], threads) / 64**2 * 1e6 for threads in (1, 2)}
     print(f"\n64 tokens, one thread: {called / own[64]:,.0f}× the best of networkx (limit 4,000×), "
           f"{library / own[64]:,.0f}× the best of scipy and OR-Tools (limit 20×)")  # fmt: skip
@@ -240,9 +287,13 @@ def main() -> None:
     start = time.perf_counter()
     network = Network(smollm2)
     network.row(511)
-    print(f"SmolLM2, 30 layers, 512 tokens, one row with its graph: {time.perf_counter() - start:.2f} s (limit 1 s)")
+    print(
+        f"SmolLM2, 30 layers, 512 tokens, one row with its graph: {time.perf_counter() - start:.2f} s (limit 1 s)"
+    )
     part = np.ascontiguousarray(smollm2[:, :256, :256])
-    print(f"SmolLM2, 30 layers, 256 tokens, all pairs on 2 threads: {wall_all_pairs(part, 2):.1f} s (limit 15 s)")
+    print(
+        f"SmolLM2, 30 layers, 256 tokens, all pairs on 2 threads: {wall_all_pairs(part, 2):.1f} s (limit 15 s)"
+    )
 
 
 if __name__ == "__main__":

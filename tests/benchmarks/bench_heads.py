@@ -26,13 +26,28 @@ from tests.models import MINILM, minilm, smollm2
 
 METRICS_AT_MOST, RAY_AT_LEAST = 1.3, 1.6
 TEXT = "The keys to the cabinet are on the table, and the cabinet stands beside the old window of the house. "
-SUBJECTS = ("The cat", "A doctor", "My neighbour", "The old captain", "Nobody", "Her brother's best friend")
-ENDS = ("slept.", "found the keys on the table.", "said that it was raining again.", "ran.", "went home early today.")
+SUBJECTS = (
+    "The cat",
+    "A doctor",
+    "My neighbour",
+    "The old captain",
+    "Nobody",
+    "Her brother's best friend",
+)
+ENDS = (
+    "slept.",
+    "found the keys on the table.",
+    "said that it was raining again.",
+    "ran.",
+    "went home early today.",
+)
 
 
 def corpus(n: int) -> list[str]:
     """Return n different short texts of 8 to 24 tokens."""
-    return [f"{SUBJECTS[i % 6]} number {i} {ENDS[i % 5]}" + " It was late." * (i % 3) for i in range(n)]
+    return [
+        f"{SUBJECTS[i % 6]} number {i} {ENDS[i % 5]}" + " It was late." * (i % 3) for i in range(n)
+    ]
 
 
 def best_of(times: int, do) -> float:
@@ -65,7 +80,9 @@ def metrics(n: int = 512) -> None:
     for name, seconds in rows.items():
         print(f"{name:<34}{seconds:>9.3f}{seconds / forward:>16.2f}")
     ratio = rows["all metrics of a capture"] / forward
-    print(f"promised: at most {METRICS_AT_MOST}; {'kept' if ratio <= METRICS_AT_MOST else 'NOT KEPT'}\n")
+    print(
+        f"promised: at most {METRICS_AT_MOST}; {'kept' if ratio <= METRICS_AT_MOST else 'NOT KEPT'}\n"
+    )
 
 
 def texts() -> None:
@@ -76,12 +93,19 @@ def texts() -> None:
     alone = aw.ModelRunner(model, tokenizer, remember_bytes=0)
     single = best_of(2, lambda: [alone.run(text) for text in corpus(64)]) / 64
     shared = best_of(2, lambda: list(runner.run_many(corpus(64)))) / 64
-    print(f"MiniLM, short texts: a capture {1000 * single:.1f} ms alone, {1000 * shared:.1f} ms sharing passes")
+    print(
+        f"MiniLM, short texts: a capture {1000 * single:.1f} ms alone, {1000 * shared:.1f} ms sharing passes"
+    )
     print(f"{'texts':>7}{'all metrics: s':>16}{'texts/s':>9}{'relation: s':>14}{'texts/s':>9}")
     for n in (250, 500, 1000):
         many = corpus(n)
         every = best_of(1, lambda many=many: aw.search_heads(runner, many))
-        pairs = best_of(1, lambda many=many: aw.search_heads(runner, many, relation=r"(?P<key>\w+) (?P<query>number)"))
+        pairs = best_of(
+            1,
+            lambda many=many: aw.search_heads(
+                runner, many, relation=r"(?P<key>\w+) (?P<query>number)"
+            ),
+        )
         print(f"{n:>7}{every:>16.2f}{n / every:>9.1f}{pairs:>14.2f}{n / pairs:>9.1f}")
     print()
 
@@ -120,7 +144,9 @@ def on_ray(n: int = 3000) -> None:
             (start, first), (end, last) = seen[0], seen[-1]
         rate[workers] = (last - first) / (end - start)
         print(f"{workers:<9}{rate[workers]:>9.1f}{last - first:>13}{end - begin:>15.1f}")
-    print(f"ratio {rate[2] / rate[1]:.2f}; promised: at least {RAY_AT_LEAST} when nothing else runs\n")
+    print(
+        f"ratio {rate[2] / rate[1]:.2f}; promised: at least {RAY_AT_LEAST} when nothing else runs\n"
+    )
 
 
 def main() -> None:

@@ -53,7 +53,9 @@ def long_text(tokens: int) -> None:
     from tests.models import smollm2
 
     model, tokenizer = smollm2()
-    ids = tokenizer("The keys to the cabinet in the hall are on the table. " * tokens)["input_ids"][:tokens]
+    ids = tokenizer("The keys to the cabinet in the hall are on the table. " * tokens)["input_ids"][
+        :tokens
+    ]
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # noqa: E731  (KiB on Linux) -> GiB
     print(
         f"one row, {tokens:,} tokens × {model.config.num_hidden_layers} layers, SmolLM2: seconds, peak of the process"
@@ -77,7 +79,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     attention = rng.dirichlet(np.full(TOKENS, 0.1), size=(LAYERS, TOKENS))
     exact = products(list(0.5 * attention + 0.5 * np.eye(TOKENS)))
-    print(f"rollout, {TOKENS} tokens × {LAYERS} layers: milliseconds, times the bare products (limit {LIMIT}), error")
+    print(
+        f"rollout, {TOKENS} tokens × {LAYERS} layers: milliseconds, times the bare products (limit {LIMIT}), error"
+    )
     kinds = {
         "NumPy float32": attention.astype(np.float32),
         "NumPy float64": attention,
@@ -90,7 +94,8 @@ def main() -> None:
         error = float(np.abs(np.asarray(rollout(given)) - exact).max())
         row = least(lambda m=matrices: m[-1][0], lambda g=given: rollout(g, query=0))[1]
         print(
-            f"{name:14} {whole * 1e3:8.1f} {whole / bare:6.2f}× {error:10.1e}   one row {row * 1e3:.2f} ms", flush=True
+            f"{name:14} {whole * 1e3:8.1f} {whole / bare:6.2f}× {error:10.1e}   one row {row * 1e3:.2f} ms",
+            flush=True,
         )
 
 

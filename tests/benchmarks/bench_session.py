@@ -125,7 +125,9 @@ def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
 
 def test_a_cell_run_200_times(open_notebook):  # noqa: F811
     # A model's text run again, as people do: each run makes a capture and a widget, and drops the last ones.
-    notebook = open_notebook("import gc, json\n" + OURS.format(n=256, distinct=2), "w = aw.AttentionWidget(capture)\nw")
+    notebook = open_notebook(
+        "import gc, json\n" + OURS.format(n=256, distinct=2), "w = aw.AttentionWidget(capture)\nw"
+    )
     notebook.run(0)
     cdp = notebook.page.context.new_cdp_session(notebook.page)
     kernel = """gc.collect()

@@ -49,10 +49,17 @@ def bert_sized(n: int = 128) -> aw.AttentionWidget:
         for one in capture.layers:
             weights = np.asarray(one.weights_for())[:, :n, :n]
             weights = weights / weights.sum(-1, keepdims=True)
-            kept = {"weights": weights, "q": one.q[:, :n], "k": one.k[:, :n], "scaling": one.scaling}
+            kept = {
+                "weights": weights,
+                "q": one.q[:, :n],
+                "k": one.k[:, :n],
+                "scaling": one.scaling,
+            }
             layers.append(LayerAttention(one.name, "self", "", len(layers), 12, n, n, **kept))
     return aw.AttentionWidget(
-        Capture(tuple(layers), {"": Tokens(captures[0].tokens.text[:n])}, model_name="12 × 12"), layer=3, query=5
+        Capture(tuple(layers), {"": Tokens(captures[0].tokens.text[:n])}, model_name="12 × 12"),
+        layer=3,
+        query=5,
     )
 
 
@@ -72,7 +79,9 @@ CASES = {
     "12 × 12 × 128, trained": bert_sized,
     "12 × 12 × 128, noise": noise,
     "MiniLM 6 × 12, 128 words": lambda: aw.explore(*minilm(), words(128)),
-    "DINOv2 12 × 6, 257 patches": lambda: aw.AttentionWidget(aw.ModelRunner(*dinov2()).run(photo())),
+    "DINOv2 12 × 6, 257 patches": lambda: aw.AttentionWidget(
+        aw.ModelRunner(*dinov2()).run(photo())
+    ),
     "SmolLM2 30 × 9, 128 words": lambda: aw.explore(*smollm2(), words(128)),
     "SmolLM2 30 × 9, 400 words": lambda: aw.explore(*smollm2(), words(400)),
 }
@@ -100,8 +109,24 @@ def test_page(chromium, tmp_path, name):  # noqa: F811
         context.close()
     assert path.stat().st_size <= 1_500_000
     bits = notes.split(" bits a number")[0].split()[-1]
-    left_out = [line.removeprefix("Left out: ") for line in notes.splitlines() if line.startswith("Left out")]
-    ROWS.append((name, path.stat().st_size, bits, made, again, sorted(readies)[1], shown, len(still), *left_out))
+    left_out = [
+        line.removeprefix("Left out: ")
+        for line in notes.splitlines()
+        if line.startswith("Left out")
+    ]
+    ROWS.append(
+        (
+            name,
+            path.stat().st_size,
+            bits,
+            made,
+            again,
+            sorted(readies)[1],
+            shown,
+            len(still),
+            *left_out,
+        )
+    )
 
 
 def test_saved_notebook(tmp_path):
@@ -109,19 +134,26 @@ def test_saved_notebook(tmp_path):
     from attn_widget.widget.page import static_html
 
     widget = bert_sized()
-    live = {k: v for k, v in widget._repr_mimebundle_()[0].items() if isinstance(v, str) or "view" in k}
+    live = {
+        k: v for k, v in widget._repr_mimebundle_()[0].items() if isinstance(v, str) or "view" in k
+    }
     outputs = [live, {"image/png": live["image/png"]}, {"text/html": static_html(widget)}]
     cell = nbformat.v4.new_code_cell(
-        "w.show_static()", outputs=[nbformat.v4.new_output("display_data", data) for data in outputs]
+        "w.show_static()",
+        outputs=[nbformat.v4.new_output("display_data", data) for data in outputs],
     )
-    size = len(json.dumps(nbformat.v4.new_notebook(cells=[cell]), indent=1, ensure_ascii=False).encode())
+    size = len(
+        json.dumps(nbformat.v4.new_notebook(cells=[cell]), indent=1, ensure_ascii=False).encode()
+    )
     ROWS.append(("saved notebook, 12 × 12 × 128", size))
     assert size < 2_000_000
 
 
 def test_table():
     """Print every row."""
-    print("\n\n| what | size | bits | made | made again | in the browser | bundle adds | PNG | left out |")
+    print(
+        "\n\n| what | size | bits | made | made again | in the browser | bundle adds | PNG | left out |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---|")
     for name, size, *rest in ROWS:
         if not rest:

@@ -81,7 +81,9 @@ def npm_packages() -> Path:
     if not (folder / "node_modules" / "d3").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         packages = ["requirejs@2.3.6", "d3@5.7.0", "jquery@2.2.4"]
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), *packages], check=True)
+        subprocess.run(
+            ["npm", "install", "--silent", "--prefix", str(folder), *packages], check=True
+        )
     return folder / "node_modules"
 
 
@@ -129,7 +131,9 @@ def measure(notebook, view: str, code: str) -> float:
     notebook.add(code, wait=False)
     widget = notebook.page.locator(".attn-widget").nth(before)
     drawn(widget, view, "raw", 0)
-    at = widget.locator("[data-ready]").first.evaluate("(e) => Number(e.dataset.at || performance.now())")
+    at = widget.locator("[data-ready]").first.evaluate(
+        "(e) => Number(e.dataset.at || performance.now())"
+    )
     return (at - start) / 1000
 
 
@@ -143,7 +147,9 @@ def measure(notebook, view: str, code: str) -> float:
 def test_ours(open_notebook, view, n, distinct):  # noqa: F811
     notebook = open_notebook(OURS.format(n=n, distinct=distinct))
     notebook.run(0)
-    notebook.add("aw.AttentionWidget(aw.from_arrays(np.eye(2)[None, None], ['a', 'b']))")  # the first loads modules
+    notebook.add(
+        "aw.AttentionWidget(aw.from_arrays(np.eye(2)[None, None], ['a', 'b']))"
+    )  # the first loads modules
     seconds = measure(notebook, view, f"w = aw.AttentionWidget(capture, view='{view}')\nw")
     ROWS.append((f"ours {view}", n, "", seconds))
 
@@ -182,9 +188,15 @@ def since(notebook, start: float) -> float:
 
 def circuitsvis() -> str:
     """Return why CircuitsVis has no row: its page loads an npm package that must be there to be served."""
-    found = subprocess.run(["npm", "view", "circuitsvis", "version"], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["npm", "view", "circuitsvis", "version"], capture_output=True, text=True, check=False
+    )
     there = found.stdout.strip()
-    return f"npm has {there}: not measured here" if there else "its page loads the npm package circuitsvis: not found"
+    return (
+        f"npm has {there}: not measured here"
+        if there
+        else "its page loads the npm package circuitsvis: not found"
+    )
 
 
 def test_table():

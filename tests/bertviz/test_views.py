@@ -44,7 +44,9 @@ VIEWERS = pytest.mark.parametrize("view", [head_view, model_view])
 def layers(n=LAYERS, heads=HEADS, queries=N, keys=None, seed=0):
     """Attention as transformers returns it: a tuple of (1, head, query, key)."""
     rng = np.random.default_rng(seed)
-    return tuple(torch.tensor(softmax_rows(rng, 1, heads, queries, keys or queries)) for _ in range(n))
+    return tuple(
+        torch.tensor(softmax_rows(rng, 1, heads, queries, keys or queries)) for _ in range(n)
+    )
 
 
 def widget(view, *arguments, **options):
@@ -66,7 +68,9 @@ def test_the_arguments_are_those_of_bertviz(ours):
 
 @pytest.mark.parametrize("ours", THEIRS, ids=lambda f: f.__name__)
 def test_the_docstrings_example_runs(ours):
-    (case,) = [c for c in doctest.DocTestFinder().find(ours, globs={ours.__name__: ours}) if c.examples]
+    (case,) = [
+        c for c in doctest.DocTestFinder().find(ours, globs={ours.__name__: ours}) if c.examples
+    ]
     assert doctest.DocTestRunner().run(case).failed == 0
 
 
@@ -101,8 +105,16 @@ def test_the_model_view_is_dark_unless_it_is_asked_to_be_light():
 
 def test_tokens_lose_the_marks_of_their_vocabulary_unless_they_are_to_keep_them():
     marked = ["<s>", "Ġthe", "▁key", "s</w>", "Ġ"]
-    assert widget(head_view, layers(), marked).capture.tokens.text == ("<s>", "the", "key", "s", "␣")
-    assert widget(head_view, layers(), marked, prettify_tokens=False).capture.tokens.text == tuple(marked)
+    assert widget(head_view, layers(), marked).capture.tokens.text == (
+        "<s>",
+        "the",
+        "key",
+        "s",
+        "␣",
+    )
+    assert widget(head_view, layers(), marked, prettify_tokens=False).capture.tokens.text == tuple(
+        marked
+    )
 
 
 def test_specials_can_be_hidden_and_pieces_joined():
@@ -118,7 +130,9 @@ def test_byte_level_pieces_without_a_space_before_them_go_on():
 
 
 def test_an_atom_in_brackets_is_no_special_token():
-    assert not any(widget(head_view, layers(), ["[O-]", "C", "[N+]", "<b>", "[H]"]).capture.tokens.special)
+    assert not any(
+        widget(head_view, layers(), ["[O-]", "C", "[N+]", "<b>", "[H]"]).capture.tokens.special
+    )
 
 
 @VIEWERS
@@ -142,17 +156,30 @@ def test_encoder_decoder_and_cross_attention_each_have_their_own_tokens(view):
         decoder_tokens=DECODER,
     )
     assert list(w.capture.groups) == ["encoder", "decoder", "cross"]
-    sides = {name: tuple("".join(t.text) for t in w.capture.axes(name)) for name in w.capture.groups}
-    assert sides == {"encoder": ("abcdefg",) * 2, "decoder": ("vwxyz",) * 2, "cross": ("vwxyz", "abcdefg")}
+    sides = {
+        name: tuple("".join(t.text) for t in w.capture.axes(name)) for name in w.capture.groups
+    }
+    assert sides == {
+        "encoder": ("abcdefg",) * 2,
+        "decoder": ("vwxyz",) * 2,
+        "cross": ("vwxyz", "abcdefg"),
+    }
 
 
 def test_cross_attention_alone_is_enough():
-    w = widget(head_view, cross_attention=layers(queries=5, keys=7), encoder_tokens=ENCODER, decoder_tokens=DECODER)
+    w = widget(
+        head_view,
+        cross_attention=layers(queries=5, keys=7),
+        encoder_tokens=ENCODER,
+        decoder_tokens=DECODER,
+    )
     assert [len(tokens) for tokens in w.capture.axes()] == [5, 7]
 
 
 def test_square_cross_attention_is_still_between_two_texts():
-    w = widget(head_view, cross_attention=layers(), encoder_tokens=list("abcde"), decoder_tokens=DECODER)
+    w = widget(
+        head_view, cross_attention=layers(), encoder_tokens=list("abcde"), decoder_tokens=DECODER
+    )
     assert [tokens.text for tokens in w.capture.axes()] == [tuple(DECODER), tuple("abcde")]
 
 
@@ -233,11 +260,20 @@ def test_heads_may_differ_from_layer_to_layer():
         lambda a: torch.stack(a).numpy(),
         lambda a: [layer.tolist() for layer in a],
     ],
-    ids=["NumPy", "no batch axis", "stacked, batch of 1", "stacked, no batch axis", "stacked NumPy", "lists"],
+    ids=[
+        "NumPy",
+        "no batch axis",
+        "stacked, batch of 1",
+        "stacked, no batch axis",
+        "stacked NumPy",
+        "lists",
+    ],
 )
 def test_arrays_of_any_kind_are_the_same_attention(form):
     attention = layers()
-    assert np.allclose(widget(head_view, form(attention), TOKENS).capture.attention, torch.cat(attention))
+    assert np.allclose(
+        widget(head_view, form(attention), TOKENS).capture.attention, torch.cat(attention)
+    )
 
 
 @VIEWERS
@@ -245,14 +281,21 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
     with pytest.raises(InputError) as caught:
         view((), TOKENS)
     said = str(caught.value)
-    assert said.startswith("attention must hold an array per layer, got an empty tuple. On current transformers")
+    assert said.startswith(
+        "attention must hold an array per layer, got an empty tuple. On current transformers"
+    )
     assert "outputs[-1] is the empty cross-attention of a model that has none" in said
     assert 'attn_implementation="eager"' in caught.value.code
-    assert caught.value.code.endswith("attention = model(**inputs, output_attentions=True).attentions")
+    assert caught.value.code.endswith(
+        "attention = model(**inputs, output_attentions=True).attentions"
+    )
 
 
 def test_what_generate_returns_is_explained():
-    with pytest.raises(InputError, match=re.escape("got a tuple at layer 0, as model.generate returns one per step.")):
+    with pytest.raises(
+        InputError,
+        match=re.escape("got a tuple at layer 0, as model.generate returns one per step."),
+    ):
         head_view((layers(), layers()), TOKENS)
 
 
@@ -296,10 +339,18 @@ def test_what_is_wrong_is_said_in_words(view, given, said):
 @pytest.mark.parametrize(
     ("view", "given", "said"),
     [
-        (head_view, {"layer": 1, "include_layers": [0, 2]}, "layer must be one that is included, 0, 2, got 1."),
+        (
+            head_view,
+            {"layer": 1, "include_layers": [0, 2]},
+            "layer must be one that is included, 0, 2, got 1.",
+        ),
         (head_view, {"heads": [4]}, "heads must be 0 to 3, got 4."),
         (model_view, {"include_heads": [4]}, "include_heads must be 0 to 3, got 4."),
-        (model_view, {"display_mode": "sepia"}, "display_mode must be one of light, dark, got 'sepia'."),
+        (
+            model_view,
+            {"display_mode": "sepia"},
+            "display_mode must be one of light, dark, got 'sepia'.",
+        ),
     ],
 )
 def test_what_is_wrong_in_one_view_is_said_in_words(view, given, said):
@@ -321,7 +372,9 @@ def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch
 
 @VIEWERS
 def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
-    page = view(layers(), ["</script>", "<img src=x onerror=alert(1)>", '"', "a", "b"], html_action="return")
+    page = view(
+        layers(), ["</script>", "<img src=x onerror=alert(1)>", '"', "a", "b"], html_action="return"
+    )
     assert type(page) is HTML
     assert page.data.count("<iframe ") == 1
     assert 'sandbox="allow-scripts' in page.data
@@ -370,7 +423,10 @@ def test_an_encoder_decoder_is_shown_with_all_three_attentions():
         f"{name}_attention": tuple(layer.weights_for()[None] for layer in group)
         for name, group in capture.groups.items()
     }
-    sides = {"encoder_tokens": capture.axes("encoder")[0].text, "decoder_tokens": capture.axes("decoder")[0].text}
+    sides = {
+        "encoder_tokens": capture.axes("encoder")[0].text,
+        "decoder_tokens": capture.axes("decoder")[0].text,
+    }
     w = widget(head_view, **given, **sides)
     w.attention, w.layer = "cross", 2
     assert np.allclose(w.matrix(), capture.group("cross")[2].weights_for())
@@ -410,7 +466,12 @@ def test_the_neuron_view_works_with_an_encoder_decoder():
 def test_the_neuron_view_says_what_is_wrong(given, said):
     model, tokenizer = models.minilm()
     with pytest.raises(InputError, match=re.escape(said)):
-        show(**({"model": model, "model_type": "bert", "tokenizer": tokenizer, "sentence_a": "keys"} | given))
+        show(
+            **(
+                {"model": model, "model_type": "bert", "tokenizer": tokenizer, "sentence_a": "keys"}
+                | given
+            )
+        )
 
 
 def test_tutorials_find_their_model_classes():

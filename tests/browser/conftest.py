@@ -49,9 +49,17 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     root = home / "root"
     root.mkdir()
     # Written before the first page load: the news pop-up would cover the notebook.
-    settings = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    settings = (
+        home
+        / "settings"
+        / "@jupyterlab"
+        / "apputils-extension"
+        / "notification.jupyterlab-settings"
+    )
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
+    settings.write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True})
+    )
     folders = {"CONFIG_DIR": "config", "DATA_DIR": "data", "RUNTIME_DIR": "run"}
     env = os.environ | {f"JUPYTER_{k}": str(home / v) for k, v in folders.items()}
     env |= {
@@ -98,7 +106,9 @@ def chromium() -> Iterator[Browser]:
     """Start the browser that `make` found."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=CHROMIUM_ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=path, chromium_sandbox=False, args=CHROMIUM_ARGS
+        )
         yield browser
         browser.close()
 
@@ -149,7 +159,9 @@ class Notebook:
 
     def command(self, name: str, **arguments) -> object:
         """Run one of the host's commands."""
-        return self.page.evaluate("([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments])
+        return self.page.evaluate(
+            "([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments]
+        )
 
     def theme(self, name: str) -> None:
         """Choose the host's light or dark theme."""
@@ -178,21 +190,32 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
     def is_ours(text: str) -> bool:
         return "blob:" in text or "anywidget" in text  # the host logs errors of its own
 
-    def go(*cells: str, host: str = "lab/tree", width: int = 1200, height: int = 1000, scale: float = 1) -> Notebook:
+    def go(
+        *cells: str, host: str = "lab/tree", width: int = 1200, height: int = 1000, scale: float = 1
+    ) -> Notebook:
         name = f"{request.node.name.replace('[', '_').replace(']', '')}{len(contexts)}.ipynb"
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(c) for c in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
         nbformat.write(notebook, root / name)
-        context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=scale
+        )
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda e: errors.append(f"{e}\n{e.stack}") if is_ours(f"{e} {e.stack}") else None)
+        page.on(
+            "pageerror",
+            lambda e: errors.append(f"{e}\n{e.stack}") if is_ours(f"{e} {e.stack}") else None,
+        )
         page.on(
             "console",
-            lambda m: errors.append(m.text) if m.type == "error" and is_ours(m.text + str(m.location)) else None,
+            lambda m: (
+                errors.append(m.text)
+                if m.type == "error" and is_ours(m.text + str(m.location))
+                else None
+            ),
         )
         page.goto(f"{base}/{host}/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
         page.wait_for_function(READY, timeout=120_000)
@@ -204,7 +227,9 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
     failed = getattr(request.node, "failed", False)
     for i, context in enumerate(contexts):
         if failed and context.pages:
-            context.pages[0].screenshot(path=ROOT / "build" / "failures" / f"{request.node.name}{i}.png")
+            context.pages[0].screenshot(
+                path=ROOT / "build" / "failures" / f"{request.node.name}{i}.png"
+            )
         context.close()
     _shut_down_kernels(base)  # each holds a model
     assert not errors, errors

@@ -87,7 +87,10 @@ def test_every_shape_and_every_number_is_drawn_or_said(open_notebook):
             widget.locator("[data-readout][data-exact='1']").wait_for()
             widget.screenshot(path=FOLDER / f"{name}-{view}.png")
             said = widget.locator("[data-missing]").all_inner_texts()
-            assert said == ([f"{missing} weights not a number"] if name == "broken" else []), (name, view)
+            assert said == ([f"{missing} weights not a number"] if name == "broken" else []), (
+                name,
+                view,
+            )
 
 
 def test_focus_is_seen_keys_stay_in_the_widget_and_the_reading_is_spoken(open_notebook):
@@ -101,7 +104,9 @@ def test_focus_is_seen_keys_stay_in_the_widget_and_the_reading_is_spoken(open_no
         notebook.page.keyboard.press("Tab")
         if stage.evaluate("(e) => e.matches(':focus-visible')"):
             break
-    ring = stage.evaluate("(e) => [getComputedStyle(e).outlineStyle, getComputedStyle(e).outlineWidth]")
+    ring = stage.evaluate(
+        "(e) => [getComputedStyle(e).outlineStyle, getComputedStyle(e).outlineWidth]"
+    )
     assert ring == ["solid", "2px"]
     for view in ("head", "matrix", "text", "model"):
         notebook.add(f"w.view, w.query, w.key, w.layer = '{view}', [8], [], 0")

@@ -13,7 +13,12 @@ from tests.browser.test_lab import MINILM, drawn
 HEADS = """import json, numpy as np
 rank = (np.arange(72) - 41) % 72
 w.view, w.metric = "model", (72 - rank).reshape(6, 12)"""
-TOP, LEFT, THUMB, GAP = 20, 26, 42, 10  # js/src/views/model/layout.js, heads one after another, below 1,180 px
+TOP, LEFT, THUMB, GAP = (
+    20,
+    26,
+    42,
+    10,
+)  # js/src/views/model/layout.js, heads one after another, below 1,180 px
 LONG = """import attn_widget as aw, numpy as np
 from attn_widget.records import Capture, LayerAttention
 n = 600
@@ -43,7 +48,9 @@ def pixel(canvas: Locator, x: float, y: float) -> list[int]:
     )
 
 
-def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_methods_read_exactly(open_notebook):
+def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_methods_read_exactly(
+    open_notebook,
+):
     notebook = open_notebook(MINILM)
     notebook.run(0)
     widget = notebook.widget()
@@ -77,11 +84,15 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     for method in ("rollout", "flow"):
         notebook.add(f"w.method, w.layer = {method!r}, 2")
         widget.locator(f'[data-frame*=\'"method":"{method}"\']').wait_for()
-        expect(widget.locator("[data-readout]")).to_contain_text(f"{method}, layers 0–2")  # the chosen one is read
+        expect(widget.locator("[data-readout]")).to_contain_text(
+            f"{method}, layers 0–2"
+        )  # the chosen one is read
         read = reading_of_joint(widget)
         asked = f"m = np.asarray(aw.attribute(w.capture, {method!r}, layer=2)); t = w.capture.tokens.text"
         pairs = f"[(i, j) for i in range(len(t)) for j in range(len(t)) if (t[i], t[j]) == {read[1:]!r}]"
-        values = json.loads(notebook.add(f"{asked}\nprint(json.dumps([float(m[i, j]) for i, j in {pairs}]))"))
+        values = json.loads(
+            notebook.add(f"{asked}\nprint(json.dumps([float(m[i, j]) for i, j in {pairs}]))")
+        )
         assert min(abs(read[0] - value) for value in values) < 1e-6, (method, read, values)
 
 

@@ -26,7 +26,9 @@ def pin(widget: Locator, index: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
-def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_agree(open_notebook, host):
+def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_agree(
+    open_notebook, host
+):
     notebook = open_notebook(MAKE, "w", host=host)
     notebook.run(0)
     notebook.run(1)
@@ -61,12 +63,17 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
     notebook.run(0)
     notebook.run(1)
     canvas = drawn(notebook.widget(), "head", "raw", 0)
-    notebook.page.evaluate("""() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()""")
+    notebook.page.evaluate(
+        """() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"""
+    )
     notebook.page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=90_000
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+        timeout=90_000,
     )
     assert colours(canvas) > 30
-    notebook.widget().get_by_role("button", name="next layer").click()  # nobody is there to draw it, and it says so
+    notebook.widget().get_by_role(
+        "button", name="next layer"
+    ).click()  # nobody is there to draw it, and it says so
     expect(notebook.widget().get_by_role("alert")).to_contain_text("No kernel answers.")
     expect(notebook.widget()).to_contain_text("Run the cell again.")
     assert colours(canvas) > 30
@@ -78,7 +85,9 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
 
 
 @pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
-def test_a_page_that_has_the_code_is_not_given_it_again_and_one_that_has_not_asks(open_notebook, host):
+def test_a_page_that_has_the_code_is_not_given_it_again_and_one_that_has_not_asks(
+    open_notebook, host
+):
     notebook = open_notebook(MAKE, "w", host=host)
     notebook.run(0)
     notebook.run(1)
@@ -132,18 +141,25 @@ def test_boxes_tabs_links_and_observers_hold_two_widgets(open_notebook):
 @pytest.fixture(scope="session")
 def executed() -> nbformat.NotebookNode:
     """A notebook that was run and saved with the state of its widgets: one live, one static."""
-    cells = [nbformat.v4.new_code_cell(source) for source in (MAKE, "w.layer = 1\nw", "w.show_static()")]
+    cells = [
+        nbformat.v4.new_code_cell(source) for source in (MAKE, "w.layer = 1\nw", "w.show_static()")
+    ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     return notebook
 
 
-def without_kernel(server, page: Page, notebook: nbformat.NotebookNode, state: bool, trusted: bool) -> None:
+def without_kernel(
+    server, page: Page, notebook: nbformat.NotebookNode, state: bool, trusted: bool
+) -> None:
     """Open a saved notebook whose kernel is not installed here, and choose to have none."""
     base, root = server
     name = f"saved-{state}-{trusted}"
     notebook = copy.deepcopy(notebook)
-    notebook.metadata |= {"kernelspec": {"name": "elsewhere", "display_name": "Elsewhere"}, "name": name}
+    notebook.metadata |= {
+        "kernelspec": {"name": "elsewhere", "display_name": "Elsewhere"},
+        "name": name,
+    }
     notebook.metadata.pop("language_info", None)  # or a kernel of the same language is started
     if not state:
         del notebook.metadata["widgets"]
@@ -151,13 +167,18 @@ def without_kernel(server, page: Page, notebook: nbformat.NotebookNode, state: b
     nbformat.write(notebook, file)
     if trusted:
         NotebookNotary(data_dir=str(root.parent / "data")).sign(nbformat.read(file, as_version=4))
-    page.goto(f"{base}/lab/workspaces/{name}/tree/{file.name}?token={TOKEN}", wait_until="domcontentloaded")
+    page.goto(
+        f"{base}/lab/workspaces/{name}/tree/{file.name}?token={TOKEN}",
+        wait_until="domcontentloaded",
+    )
     page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click()
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
 @pytest.mark.parametrize("state", [True, False], ids=["state", "stateless"])
-def test_a_saved_notebook_without_a_kernel_shows_what_its_host_lets_it(server, chromium, executed, state, trusted):
+def test_a_saved_notebook_without_a_kernel_shows_what_its_host_lets_it(
+    server, chromium, executed, state, trusted
+):
     context = chromium.new_context(viewport={"width": 1200, "height": 1600})
     context.set_default_timeout(30_000)
     page = context.new_page()

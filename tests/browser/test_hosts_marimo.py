@@ -46,8 +46,21 @@ def app(tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    env = os.environ | {"HOME": str(tmp_path), "MARIMO_SKIP_UPDATE_CHECK": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "marimo", "run", "app.py", "--headless", "--host=127.0.0.1", f"--port={port}"]
+    env = os.environ | {
+        "HOME": str(tmp_path),
+        "MARIMO_SKIP_UPDATE_CHECK": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "marimo",
+        "run",
+        "app.py",
+        "--headless",
+        "--host=127.0.0.1",
+        f"--port={port}",
+    ]
     log = tmp_path / "server.log"
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -84,7 +97,9 @@ def test_a_click_in_marimo_reaches_python_and_the_cells_that_depend_on_it(app, c
         assert colours(canvas) > 30
         canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2})
         expect(page.get_by_text("value [3] raw, kernel [3] raw")).to_be_visible()
-        widget.get_by_role("radio", name="rollout").click()  # a picture that only the kernel can answer with
+        widget.get_by_role(
+            "radio", name="rollout"
+        ).click()  # a picture that only the kernel can answer with
         drawn(widget, "head", "rollout", 0)
         expect(page.get_by_text("value [3] rollout, kernel [3] rollout")).to_be_visible()
         # An exact number is a message of its own, with a buffer.

@@ -32,7 +32,9 @@ def canvas_of(widget: Locator) -> Locator:
     return canvas
 
 
-def drawn(widget: Locator, view: str, method: str, layer: int, capture_id: int | None = None) -> Locator:
+def drawn(
+    widget: Locator, view: str, method: str, layer: int, capture_id: int | None = None
+) -> Locator:
     """Wait until the widget shows this; return its canvas, which is another one for another view."""
     wanted = {"view": view, "method": method, "layer": layer}
     if capture_id is not None:
@@ -85,7 +87,9 @@ def reading(widget: Locator) -> dict:
     ("source", "name", "layer"),
     [
         (MINILM, "sentence-transformers/all-MiniLM-L6-v2", 3),
-        pytest.param(SMOLLM2, "HuggingFaceTB/SmolLM2-135M-Instruct", 7, marks=pytest.mark.slow),  # loads for long
+        pytest.param(
+            SMOLLM2, "HuggingFaceTB/SmolLM2-135M-Instruct", 7, marks=pytest.mark.slow
+        ),  # loads for long
     ],
     ids=["minilm", "smollm2"],
 )
@@ -104,9 +108,13 @@ def test_a_hovered_weight_is_the_models_own(open_notebook, source, name, layer):
     assert (read["query"], read["key"] in tokens) == (tokens[9], True)
     special = json.loads(notebook.add("print(json.dumps(w.capture.tokens.special))"))
     row = own[read["head"]][9]
-    candidates = [row[k] for k, token in enumerate(tokens) if token == read["key"] and not special[k]]
+    candidates = [
+        row[k] for k, token in enumerate(tokens) if token == read["key"] and not special[k]
+    ]
     assert min(abs(read["value"] - v) for v in candidates) < 1e-6
-    largest = max(own[h][9][k] for h in range(len(own)) for k in range(len(tokens)) if not special[k])
+    largest = max(
+        own[h][9][k] for h in range(len(own)) for k in range(len(tokens)) if not special[k]
+    )
     assert abs(read["value"] - largest) < 1e-6
     assert read["shown"] == f"{read['value']:.4f}"
 
@@ -226,7 +234,9 @@ def test_a_kernel_error_shows_as_a_message(open_notebook):
     notebook.run(0)
     widget = notebook.widget()
     canvas_of(widget)
-    notebook.add("def broken(*a, **k):\n    raise RuntimeError('the model is out of order')\nw.runner.run = broken")
+    notebook.add(
+        "def broken(*a, **k):\n    raise RuntimeError('the model is out of order')\nw.runner.run = broken"
+    )
     box = widget.locator("[data-trait='text']")
     box.fill("Anything.")
     box.press("Enter")
@@ -261,7 +271,9 @@ def test_the_page_keeps_working_while_a_cell_runs(open_notebook):
     notebook.add("import time; time.sleep(6); print('slept')", wait=False)
     widget.get_by_role("button", name="next layer").click()
     drawn(widget, "head", "raw", 1)
-    assert "slept" not in notebook.page.locator(".jp-Notebook").inner_text().replace("print('slept')", "")
+    assert "slept" not in notebook.page.locator(".jp-Notebook").inner_text().replace(
+        "print('slept')", ""
+    )
 
 
 def test_hostile_tokens_are_text(open_notebook):
@@ -290,5 +302,7 @@ def test_the_widget_follows_the_hosts_theme(open_notebook):
     while fingerprint(canvas) == light:
         assert time.monotonic() < deadline
         canvas.page.wait_for_timeout(100)
-    paper = canvas.evaluate("(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--ink-2').trim()")
+    paper = canvas.evaluate(
+        "(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--ink-2').trim()"
+    )
     assert paper == "#a9aeb6"

@@ -15,7 +15,10 @@ from tests.browser.test_lab import MINILM, drawn
 FOLDER = ROOT / os.environ.get("PICTURES", "build/pictures")
 SHOTS = {
     "head": ("w.view, w.method, w.layer, w.query = 'head', 'raw', 3, 9", ("head", "raw", 3)),
-    "matrix": ("w.view, w.method, w.layer, w.query = 'matrix', 'flow', 5, 9", ("matrix", "flow", 5)),
+    "matrix": (
+        "w.view, w.method, w.layer, w.query = 'matrix', 'flow', 5, 9",
+        ("matrix", "flow", 5),
+    ),
 }
 
 

@@ -13,9 +13,18 @@ from attn_widget.pictures.palettes import head_colour, sequential_table
 from tests.browser.test_lab import ROW, TOP, drawn
 
 N_QUERIES, N_KEYS = 3, 4
-X0, Y0, CELL = 92, 56, 24  # js/src/views/matrix/layout.js: the margins of short names, the largest cell
+X0, Y0, CELL = (
+    92,
+    56,
+    24,
+)  # js/src/views/matrix/layout.js: the margins of short names, the largest cell
 LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/views/model/layout.js
-LINES = {(0, 0): (0, 2), (0, 1): (2, 1), (1, 0): (1, 0), (1, 1): (0, 3)}  # (layer, head): the one query and key
+LINES = {
+    (0, 0): (0, 2),
+    (0, 1): (2, 1),
+    (1, 0): (1, 0),
+    (1, 1): (0, 3),
+}  # (layer, head): the one query and key
 CODE = """import numpy as np, attn_widget as aw
 shares = np.array({shares})
 lines = np.zeros((2, 2, 3, 4))
@@ -29,13 +38,19 @@ w"""
 def shares() -> np.ndarray:
     """Weights that all differ, from nothing to nearly all, in rows that sum to at most 1."""
     values = np.linspace(0, 0.24, 48).reshape(2, 2, N_QUERIES, N_KEYS)
-    values[..., 1] += np.array([[[0.0, 0.1, 0.2], [0.02, 0.04, 0.06]], [[0.0, 0.01, 0.02], [0.03, 0.02, 0.01]]])
+    values[..., 1] += np.array(
+        [[[0.0, 0.1, 0.2], [0.02, 0.04, 0.06]], [[0.0, 0.01, 0.02], [0.03, 0.02, 0.01]]]
+    )
     return values
 
 
 def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
     """Return the colour that stands at a point of the canvas, in CSS pixels at ratio 1."""
-    return tuple(canvas.evaluate("(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]))
+    return tuple(
+        canvas.evaluate(
+            "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]
+        )
+    )
 
 
 def sequential(value: float, *, root: bool) -> tuple[int, ...]:
@@ -59,7 +74,9 @@ def page(open_notebook):
 def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
     widget = page.widget()
     for layer, head in [(1, 0), (0, 1)]:
-        page.add(f"w.head, w.view, w.layer = {head}, 'matrix', {layer}")  # the layer last: it is waited for
+        page.add(
+            f"w.head, w.view, w.layer = {head}, 'matrix', {layer}"
+        )  # the layer last: it is waited for
         canvas = drawn(widget, "matrix", "raw", layer)
         for query in range(N_QUERIES):
             for key in range(N_KEYS):
@@ -73,7 +90,14 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
         x = LEFT + head * (THUMB + GAP) + (key + 0.5) * THUMB / N_KEYS
         y = ABOVE + layer * (height + GAP) + (query + 0.5) * height / N_QUERIES
         wanted = sequential(shares()[layer, head, query, key], root=True)
-        assert near(pixel(canvas, x, y), wanted), (layer, head, query, key, pixel(canvas, x, y), wanted)
+        assert near(pixel(canvas, x, y), wanted), (
+            layer,
+            head,
+            query,
+            key,
+            pixel(canvas, x, y),
+            wanted,
+        )
     page.add("w2 = aw.AttentionWidget(aw.from_arrays(lines, **axes), theme='light')\nw2")
     for layer in (1, 0):
         page.add(f"w2.layer = {layer}")
@@ -117,7 +141,9 @@ def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     caption = widget.locator("[data-caption]")
     expect(caption).to_contain_text("100 × 120 pairs, the largest of 4 × 4 in each cell")
     canvas.hover(position={"x": 200, "y": 150})
-    first = widget.locator("[data-readout][data-exact='1']")  # the pairs of that block came, then its row
+    first = widget.locator(
+        "[data-readout][data-exact='1']"
+    )  # the pairs of that block came, then its row
     first.wait_for()
     a = np.random.default_rng(0).random((100, 120)) ** 6 / 40
 

@@ -45,13 +45,21 @@ def open_file(chromium) -> Iterator[Callable[..., Page]]:
     def go(file: Path, width: int = 1000, dark: bool = False) -> Page:
         scheme = "dark" if dark else "light"
         context = chromium.new_context(
-            viewport={"width": width, "height": 900}, offline=True, color_scheme=scheme, accept_downloads=True
+            viewport={"width": width, "height": 900},
+            offline=True,
+            color_scheme=scheme,
+            accept_downloads=True,
         )
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None)
+        page.on(
+            "request",
+            lambda r: (
+                wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
+            ),
+        )
         page.goto(file.as_uri())
         return page
 
@@ -91,13 +99,17 @@ def test_every_view_opens_from_a_file_with_no_network(page_file, open_file, widt
         else:
             assert colours(canvas) > 20
         page.wait_for_timeout(300)
-        page.screenshot(path=FOLDER / f"{view}-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+        page.screenshot(
+            path=FOLDER / f"{view}-{width}-{'dark' if dark else 'light'}.png", full_page=True
+        )
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(17, 17, 17)" if dark else "rgb(255, 255, 255)")
     assert shown(page).get_attribute("data-theme") == ("dark" if dark else "light")
 
 
-def test_a_hovered_token_reads_the_models_number_to_the_stated_precision(page_file, open_file, widget):
+def test_a_hovered_token_reads_the_models_number_to_the_stated_precision(
+    page_file, open_file, widget
+):
     page = open_file(page_file)
     canvas = drawn(shown(page), "head", "raw", 3)
     exact = widget.capture.attention[3]
@@ -122,9 +134,16 @@ def test_methods_layers_and_heads_answer_with_their_own_numbers(page_file, open_
         page.locator(f"[data-method={method}]").click()
         for layer in (3, 4, 5):
             drawn(root, "matrix", method, layer)
-            exact = np.asarray(aw.attribute(widget.capture, method, layer=layer, head=1 if method == "raw" else None))
+            exact = np.asarray(
+                aw.attribute(
+                    widget.capture, method, layer=layer, head=1 if method == "raw" else None
+                )
+            )
             said.append(value(root))
-            assert near(said[-1], exact[row][~special].max(), 6 if method == "raw" else 7), (method, layer)
+            assert near(said[-1], exact[row][~special].max(), 6 if method == "raw" else 7), (
+                method,
+                layer,
+            )
             if layer < 5:
                 page.locator("[data-step=layer] button").last.click()
         for _ in range(2):
@@ -208,7 +227,9 @@ def test_the_picture_and_the_page_can_be_saved_from_the_page(page_file, open_fil
     drawn(shown(again), "head", "raw", 3)
     assert again.locator(".attn-widget").count() == 1
     page.locator("[data-save]").select_option("SVG")
-    expect(shown(page).locator("[data-readout]")).to_contain_text("SVG of this view is drawn in the notebook only.")
+    expect(shown(page).locator("[data-readout]")).to_contain_text(
+        "SVG of this view is drawn in the notebook only."
+    )
 
 
 def hostile() -> aw.AttentionWidget:
@@ -220,7 +241,11 @@ def hostile() -> aw.AttentionWidget:
 @pytest.mark.parametrize("form", ["page", "iframe"])
 def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
     file = tmp_path / "hostile.html"
-    made = static_page(hostile()) if form == "page" else f"<!doctype html><body>{static_html(hostile())}"
+    made = (
+        static_page(hostile())
+        if form == "page"
+        else f"<!doctype html><body>{static_html(hostile())}"
+    )
     file.write_text(made, encoding="utf-8")
     page = open_file(file)
     inside = page if form == "page" else page.frame_locator("iframe")
@@ -242,7 +267,12 @@ def test_the_frame_reaches_nothing_outside_of_itself(open_file, tmp_path):
     file.write_text(f"<!doctype html><body>{static_html(hostile())}", encoding="utf-8")
     page = open_file(file)
     page.frame_locator("iframe").locator("[data-ready]").first.wait_for()
-    assert page.frames[1].evaluate("() => { try { return parent.document.title } catch { return null } }") is None
+    assert (
+        page.frames[1].evaluate(
+            "() => { try { return parent.document.title } catch { return null } }"
+        )
+        is None
+    )
     assert page.frames[1].evaluate("() => self.origin") == "null"
 
 
@@ -301,7 +331,9 @@ def test_a_converted_notebook_has_its_pictures_offline_and_the_page_where_script
         root.locator("[data-view=matrix]").click()
         root.locator('[data-frame*=\'"view":"matrix"\']').first.wait_for()
     assert page.evaluate("() => window.hacked") is None
-    page.screenshot(path=FOLDER / f"converted-{'sanitized' if sanitized else 'scripts'}.png", full_page=True)
+    page.screenshot(
+        path=FOLDER / f"converted-{'sanitized' if sanitized else 'scripts'}.png", full_page=True
+    )
 
 
 def test_the_bar_of_a_live_widget_saves_what_the_kernel_draws(open_notebook):
@@ -326,9 +358,14 @@ def test_the_theme_of_vs_code_and_of_colab_is_followed_whatever_the_system_prefe
     host = page.locator("body div[data-theme]").first
     expect(host).to_have_attribute("data-theme", "dark" if system_is_dark else "light")
     for paper, wanted in [("#1e1e1e", "dark"), ("#ffffff", "light"), ("#1f1f1f", "dark")]:
-        page.evaluate("c => document.documentElement.style.setProperty('--vscode-editor-background', c)", paper)
+        page.evaluate(
+            "c => document.documentElement.style.setProperty('--vscode-editor-background', c)",
+            paper,
+        )
         expect(host).to_have_attribute("data-theme", wanted)
-    page.evaluate("() => document.documentElement.style.removeProperty('--vscode-editor-background')")
+    page.evaluate(
+        "() => document.documentElement.style.removeProperty('--vscode-editor-background')"
+    )
     for wanted in ("light", "dark", "light"):
         page.evaluate("t => document.documentElement.setAttribute('theme', t)", wanted)
         expect(host).to_have_attribute("data-theme", wanted)

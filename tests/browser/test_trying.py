@@ -36,7 +36,9 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     expect(slider).to_be_visible()
     slider.fill("0")
     expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
-    told = notebook.add("print(w.step, w.query, seen.steps[0].position, seen.steps[0].token.strip())").split()
+    told = notebook.add(
+        "print(w.step, w.query, seen.steps[0].position, seen.steps[0].token.strip())"
+    ).split()
     assert told[0] == "0"
     assert told[1] == f"[{told[2]}]"
     expect(widget.locator("[data-steps] [data-chosen] b")).to_have_text(told[3])
@@ -67,7 +69,9 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     # What fails in the model is said beside the buttons.
     notebook.add("runner.model.model.layers[3].register_forward_pre_hook(lambda *a: 1 / 0); None")
     button.click()
-    expect(widget.locator("[data-ablation] [role=status]")).to_contain_text("ZeroDivisionError: division by zero")
+    expect(widget.locator("[data-ablation] [role=status]")).to_contain_text(
+        "ZeroDivisionError: division by zero"
+    )
     notebook.page.set_viewport_size({"width": 620, "height": 1000})
     picture(notebook.page, "failed-narrow")
 

@@ -89,15 +89,24 @@ def lines(picture):
     found = []
     for collection in picture.axes[0].collections:
         paths, colours = collection.get_paths(), collection.get_edgecolors()
-        if len(paths) > 1 or collection.get_paths()[0].vertices[-1][0] - paths[0].vertices[0][0] > 100:
-            found += [(p.vertices[0], p.vertices[-1], c) for p, c in zip(paths, colours, strict=True)]
+        if (
+            len(paths) > 1
+            or collection.get_paths()[0].vertices[-1][0] - paths[0].vertices[0][0] > 100
+        ):
+            found += [
+                (p.vertices[0], p.vertices[-1], c) for p, c in zip(paths, colours, strict=True)
+            ]
     return found
 
 
 def test_a_strong_link_is_a_line_between_its_two_tokens_in_its_heads_colour():
     picture = shown(one_link(2, 4), layer=1, heads=[1]).to_figure()
     (a,), (y,) = labels(picture, "c"), labels(picture, "y")
-    ends = [(start, end, colour) for start, end, colour in lines(picture) if abs(start[1] - a.get_position()[1]) < 3]
+    ends = [
+        (start, end, colour)
+        for start, end, colour in lines(picture)
+        if abs(start[1] - a.get_position()[1]) < 3
+    ]
     assert len(ends) == 1
     ((start, end, colour),) = ends
     assert abs(end[1] - y.get_position()[1]) < 3
@@ -110,15 +119,23 @@ def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_
     weights = np.full((1, 2, 3, 3), 0.0)
     weights[:, 0] = [0.7, 0.29, 0.01]
     weights[:, 1] = [0.0, 0.0, 1.0]
-    picture = shown(capture_of(weights, Tokens(tuple("abc"))), heads=[0], threshold=0.02).to_figure()
+    picture = shown(
+        capture_of(weights, Tokens(tuple("abc"))), heads=[0], threshold=0.02
+    ).to_figure()
     assert len(lines(picture)) == 6
     assert "6 of 9 lines · left out: shares below 0.02, 1.0% of the attention" in words(picture)
-    assert {tuple(np.round(c[:3] * 255)) for *_, c in lines(picture)} == {palettes.rgb(LIGHT.heads[0])}
+    assert {tuple(np.round(c[:3] * 255)) for *_, c in lines(picture)} == {
+        palettes.rgb(LIGHT.heads[0])
+    }
 
 
 def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
     two = replace(tokens, segments=(0, 0, 0, 1, 1))
-    said = words(shown(capture_of(attention, two), hide_special=True, segments="A-B", threshold=0).to_figure())
+    said = words(
+        shown(
+            capture_of(attention, two), hide_special=True, segments="A-B", threshold=0
+        ).to_figure()
+    )
     assert "sentence A → B" in said
     hidden = 1 - attention[0][:, 1:3, 3].sum() / attention[0][:, 1:3].sum()
     assert f"left out: hidden tokens, {hidden:.1%} of the attention" in said
@@ -130,7 +147,11 @@ def test_a_pinned_query_is_alone_and_its_shares_stand_beside_the_keys():
     picture = widget.to_figure()
     assert len(lines(picture)) == 3
     (y,) = labels(picture, "y")
-    beside = [t.get_text() for t in picture.axes[0].texts if abs(t.get_position()[1] - y.get_position()[1]) < 1]
+    beside = [
+        t.get_text()
+        for t in picture.axes[0].texts
+        if abs(t.get_position()[1] - y.get_position()[1]) < 1
+    ]
     assert number_of(widget.matrix()[:, 2, 4].mean()) in beside
     (pill,) = [t for t in labels(picture, "c") if t.get_color() == f"#{LIGHT.paper}"]
     assert pill.get_fontweight() == "bold"
@@ -160,7 +181,8 @@ def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column(
     empty = labels(picture, "x")[0].get_position()
     assert close(at(picture, empty[0] + 2, row[1]), palettes.rgb(LIGHT.sequential[0]))
     assert close(
-        at(picture, column[0] + 2, labels(picture, "b")[0].get_position()[1]), palettes.rgb(LIGHT.sequential[0])
+        at(picture, column[0] + 2, labels(picture, "b")[0].get_position()[1]),
+        palettes.rgb(LIGHT.sequential[0]),
     )
 
 
@@ -186,7 +208,9 @@ def test_every_head_of_a_rectangular_map_stands_in_its_row_and_column():
 def cell(image, query, key, shape=(4, 6)):
     """The colour of one pair in a small map."""
     rows, columns = image.get_array().shape[:2]
-    return image.get_array()[int((query + 0.5) / shape[0] * rows), int((key + 0.5) / shape[1] * columns)]
+    return image.get_array()[
+        int((query + 0.5) / shape[0] * rows), int((key + 0.5) / shape[1] * columns)
+    ]
 
 
 def test_only_the_layers_and_heads_asked_for_are_drawn_under_their_own_numbers():
@@ -221,7 +245,10 @@ def test_plot_heads_says_what_is_wrong(options, said):
 
 
 def test_heads_cannot_be_chosen_where_a_method_joins_them(capture):
-    with pytest.raises(InputError, match=re.escape("heads must be left out for rollout, got [0]. It joins the heads")):
+    with pytest.raises(
+        InputError,
+        match=re.escape("heads must be left out for rollout, got [0]. It joins the heads"),
+    ):
         aw.plot_heads(capture, "rollout", heads=[0])
 
 
@@ -258,7 +285,11 @@ def test_the_numbers_of_the_text_view_are_the_exact_ones(minilm):
     widget = shown(minilm, view="text", layer=3, query=9)
     shares = widget.matrix()[:, 9].mean(axis=0)
     shares[[0, -1]] = 0  # specials stand apart
-    listed = [t.get_text() for t in widget.to_figure().axes[0].texts if re.fullmatch(r"0\.\d{3}", t.get_text())]
+    listed = [
+        t.get_text()
+        for t in widget.to_figure().axes[0].texts
+        if re.fullmatch(r"0\.\d{3}", t.get_text())
+    ]
     assert listed[0] == number_of(np.sort(shares)[-1])
     assert number_of(np.sort(shares)[-5]) in listed
 
@@ -266,7 +297,11 @@ def test_the_numbers_of_the_text_view_are_the_exact_ones(minilm):
 def test_the_columns_of_the_neuron_view_lead_to_the_measured_weight(minilm):
     picture = shown(minilm, view="neuron", layer=3, head=1, query=9).to_figure()
     weight = minilm.attention[3, 1, 9]
-    printed = [float(t.get_text()) for t in picture.axes[0].texts if re.fullmatch(r"0\.\d{4}", t.get_text())]
+    printed = [
+        float(t.get_text())
+        for t in picture.axes[0].texts
+        if re.fullmatch(r"0\.\d{4}", t.get_text())
+    ]
     assert np.allclose(printed, weight, atol=5.1e-5)
     assert "✓" in words(picture)
 
@@ -276,14 +311,19 @@ def test_the_strongest_word_has_the_deepest_shade(minilm):
     picture = widget.to_figure()
     strong = labels(picture, "keys")[0].get_position()
     weak = labels(picture, "hall")[0].get_position()
-    assert at(picture, strong[0] + 2, strong[1] - 8).sum() < at(picture, weak[0] + 2, weak[1] - 8).sum()
+    assert (
+        at(picture, strong[0] + 2, strong[1] - 8).sum()
+        < at(picture, weak[0] + 2, weak[1] - 8).sum()
+    )
 
 
 def test_patches_are_shaded_over_the_photograph_where_they_lie():
     weights = np.zeros((1, 1, 5, 5))
     weights[..., 3] = 1  # the third patch: second row, first column
     image = np.full((40, 40, 3), 120, np.uint8)
-    capture = capture_of(weights, Tokens(("[CLS]", *"abcd"), special=(True, *[False] * 4), grid=(2, 2)))
+    capture = capture_of(
+        weights, Tokens(("[CLS]", *"abcd"), special=(True, *[False] * 4), grid=(2, 2))
+    )
     picture = shown(replace(capture, image=image), view="text", query=1).to_figure()
     drawn = picture.axes[0].images[0].get_array().astype(int)
     n = len(drawn) // 4
@@ -296,7 +336,9 @@ def test_sound_is_read_along_its_time():
     weights = np.zeros((1, 2, 3, n))
     weights[:, :, range(3), [4, 20, 36]] = 1
     keys = Tokens(tuple(str(i) for i in range(n)), seconds=0.5)
-    picture = shown(capture_of(weights, Tokens(("the", "quick", "fox")), keys, kind="cross"), view="text").to_figure()
+    picture = shown(
+        capture_of(weights, Tokens(("the", "quick", "fox")), keys, kind="cross"), view="text"
+    ).to_figure()
     drawn = picture.axes[0].images[0].get_array()
     rows, columns = drawn.shape[:2]
     assert close(drawn[rows // 2, round(20.5 / n * columns)], palettes.rgb(LIGHT.sequential[-1]))
@@ -322,7 +364,9 @@ def test_hostile_tokens_are_letters_in_every_form(view, form):
     n = len(HOSTILE)
     tokens = Tokens(HOSTILE, source=("$\\alpha$ " * 90 + "<script>alert(1)</script>",))
     weights = np.full((2, 2, n, n), 1 / n)
-    widget = shown(replace(capture_of(weights, tokens), model_name="<b>$m$</b>"), view=view, query=2)
+    widget = shown(
+        replace(capture_of(weights, tokens), model_name="<b>$m$</b>"), view=view, query=2
+    )
     out = io.BytesIO()
     widget.to_figure().savefig(out, format=form)
     if form == "svg":
@@ -340,7 +384,9 @@ def test_text_stays_text_in_svg_and_whatever_the_settings_the_figure_is_the_same
     usual = svg_of(shown(capture).to_figure())
     assert dict(mpl.rcParams) == before
     assert re.search(r"<text[^>]*>turn</text>", usual)
-    with mpl.rc_context({"text.usetex": True, "font.size": 40, "figure.autolayout": True, "savefig.bbox": "tight"}):
+    with mpl.rc_context(
+        {"text.usetex": True, "font.size": 40, "figure.autolayout": True, "savefig.bbox": "tight"}
+    ):
         other = svg_of(shown(capture).to_figure())
     strip = lambda svg: re.sub(r"<dc:date>.*?</dc:date>", "", svg)  # noqa: E731
     assert strip(other) == strip(usual)
@@ -388,6 +434,7 @@ def test_without_matplotlib_the_line_that_installs_it_is_given(monkeypatch, capt
 
 def test_the_theme_of_a_figure_is_checked_in_words(capture):
     with pytest.raises(
-        InputError, match=re.escape("theme must be one of light, dark, got 'auto'. Choose one of these.")
+        InputError,
+        match=re.escape("theme must be one of light, dark, got 'auto'. Choose one of these."),
     ):
         shown(capture).to_figure(theme="auto")

@@ -19,7 +19,9 @@ AXIS = displayed(TOKENS)
 
 
 def picture(frame, picked, caption="a caption"):
-    return np.asarray(Image.open(io.BytesIO(png.png(frame, picked, caption))).convert("RGB")).astype(int)
+    return np.asarray(
+        Image.open(io.BytesIO(png.png(frame, picked, caption))).convert("RGB")
+    ).astype(int)
 
 
 def close(colour, wanted):
@@ -54,7 +56,9 @@ def test_a_head_that_is_off_is_not_drawn():
 
 
 def test_a_cell_has_the_colour_of_its_value_in_its_row_and_column():
-    pixels = picture(matrix_frame(Spec(view="matrix"), one_link(1, 3, heads=1), AXIS, AXIS), Picked())
+    pixels = picture(
+        matrix_frame(Spec(view="matrix"), one_link(1, 3, heads=1), AXIS, AXIS), Picked()
+    )
     cell = png.ROW_PX
     at = lambda q, k: pixels[round(90 + (q + 0.5) * cell), round(png._LABEL_PX + (k + 0.5) * cell)]  # noqa: E731
     assert close(at(1, 3), palettes.rgb(palettes.SEQUENTIAL[-1]))
@@ -66,7 +70,10 @@ def test_what_a_causal_model_cannot_see_stays_paper():
     values = np.tril(np.full((5, 5), 0.2))[None]
     frame = matrix_frame(Spec(view="matrix"), Numbers(values, (0,), causal=True), AXIS, AXIS)
     pixels = picture(frame, Picked())
-    assert close(pixels[round(90 + 0.5 * png.ROW_PX), round(png._LABEL_PX + 2.5 * png.ROW_PX)], (255, 255, 255))
+    assert close(
+        pixels[round(90 + 0.5 * png.ROW_PX), round(png._LABEL_PX + 2.5 * png.ROW_PX)],
+        (255, 255, 255),
+    )
 
 
 @pytest.mark.parametrize("n", [1, 64, 200])
@@ -76,7 +83,9 @@ def test_any_length_makes_a_picture_of_bounded_size(n):
     axis = displayed(tokens)
     for maker in (head_frame, matrix_frame):
         data = png.png(
-            maker(Spec(view=maker.__name__[:-6]), Numbers(values, (0, 1, 2)), axis, axis), Picked([0, 1, 2]), ""
+            maker(Spec(view=maker.__name__[:-6]), Numbers(values, (0, 1, 2)), axis, axis),
+            Picked([0, 1, 2]),
+            "",
         )
         assert len(data) < 1_000_000
 
@@ -84,7 +93,10 @@ def test_any_length_makes_a_picture_of_bounded_size(n):
 def test_hostile_tokens_are_letters_in_a_picture():
     tokens = Tokens(("<script>alert(1)</script>", "\n\t", "\u202eabc", "👩‍🚀", "x" * 500))
     axis = displayed(tokens)
-    assert picture(head_frame(Spec(), one_link(0, 0), axis, axis), Picked([0, 1])).shape[1] == png.WIDTH_PX
+    assert (
+        picture(head_frame(Spec(), one_link(0, 0), axis, axis), Picked([0, 1])).shape[1]
+        == png.WIDTH_PX
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -108,7 +108,9 @@ def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
                 slow = score(by_hand(model, inputs, projection, call, head, new))
                 fast = found[((layer.layer, head),)].score
                 assert fast == pytest.approx(float(slow), abs=1e-5), (group, how, layer.layer)
-                assert abs(float(slow) - found[()].score) > 1e-7, "the head does nothing: the test would say nothing"
+                assert abs(float(slow) - found[()].score) > 1e-7, (
+                    "the head does nothing: the test would say nothing"
+                )
 
 
 def _mean_of(model, inputs, projection, head: int, size: int) -> torch.Tensor:
@@ -138,7 +140,9 @@ def test_logits_losses_and_distributions_are_those_of_one_pass_each():
     for layer in capture.layers:
         for head in range(layer.n_heads):
             projection = model.model.layers[layer.layer].self_attn.o_proj
-            logits = by_hand(model, inputs, projection, 0, head, new_output(layer, head, "mean")).logits[0]
+            logits = by_hand(
+                model, inputs, projection, 0, head, new_output(layer, head, "mean")
+            ).logits[0]
             fast = found[((layer.layer, head),)]
             np.testing.assert_allclose(fast.logits, logits[-1], atol=1e-5)
             loss = torch.nn.functional.cross_entropy(logits[:-1], own)
@@ -173,14 +177,19 @@ def test_layers_below_are_not_run_again_and_sets_share_passes():
     calls = [[], [], []]
     for layer, seen in zip(model.model.layers, calls, strict=True):
         layer.self_attn.register_forward_pre_hook(
-            lambda m, args, kwargs, seen=seen: seen.append(len(kwargs["hidden_states"])), with_kwargs=True
+            lambda m, args, kwargs, seen=seen: seen.append(len(kwargs["hidden_states"])),
+            with_kwargs=True,
         )
     answers = runner.ablate(IDS, batch=4)
     next(answers)
     before = [len(seen) for seen in calls]
     list(answers)
     passes = [seen[n:] for seen, n in zip(calls, before, strict=True)]
-    assert passes == [[4], [4, 4], [4, 4, 4]]  # 12 heads in three passes, each from its own layer up
+    assert passes == [
+        [4],
+        [4, 4],
+        [4, 4, 4],
+    ]  # 12 heads in three passes, each from its own layer up
 
 
 class Plain(torch.nn.Module):
@@ -217,12 +226,16 @@ def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
     model = llama()
     runner = aw.ModelRunner(model)
     shared = {k: v.logits for k, v in runner.ablate(IDS)}
-    ways = list(itertools.product([True, False], repeat=3))  # batched, resumes, narrow: the best first
+    ways = list(
+        itertools.product([True, False], repeat=3)
+    )  # batched, resumes, narrow: the best first
     for n in range(1, len(ways)):
         refused = set(ways[:n])
         real = Question._holds
         monkeypatch.setattr(
-            Question, "_holds", lambda self, *way, real=real, no=refused: way not in no and real(self, *way)
+            Question,
+            "_holds",
+            lambda self, *way, real=real, no=refused: way not in no and real(self, *way),
         )
         for heads, prediction in runner.ablate(IDS):
             np.testing.assert_allclose(shared[heads], prediction.logits, atol=1e-6)
@@ -237,7 +250,9 @@ class Leaky(torch.nn.Module):
         self.model, self.config = model, model.config
         kept = {}
         first, last = model.model.layers[0].mlp, model.model.layers[2]
-        first.register_forward_hook(lambda m, args, out: kept.update(x=out.mean((-1, -2), keepdim=True)))
+        first.register_forward_hook(
+            lambda m, args, out: kept.update(x=out.mean((-1, -2), keepdim=True))
+        )
         last.register_forward_pre_hook(lambda m, args: (args[0] + kept.pop("x", 0.0), *args[1:]))
 
     def forward(self, input_ids):
@@ -282,7 +297,9 @@ def test_after_the_last_attention_only_the_row_that_is_read_is_multiplied():
         for name, seen in rows.items():
             module = model.model.layers[layer].get_submodule(name)
             real = module.forward
-            module.forward = lambda x, real=real, seen=seen: seen.append(tuple(x.shape[:2])) or real(x)
+            module.forward = lambda x, real=real, seen=seen: (
+                seen.append(tuple(x.shape[:2])) or real(x)
+            )
     runner = aw.ModelRunner(model)
     answers = runner.ablate(IDS, [[(1, 0)], [(1, 2)]])
     next(answers)
@@ -297,7 +314,9 @@ def test_after_the_last_attention_only_the_row_that_is_read_is_multiplied():
     }
 
 
-@pytest.mark.parametrize(("options", "narrow"), [({}, True), ({"loss": True}, False), ({"of": score}, False)])
+@pytest.mark.parametrize(
+    ("options", "narrow"), [({}, True), ({"loss": True}, False), ({"of": score}, False)]
+)
 def test_rows_are_left_out_only_where_one_is_read(options, narrow):
     assert ways_of(aw.ModelRunner(llama()), IDS, **options).narrow is narrow
 
@@ -346,7 +365,9 @@ def similarity(output):
 
 
 @pytest.mark.parametrize("position", [None, 2])
-@pytest.mark.parametrize("given", [torch.tensor([IDS]), (torch.tensor([IDS]),), {"input_ids": torch.tensor([IDS])}])
+@pytest.mark.parametrize(
+    "given", [torch.tensor([IDS]), (torch.tensor([IDS]),), {"input_ids": torch.tensor([IDS])}]
+)
 def test_inputs_without_names_are_asked_like_those_with(given, position):
     runner = aw.ModelRunner(llama())
     wanted = dict(runner.ablate(IDS, [[(1, 2)]], position=position, loss=True))[((1, 2),)]
@@ -371,7 +392,9 @@ class Positional(torch.nn.Module):
 def test_a_model_that_names_no_inputs_answers_too():
     model = llama()
     wanted = dict(aw.ModelRunner(model).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
-    found = dict(aw.ModelRunner(Positional(model)).ablate(torch.tensor([IDS]), [[(1, 2)]]))[((1, 2),)]
+    found = dict(aw.ModelRunner(Positional(model)).ablate(torch.tensor([IDS]), [[(1, 2)]]))[
+        ((1, 2),)
+    ]
     np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-6)
 
 
@@ -399,7 +422,9 @@ def test_a_shorter_answer_is_read_only_where_it_is_the_same():
 def test_a_model_that_answers_otherwise_each_time_is_refused():
     model = llama()
     model.model.norm.register_forward_hook(lambda m, args, out: out + torch.randn_like(out))
-    with pytest.raises(aw.InputError, match=r"model must answer the same when it is asked twice, got other numbers"):
+    with pytest.raises(
+        aw.InputError, match=r"model must answer the same when it is asked twice, got other numbers"
+    ):
         aw.ablate(aw.ModelRunner(model), IDS, [(0, 0)])
 
 
@@ -407,7 +432,11 @@ def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
     text = "The keys to the cabinet are old."
     scores = aw.ablation_scan(minilm, text, of=similarity)
     assert scores.values.shape == (6, 12)
-    assert (scores.name, scores.unit, scores.attention) == ("score without the head", "score", "self")
+    assert (scores.name, scores.unit, scores.attention) == (
+        "score without the head",
+        "score",
+        "self",
+    )
     model, tokenizer = models.minilm()
     inputs = dict(tokenizer(text, return_tensors="pt"))
     with torch.no_grad():
@@ -420,13 +449,17 @@ def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
     one = aw.ablate(minilm, text, [(3, 0)], of=similarity)
     assert one.score == pytest.approx(scores.values[3, 0], abs=1e-5)
     assert "score" in str(one)
-    with pytest.raises(aw.InputError, match=r"probabilities must be of tokens or classes, got a score"):
+    with pytest.raises(
+        aw.InputError, match=r"probabilities must be of tokens or classes, got a score"
+    ):
         one.logits  # noqa: B018
 
 
 def test_a_classifier_answers_with_its_classes():
     torch.manual_seed(0)
-    config = transformers.BertConfig(**TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={})
+    config = transformers.BertConfig(
+        **TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={}
+    )
     runner = aw.ModelRunner(transformers.BertForSequenceClassification(config).eval())
     one = aw.ablate(runner, IDS, [(1, 2)], of=1)
     assert one.before.kind == "class"
@@ -443,7 +476,9 @@ def test_a_classifier_answers_with_its_classes():
 def test_a_masked_word_is_read_at_its_mask():
     _, tokenizer = models.minilm()
     torch.manual_seed(0)
-    masked = transformers.BertForMaskedLM(transformers.BertConfig(**{**TEXT, "vocab_size": len(tokenizer)})).eval()
+    masked = transformers.BertForMaskedLM(
+        transformers.BertConfig(**{**TEXT, "vocab_size": len(tokenizer)})
+    ).eval()
     runner = aw.ModelRunner(masked, tokenizer)
     one = aw.ablate(runner, "the [MASK] is old", [(0, 0)])
     assert one.before.position == 2
@@ -476,7 +511,9 @@ def test_measures_are_what_they_say():
 
 def test_cross_attention_and_the_encoder_can_be_switched_off_by_name():
     torch.manual_seed(0)
-    runner = aw.ModelRunner(transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)).eval())
+    runner = aw.ModelRunner(
+        transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)).eval()
+    )
     inputs = {"input_ids": torch.tensor([IDS]), "decoder_input_ids": torch.tensor([[0, 5, 6, 7]])}
     for attention in ("encoder", "decoder", "cross"):
         scan = aw.ablation_scan(runner, inputs, attention=attention, measure="loss")
@@ -488,8 +525,12 @@ def test_cross_attention_and_the_encoder_can_be_switched_off_by_name():
 def test_a_printed_ablation_shows_tokens_with_and_without():
     _, tokenizer = models.minilm()
     torch.manual_seed(0)
-    small = transformers.GPT2LMHeadModel(transformers.GPT2Config(**{**GPT, "vocab_size": len(tokenizer)})).eval()
-    one = aw.ablate(aw.ModelRunner(small, tokenizer), "the keys", [(0, 1), (1, 2)], how="uniform", of="table")
+    small = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(**{**GPT, "vocab_size": len(tokenizer)})
+    ).eval()
+    one = aw.ablate(
+        aw.ModelRunner(small, tokenizer), "the keys", [(0, 1), (1, 2)], how="uniform", of="table"
+    )
     printed = str(one)
     assert "2 heads off (uniform): 0.1, 1.2 (layer.head)" in printed
     assert "next token after position 3" in printed
@@ -576,7 +617,9 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
     next(answers)
     with torch.no_grad():
         model.lm_head.weight.mul_(2)
-    with pytest.raises(aw.InputError, match=r"model must stay as it is while heads are switched off, got another"):
+    with pytest.raises(
+        aw.InputError, match=r"model must stay as it is while heads are switched off, got another"
+    ):
         list(answers)
 
 
@@ -585,11 +628,18 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
 
 def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
     runner = aw.ModelRunner(llama())
-    with pytest.raises(aw.InputError, match=r"heads must name a layer 0 to 2, got layer 3\. This model has 3"):
+    with pytest.raises(
+        aw.InputError, match=r"heads must name a layer 0 to 2, got layer 3\. This model has 3"
+    ):
         aw.ablate(runner, IDS, [(3, 0)])
-    with pytest.raises(aw.InputError, match=r"heads must name a head 0 to 3, got head 4 at layer 1\. This layer has 4"):
+    with pytest.raises(
+        aw.InputError,
+        match=r"heads must name a head 0 to 3, got head 4 at layer 1\. This layer has 4",
+    ):
         aw.ablate(runner, IDS, [(0, 0), (1, 4)])
-    with pytest.raises(aw.InputError, match=r"heads must name a head 0 to 3, got head -1 at layer 0"):
+    with pytest.raises(
+        aw.InputError, match=r"heads must name a head 0 to 3, got head -1 at layer 0"
+    ):
         aw.ablate(runner, IDS, [(0, -1)])
 
 
@@ -599,7 +649,9 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         aw.ablate(runner, IDS, [(0, 0)], how="off")
     with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
         runner.ablate(IDS, how="off")
-    with pytest.raises(aw.InputError, match=r"heads must be pairs \(layer, head\), got 'all'.*scan"):
+    with pytest.raises(
+        aw.InputError, match=r"heads must be pairs \(layer, head\), got 'all'.*scan"
+    ):
         aw.ablate(runner, IDS, "all")
     with pytest.raises(aw.InputError, match=r"heads must be pairs \(layer, head\), got \[3\]"):
         aw.ablate(runner, IDS, [3])
@@ -607,16 +659,25 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         aw.ablate(runner, IDS, [])
     with pytest.raises(aw.InputError, match=r"measure must be one of divergence, .* got 'size'"):
         aw.ablation_scan(runner, IDS, measure="size")
-    with pytest.raises(aw.InputError, match=r"measure must be score exactly where of is a function, got 'score' with"):
+    with pytest.raises(
+        aw.InputError,
+        match=r"measure must be score exactly where of is a function, got 'score' with",
+    ):
         aw.ablation_scan(runner, IDS, measure="score")
     with pytest.raises(aw.InputError, match=r"position must be 0 to 6, got 7"):
         aw.ablate(runner, IDS, [(0, 0)], position=7)
-    with pytest.raises(aw.InputError, match=r"of must be a function of the output for a model without logits"):
+    with pytest.raises(
+        aw.InputError, match=r"of must be a function of the output for a model without logits"
+    ):
         aw.ablate(minilm, "The keys are old.", [(0, 0)])
     masked = aw.ModelRunner(transformers.BertForMaskedLM(transformers.BertConfig(**TEXT)).eval())
-    with pytest.raises(aw.InputError, match=r"loss must be asked of a model that predicts its next token"):
+    with pytest.raises(
+        aw.InputError, match=r"loss must be asked of a model that predicts its next token"
+    ):
         aw.ablation_scan(masked, IDS, measure="loss")
-    with pytest.raises(aw.InputError, match=r"runner must be able to switch heads off, got Capture"):
+    with pytest.raises(
+        aw.InputError, match=r"runner must be able to switch heads off, got Capture"
+    ):
         aw.ablate(runner.run(IDS), IDS, [(0, 0)])
     with pytest.raises(aw.InputError, match=r"text must be one item to switch heads off, got 2"):
         aw.ablate(runner, {"input_ids": torch.tensor([IDS, IDS])}, [(0, 0)])

@@ -47,7 +47,12 @@ def test_equal_words_stand_for_each_other_and_as_many_others_between_them():
 
 
 def test_pieces_of_a_word_are_aligned_together():
-    a = Tokens(("un", "kind", "words"), words=(0, 0, 1), spans=((0, 2), (2, 6), (7, 12)), source=("unkind words",))
+    a = Tokens(
+        ("un", "kind", "words"),
+        words=(0, 0, 1),
+        spans=((0, 2), (2, 6), (7, 12)),
+        source=("unkind words",),
+    )
     rows = aligned(a, words("unkind words"))
     assert rows.labels == ("unkind", "words")
     assert rows.a.positions == ((0, 1), (2,))
@@ -125,11 +130,21 @@ def test_the_picture_shows_more_and_less_in_two_colours(theme):
     picture = Image.open(io.BytesIO(c._pictures[theme].value)).convert("RGB")
     assert picture.getpixel((1, 1)) == palettes.rgb(look.paper)
     assert picture.getpixel((1, picture.height - 1)) == palettes.rgb(look.paper)
-    values, room = np.asarray(c.difference), room_for(c.aligned_queries.labels, c.aligned_keys.labels)
+    values, room = (
+        np.asarray(c.difference),
+        room_for(c.aligned_queries.labels, c.aligned_keys.labels),
+    )
     largest = np.abs(values).max()
     row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
-    found = picture.getpixel((room.left + round((column + 0.5) * 26), room.above + round((row + 0.5) * 26)))
-    assert np.abs(np.subtract(found, signed_colours(values, largest, look)[row, column].astype(int))).max() <= 1
+    found = picture.getpixel(
+        (room.left + round((column + 0.5) * 26), room.above + round((row + 0.5) * 26))
+    )
+    assert (
+        np.abs(
+            np.subtract(found, signed_colours(values, largest, look)[row, column].astype(int))
+        ).max()
+        <= 1
+    )
     bundle = c._repr_mimebundle_()
     assert bundle["image/png"]
     assert "she was late" in bundle["text/plain"]
@@ -152,9 +167,14 @@ def test_a_widget_keeps_its_runner_and_a_new_text_is_aligned_again(minilm):
 
 def test_what_cannot_be_aligned_is_refused_with_the_reason(cross_capture):
     a = toy(SHE, 0)
-    with pytest.raises(aw.InputError, match=r"b must have a word in common with a to be aligned by words, got none"):
+    with pytest.raises(
+        aw.InputError, match=r"b must have a word in common with a to be aligned by words, got none"
+    ):
         aw.compare(a, toy("completely other text", 1))
-    with pytest.raises(aw.InputError, match=r"b must have as many tokens as a to be aligned by position, got 8 and 6"):
+    with pytest.raises(
+        aw.InputError,
+        match=r"b must have as many tokens as a to be aligned by position, got 8 and 6",
+    ):
         aw.compare(a, toy(LONGER, 1), align="position")
     with pytest.raises(aw.InputError, match=r"b must have as many layers as a, got 2 and 3"):
         aw.compare(a, toy(HE, 1, layers=2))

@@ -30,7 +30,10 @@ def by_loops(name: str, weights, tokens: Tokens) -> float:
             "next": key == query + 1,
             "same": key == query,
             "duplicate": again and not special[key] and words[key] == words[query],
-            "induction": again and key > 0 and not special[key - 1] and words[key - 1] == words[query],
+            "induction": again
+            and key > 0
+            and not special[key - 1]
+            and words[key - 1] == words[query],
         }[name]
 
     if name == "entropy":
@@ -57,7 +60,9 @@ def sample(causal: bool = False, sink: float = 0.0) -> np.ndarray:
 @pytest.mark.parametrize("array", [np.asarray, torch.tensor], ids=["numpy", "torch"])
 @pytest.mark.parametrize("block_bytes", [1, 300, 2**20], ids=["row by row", "in blocks", "at once"])
 @pytest.mark.parametrize(("causal", "sink"), [(False, 0.0), (True, 0.0), (True, 0.25)])
-def test_every_metric_equals_loops_over_queries_and_keys(monkeypatch, array, block_bytes, causal, sink):
+def test_every_metric_equals_loops_over_queries_and_keys(
+    monkeypatch, array, block_bytes, causal, sink
+):
     monkeypatch.setattr(metrics, "BLOCK_BYTES", block_bytes)
     weights = sample(causal, sink)
     capture = capture_of([array(layer) for layer in weights], REPEATING)
@@ -82,7 +87,9 @@ def test_known_attention_has_the_known_numbers():
 
 def test_a_head_that_completes_a_repetition_is_an_induction_head_and_no_duplicate_head():
     follows = np.eye(8, k=-3)
-    table = aw.head_metrics(capture_of(follows[None, None], Tokens(tuple("abcdabcd"))), ["induction", "duplicate"])
+    table = aw.head_metrics(
+        capture_of(follows[None, None], Tokens(tuple("abcdabcd"))), ["induction", "duplicate"]
+    )
     assert table["induction"].values.tolist() == [[1.0]]
     assert table["duplicate"].values.tolist() == [[0.0]]
 
@@ -102,7 +109,10 @@ def test_a_recomputed_capture_gives_what_a_kept_one_gives():
 
 def test_half_precision_is_summed_in_single():
     weights = torch.tensor(sample()).to(torch.bfloat16)
-    layers = [dataclasses.replace(layer, row_tolerance=2e-2) for layer in capture_of(list(weights), REPEATING).layers]
+    layers = [
+        dataclasses.replace(layer, row_tolerance=2e-2)
+        for layer in capture_of(list(weights), REPEATING).layers
+    ]
     table = aw.head_metrics(aw.Capture(tuple(layers), {"": REPEATING}))
     wide = weights.double().numpy()
     plain = [[by_loops("distance", head.tolist(), REPEATING) for head in layer] for layer in wide]
@@ -113,19 +123,30 @@ def test_half_precision_is_summed_in_single():
 def test_a_mask_a_function_and_names_of_ones_own_stand_beside_ours(capture, attention):
     mask = np.zeros((TOKENS, TOKENS))
     mask[1, 3], mask[4, 0] = 1, 2
-    table = aw.head_metrics(capture, {"entropy": "entropy", "mine": mask, "peak": lambda w: w.max((-1, -2))})
+    table = aw.head_metrics(
+        capture, {"entropy": "entropy", "mine": mask, "peak": lambda w: w.max((-1, -2))}
+    )
     assert list(table) == ["entropy", "mine", "peak"]
-    np.testing.assert_allclose(table["mine"].values, (attention[..., 1, 3] + 2 * attention[..., 4, 0]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(
+        table["mine"].values, (attention[..., 1, 3] + 2 * attention[..., 4, 0]) / 2, rtol=1e-6
+    )
     np.testing.assert_allclose(table["peak"].values, attention.max((-1, -2)))
     assert [scores.name for scores in table.values()] == ["entropy", "mine", "peak"]
 
 
 def test_several_masks_are_numbered(capture):
-    assert list(aw.head_metrics(capture, [np.eye(TOKENS), np.eye(TOKENS, k=-1), "same"])) == ["mask", "mask 2", "same"]
+    assert list(aw.head_metrics(capture, [np.eye(TOKENS), np.eye(TOKENS, k=-1), "same"])) == [
+        "mask",
+        "mask 2",
+        "same",
+    ]
 
 
 def test_a_mask_may_be_given_alone_as_an_array_or_as_lists(capture):
-    array, lists = aw.head_metrics(capture, np.eye(TOKENS)), aw.head_metrics(capture, np.eye(TOKENS).tolist())
+    array, lists = (
+        aw.head_metrics(capture, np.eye(TOKENS)),
+        aw.head_metrics(capture, np.eye(TOKENS).tolist()),
+    )
     same = aw.head_metrics(capture, "same")["same"].values
     np.testing.assert_allclose(array["mask"].values, same)
     np.testing.assert_allclose(lists["mask"].values, same)
@@ -152,7 +173,10 @@ def test_a_layer_with_fewer_heads_leaves_its_places_empty(tokens):
         (3, "names must hold names, functions or masks"),
         (np.eye(4), r"mask must have shape \(query, key\) = \(5, 5\), got \(4, 4\)"),
         (np.full((5, 5), np.nan), "mask must be finite, got NaN or infinity"),
-        (lambda w: w.sum(), r"<lambda> must return one number per head, shape \(2,\), got shape \(\)"),
+        (
+            lambda w: w.sum(),
+            r"<lambda> must return one number per head, shape \(2,\), got shape \(\)",
+        ),
         ({"mine": "entropy"}, "names must call entropy by its own name, got 'mine'"),
     ],
     ids=lambda v: "",
@@ -182,7 +206,10 @@ class TestTable:
     def test_becomes_a_data_frame_with_one_row_per_head(self, table):
         frame = table.to_pandas()
         assert list(frame.columns) == ["layer", "head", "entropy", "same", "induction"]
-        assert frame.loc[(frame.layer == 2) & (frame["head"] == 1), "same"].item() == table["same"].values[2, 1]
+        assert (
+            frame.loc[(frame.layer == 2) & (frame["head"] == 1), "same"].item()
+            == table["same"].values[2, 1]
+        )
 
     def test_is_drawn_as_one_map_per_metric(self, table):
         figure = table.plot()
@@ -197,7 +224,9 @@ class TestTable:
         assert page.count("<td") == LAYERS * HEADS
 
     def test_names_what_it_holds_when_asked_for_something_else(self, table):
-        with pytest.raises(InputError, match="name must be one of entropy, same, induction, got 'sink'"):
+        with pytest.raises(
+            InputError, match="name must be one of entropy, same, induction, got 'sink'"
+        ):
             table["sink"]
         assert "sink" not in table
 

@@ -80,7 +80,9 @@ class TestRay:
         assert len(ran) == 2
         assert sorted(text for one in ran.values() for text in one) == sorted(texts)
 
-    def test_the_batch_of_a_killed_worker_is_done_again_and_nothing_is_counted_twice(self, cluster, alone, tmp_path):
+    def test_the_batch_of_a_killed_worker_is_done_again_and_nothing_is_counted_twice(
+        self, cluster, alone, tmp_path
+    ):
         texts = [*TEXTS[:3], "N", *TEXTS[3:]]
         folder, path = tmp_path / "ran", tmp_path / "a.jsonl"
         folder.mkdir()
@@ -94,11 +96,20 @@ class TestRay:
 
     def test_a_batch_that_ends_every_worker_ends_the_search_and_is_named(self, cluster, tmp_path):
         with pytest.raises(MethodError, match=r"got 3 workers ended by texts 1 to 1\."):
-            aw.search_heads(Mapper(tmp_path, 99), ["C", "N"], "entropy", batch=1, engine="ray", workers=2)
+            aw.search_heads(
+                Mapper(tmp_path, 99), ["C", "N"], "entropy", batch=1, engine="ray", workers=2
+            )
 
     def test_what_is_wrong_is_said_as_in_one_process(self, cluster, alone):
-        with pytest.raises(InputError, match="relation must give a key 0 to 2, got 9 at pair 0 of text 1"):
-            aw.search_heads(alone, ["CCO", "C"], relation=lambda text: [(1, 3 if text == "CCO" else 9)], engine="ray")
+        with pytest.raises(
+            InputError, match="relation must give a key 0 to 2, got 9 at pair 0 of text 1"
+        ):
+            aw.search_heads(
+                alone,
+                ["CCO", "C"],
+                relation=lambda text: [(1, 3 if text == "CCO" else 9)],
+                engine="ray",
+            )
 
     def test_more_workers_than_the_cluster_has_are_refused(self, cluster, alone):
         with pytest.raises(InputError, match="workers must be at most 2 on this cluster, got 3"):
@@ -119,5 +130,8 @@ class TestRay:
 
 def test_ray_that_is_not_installed_is_named(monkeypatch, alone):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MethodError, match=r'ray must be installed for engine="ray", got none[\s\S]*attn-widget\[ray\]'):
+    with pytest.raises(
+        MethodError,
+        match=r'ray must be installed for engine="ray", got none[\s\S]*attn-widget\[ray\]',
+    ):
         aw.search_heads(alone, TEXTS, "entropy", engine="ray")

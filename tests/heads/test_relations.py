@@ -64,18 +64,24 @@ class TestAtomMapping:
         _, head = atoms.best
         assert head == 5  # rxnmapper/core.py: config.get("head", 5)
         assert [row["head"] for row, _ in zip(atoms.rows(), range(6), strict=False)] == [5] * 6
-        assert [row["head"] for row, _ in zip(atoms.rows("share"), range(6), strict=False)] == [5] * 6
+        assert [row["head"] for row, _ in zip(atoms.rows("share"), range(6), strict=False)] == [
+            5
+        ] * 6
 
     def test_it_finds_nearly_all_atoms_where_other_heads_and_positions_find_few(self, atoms):
         assert atoms.n_pairs == sum(map(len, REACTIONS.values())) == 62
-        assert atoms.scores["hits"].values[10, 5] > 0.95  # the layer that rxnmapper reads: config.get("layers", [10])
+        assert (
+            atoms.scores["hits"].values[10, 5] > 0.95
+        )  # the layer that rxnmapper reads: config.get("layers", [10])
         assert atoms.median() < 0.1
         assert atoms.position[1] < 0.5
 
     def test_the_intervals_of_this_head_and_of_the_median_head_do_not_meet(self, atoms):
         layer, head = atoms.best
         assert atoms.low["share"].values[layer, head] > np.median(atoms.high["share"].values)
-        for low, mean, high in zip(*(t["share"].values for t in (atoms.low, atoms.scores, atoms.high)), strict=True):
+        for low, mean, high in zip(
+            *(t["share"].values for t in (atoms.low, atoms.scores, atoms.high)), strict=True
+        ):
             assert (low <= mean + 1e-9).all()
             assert (mean <= high + 1e-9).all()
 
@@ -96,8 +102,15 @@ def test_the_numbers_are_those_of_loops_over_pairs(runner, atoms):
         for query, key in pairs:
             rows = capture.attention[:, :, at[query]]
             shares.append(rows[..., at[key]])
-            hits.append([[max(plain, key=lambda i, r=row: r[i]) == at[key] for row in layer] for layer in rows])
-    np.testing.assert_allclose(atoms.scores["share"].values, np.mean(shares, 0), rtol=1e-4, atol=1e-6)
+            hits.append(
+                [
+                    [max(plain, key=lambda i, r=row: r[i]) == at[key] for row in layer]
+                    for layer in rows
+                ]
+            )
+    np.testing.assert_allclose(
+        atoms.scores["share"].values, np.mean(shares, 0), rtol=1e-4, atol=1e-6
+    )
     np.testing.assert_allclose(atoms.scores["hits"].values, np.mean(hits, 0), atol=1e-9)
 
 
@@ -120,26 +133,40 @@ def test_a_pattern_a_function_and_spans_name_the_same_words(words):
 
 def test_a_query_of_several_tokens_is_the_mean_of_theirs(words):
     found = aw.search_heads(None, words, relation=[((0, 4), (5, 9))])
-    np.testing.assert_allclose(found.scores["share"].values, words.attention[:, :, [1, 2], 3].mean(-1))
+    np.testing.assert_allclose(
+        found.scores["share"].values, words.attention[:, :, [1, 2], 3].mean(-1)
+    )
 
 
 def test_positions_count_tokens_also_from_the_end(words):
     found = aw.search_heads(None, words, relation=[(3, 1), (-2, 2)])
     assert found.n_pairs == 1  # one query, two keys
-    np.testing.assert_allclose(found.scores["share"].values, words.attention[:, :, 3, [1, 2]].sum(-1))
+    np.testing.assert_allclose(
+        found.scores["share"].values, words.attention[:, :, 3, [1, 2]].sum(-1)
+    )
 
 
 def test_special_tokens_compete_only_where_they_are_asked_for():
     tokens = Tokens(("[CLS]", "a", "b"), special=(True, False, False))
     capture = capture_of(np.array([[[[1, 0, 0], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]]]]), tokens)
-    assert aw.search_heads(None, capture, relation=[(2, 1)]).scores["hits"].values.tolist() == [[1.0]]
-    assert aw.search_heads(None, capture, relation=[(2, 0)]).scores["hits"].values.tolist() == [[1.0]]
-    assert aw.search_heads(None, capture, relation=[(2, 2)]).scores["hits"].values.tolist() == [[0.0]]
+    assert aw.search_heads(None, capture, relation=[(2, 1)]).scores["hits"].values.tolist() == [
+        [1.0]
+    ]
+    assert aw.search_heads(None, capture, relation=[(2, 0)]).scores["hits"].values.tolist() == [
+        [1.0]
+    ]
+    assert aw.search_heads(None, capture, relation=[(2, 2)]).scores["hits"].values.tolist() == [
+        [0.0]
+    ]
 
 
 def test_each_text_may_have_pairs_of_its_own(words, capture):
     found = aw.search_heads(None, [words, capture], relation=[[(1, 2)], [(3, 4), (4, 4)]])
-    rows = [words.attention[:, :, 1, 2], capture.attention[:, :, 3, 4], capture.attention[:, :, 4, 4]]
+    rows = [
+        words.attention[:, :, 1, 2],
+        capture.attention[:, :, 3, 4],
+        capture.attention[:, :, 4, 4],
+    ]
     np.testing.assert_allclose(found.scores["share"].values, np.mean(rows, 0))
 
 
@@ -163,7 +190,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     for _ in range(60):
         shares = rng.beta(2, 5, 40)  # the mean over all texts is 2/7
         captures = [capture_of(np.array([[[[1, 0], [s, 1 - s]]]]), tokens) for s in shares]
-        found = aw.search_heads(None, captures, relation=[[(1, 0)]] * 40, seed=int(rng.integers(1000)))
+        found = aw.search_heads(
+            None, captures, relation=[[(1, 0)]] * 40, seed=int(rng.integers(1000))
+        )
         inside += found.low["share"].values.item() <= 2 / 7 <= found.high["share"].values.item()
     assert 52 <= inside <= 60
 
@@ -173,11 +202,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     [
         ([(1, 5)], "relation must give a key 0 to 4, got 5 at pair 0 of text 0"),
         ([(1, 0), (-6, 0)], "relation must give a query 0 to 4, got -6 at pair 1 of text 0"),
-        ([((40, 44), 0)], "relation must give a query that covers a token, got characters 40 to 44 at pair 0"),
+        (
+            [((40, 44), 0)],
+            "relation must give a query that covers a token, got characters 40 to 44 at pair 0",
+        ),
         ([3], r"relation must give pairs \(query, key\), got 3 at pair 0 of text 0"),
         ([("a", 0)], "relation must give a query as a position or as"),
         (r"(?P<key>\d+) (?P<query>\d+)", r"got 0 matches of '.*' in 1 texts"),
-        (lambda text: [], r"relation must match at least once, got 0 matches of '<lambda>' in 1 texts"),
+        (
+            lambda text: [],
+            r"relation must match at least once, got 0 matches of '<lambda>' in 1 texts",
+        ),
         (r"\w+", r"relation must have the groups query and key, got '\\\\w\+'"),
         ("(", r"relation must be a regular expression, got '\('"),
         ([], r"relation must be pairs, a regular expression or a function, got \[\]"),
@@ -202,16 +237,22 @@ def test_keys_that_a_causal_model_hides_are_counted_and_refused_where_all_are_hi
 def test_attention_between_streams_takes_positions_and_no_pattern(cross_capture):
     found = aw.search_heads(None, cross_capture, relation=[(4, 6)])
     np.testing.assert_allclose(found.scores["share"].values, cross_capture.attention[:, :, 4, 6])
-    with pytest.raises(MethodError, match="relation must be a function or pairs for attention between two streams"):
+    with pytest.raises(
+        MethodError, match="relation must be a function or pairs for attention between two streams"
+    ):
         aw.search_heads(None, cross_capture, relation=r"(?P<key>a)(?P<query>b)")
 
 
 def test_pairs_for_fewer_texts_than_there_are_are_refused(words, capture):
-    with pytest.raises(InputError, match="relation must hold the pairs of every text, got 1 for text 1"):
+    with pytest.raises(
+        InputError, match="relation must hold the pairs of every text, got 1 for text 1"
+    ):
         aw.search_heads(None, [words, capture], relation=[[(1, 2)]])
 
 
 def test_a_pattern_needs_a_text(cross_capture):
     bare = capture_of(softmax_rows(np.random.default_rng(0), 1, 1, 3, 3), Tokens(("a", "b", "c")))
-    with pytest.raises(InputError, match="relation must be pairs where a capture has no text, got a pattern"):
+    with pytest.raises(
+        InputError, match="relation must be pairs where a capture has no text, got a pattern"
+    ):
         aw.search_heads(None, bare, relation=r"(?P<key>a)(?P<query>b)")

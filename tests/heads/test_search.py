@@ -46,16 +46,29 @@ def assert_same(a, b, exact: bool = True) -> None:
     for mine, other in ((a.scores, b.scores), (a.low, b.low), (a.high, b.high)):
         assert list(mine) == list(other)
         for x, y in zip(mine.values(), other.values(), strict=True):
-            np.testing.assert_allclose(x.values, y.values, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-6)
+            np.testing.assert_allclose(
+                x.values, y.values, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-6
+            )
             assert (x.name, x.unit, x.attention) == (y.name, y.unit, y.attention)
-    for name in ("title", "n_texts", "n_matched", "n_pairs", "hidden", "skipped", "n_skipped", "position"):
+    for name in (
+        "title",
+        "n_texts",
+        "n_matched",
+        "n_pairs",
+        "hidden",
+        "skipped",
+        "n_skipped",
+        "position",
+    ):
         assert getattr(a, name) == getattr(b, name), name
 
 
 @pytest.mark.parametrize("batch", [1, 5, 100])
 def test_a_search_gives_the_mean_of_what_each_text_gives(runner, batch):
     found = aw.search_heads(runner, TEXTS, ["entropy", "previous", "duplicate"], batch=batch)
-    each = [aw.head_metrics(runner.run(text), ["entropy", "previous", "duplicate"]) for text in TEXTS]
+    each = [
+        aw.head_metrics(runner.run(text), ["entropy", "previous", "duplicate"]) for text in TEXTS
+    ]
     for name, scores in found.scores.items():
         values = np.stack([table[name].values for table in each])
         known = ~np.isnan(values).all((1, 2))  # "O" repeats nothing
@@ -69,7 +82,10 @@ def test_all_metrics_are_searched_where_none_is_named(runner):
 
 def test_a_function_and_a_mapping_are_metrics_of_a_search_too(runner):
     found = aw.search_heads(runner, TEXTS[:3], {"peak": lambda weights: weights.max((-1, -2))})
-    peaks = [[layer.weights_for().amax((-1, -2)).numpy() for layer in runner.run(text).layers] for text in TEXTS[:3]]
+    peaks = [
+        [layer.weights_for().amax((-1, -2)).numpy() for layer in runner.run(text).layers]
+        for text in TEXTS[:3]
+    ]
     np.testing.assert_allclose(found.scores["peak"].values, np.mean(peaks, 0), rtol=1e-5)
 
 
@@ -78,11 +94,17 @@ class TestManyAtATime:
         self.compare(runner, TEXTS)
 
     def test_also_for_pairs_words_and_ids_beside_texts(self):
-        self.compare(aw.ModelRunner(*models.minilm()), ["A cat.", ("Who?", "A big dog, she said."), ["two", "words"]])
+        self.compare(
+            aw.ModelRunner(*models.minilm()),
+            ["A cat.", ("Who?", "A big dog, she said."), ["two", "words"]],
+        )
 
     @pytest.mark.slow
     def test_also_for_a_causal_model(self):
-        self.compare(aw.ModelRunner(*models.smollm2()), ["The keys are on the table.", "No.", "And the old house?"])
+        self.compare(
+            aw.ModelRunner(*models.smollm2()),
+            ["The keys are on the table.", "No.", "And the old house?"],
+        )
 
     def test_also_for_an_encoder_decoder(self):
         self.compare(aw.ModelRunner(*models.annalog()), ["CCO", "CC(=O)O"])
@@ -94,7 +116,12 @@ class TestManyAtATime:
             assert together.groups.keys() == alone.groups.keys()
             assert together.model_name == alone.model_name
             for a, b in zip(together.layers, alone.layers, strict=True):
-                assert (a.name, a.kind, a.causal, a.mask is None) == (b.name, b.kind, b.causal, b.mask is None)
+                assert (a.name, a.kind, a.causal, a.mask is None) == (
+                    b.name,
+                    b.kind,
+                    b.causal,
+                    b.mask is None,
+                )
                 for x, y in ((a.weights_for(), b.weights_for()), (a.q, b.q), (a.v, b.v)):
                     np.testing.assert_allclose(x, y, rtol=1e-3, atol=2e-5)
             if alone.logits is not None:
@@ -118,10 +145,14 @@ def test_a_text_that_is_too_long_is_skipped_counted_and_named(runner, tmp_path):
     assert (found.n_texts, found.n_skipped) == (len(TEXTS), 1)
     ((index, reason),) = found.skipped
     assert index == 5
-    assert reason.startswith("text must have at most 512 tokens for this model's positions, got 602")
+    assert reason.startswith(
+        "text must have at most 512 tokens for this model's positions, got 602"
+    )
     assert "1 skipped, first text 5: text must have at most 512" in str(found)
     plain = aw.search_heads(runner, TEXTS, "entropy")
-    np.testing.assert_allclose(found.scores["entropy"].values, plain.scores["entropy"].values, rtol=1e-5)
+    np.testing.assert_allclose(
+        found.scores["entropy"].values, plain.scores["entropy"].values, rtol=1e-5
+    )
 
 
 class TestFile:
@@ -130,7 +161,9 @@ class TestFile:
         return tmp_path / "results" / "search.jsonl"
 
     @pytest.mark.parametrize(
-        "what", [{"metric": ["entropy", "induction"]}, {"relation": BRANCH}], ids=["metric", "relation"]
+        "what",
+        [{"metric": ["entropy", "induction"]}, {"relation": BRANCH}],
+        ids=["metric", "relation"],
     )
     def test_an_interrupted_search_goes_on_and_ends_with_the_same_numbers(self, runner, path, what):
         def stop(progress):
@@ -168,14 +201,28 @@ class TestFile:
     @pytest.mark.parametrize(
         ("name", "what", "words"),
         [
-            ("other", {"metric": "entropy"}, "file must be of the same model, got .* of 'mapper' for 'other'"),
-            ("mapper", {"metric": "same"}, "file must be of the same measure, got .* of 'entropy' for 'same'"),
+            (
+                "other",
+                {"metric": "entropy"},
+                "file must be of the same model, got .* of 'mapper' for 'other'",
+            ),
+            (
+                "mapper",
+                {"metric": "same"},
+                "file must be of the same measure, got .* of 'entropy' for 'same'",
+            ),
             ("mapper", {"relation": BRANCH}, "file must be of the same measure"),
-            ("mapper", {"metric": "entropy", "attention": "self"}, "same attention, got .* of None for 'self'"),
+            (
+                "mapper",
+                {"metric": "entropy", "attention": "self"},
+                "same attention, got .* of None for 'self'",
+            ),
         ],
         ids=["model", "metric", "relation", "attention"],
     )
-    def test_a_file_of_another_search_is_refused_and_both_are_named(self, runner, path, name, what, words):
+    def test_a_file_of_another_search_is_refused_and_both_are_named(
+        self, runner, path, name, what, words
+    ):
         aw.search_heads(Counting(runner), TEXTS[:2], "entropy", file=path)
         before, other = path.read_bytes(), Counting(runner, name)
         with pytest.raises(InputError, match=words):
@@ -185,14 +232,22 @@ class TestFile:
 
     def test_another_text_in_the_place_of_one_that_was_measured_is_refused(self, runner, path):
         aw.search_heads(Counting(runner), TEXTS[:3], "entropy", file=path)
-        with pytest.raises(InputError, match=r"texts must be those that .* was begun with, got another text 1"):
+        with pytest.raises(
+            InputError, match=r"texts must be those that .* was begun with, got another text 1"
+        ):
             aw.search_heads(Counting(runner), [TEXTS[0], "CCC", TEXTS[2]], "entropy", file=path)
 
-    @pytest.mark.parametrize("content", ['{"format": "something else"}\n', "[1, 2]\n", "not json\n", "one line"])
-    def test_a_file_that_is_no_results_file_is_refused_and_left_alone(self, runner, tmp_path, content):
+    @pytest.mark.parametrize(
+        "content", ['{"format": "something else"}\n', "[1, 2]\n", "not json\n", "one line"]
+    )
+    def test_a_file_that_is_no_results_file_is_refused_and_left_alone(
+        self, runner, tmp_path, content
+    ):
         path = tmp_path / "notes.txt"
         path.write_text(content)
-        with pytest.raises(InputError, match=r"file must be a results file of search_heads, got .*notes"):
+        with pytest.raises(
+            InputError, match=r"file must be a results file of search_heads, got .*notes"
+        ):
             aw.search_heads(runner, TEXTS, "entropy", file=path)
         assert path.read_text() == content
 
@@ -244,7 +299,9 @@ class TestStreaming:
 
     def test_progress_counts_texts_and_knows_how_many_there_are(self, runner):
         seen = []
-        aw.search_heads(runner, TEXTS, "entropy", batch=5, progress=lambda p: seen.append((p.done, p.total)))
+        aw.search_heads(
+            runner, TEXTS, "entropy", batch=5, progress=lambda p: seen.append((p.done, p.total))
+        )
         assert seen == [(5, 12), (10, 12), (12, 12)]
 
     def test_a_bar_is_shown_where_it_is_asked_for(self, runner, capfd):
@@ -254,7 +311,9 @@ class TestStreaming:
     def test_what_is_held_does_not_grow_with_the_texts(self, runner):
         def peak(n: int) -> int:
             tracemalloc.start()
-            aw.search_heads(Counting(runner), (TEXTS[i % len(TEXTS)] for i in range(n)), "previous", batch=4)
+            aw.search_heads(
+                Counting(runner), (TEXTS[i % len(TEXTS)] for i in range(n)), "previous", batch=4
+            )
             size = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             return size
@@ -269,10 +328,18 @@ class TestStreaming:
         ([], {}, "texts must hold at least one text, got none"),
         (iter(()), {"relation": BRANCH}, "texts must hold at least one text, got none"),
         (7, {}, "texts must be a text or an iterable of texts, got int"),
-        ([LONG, LONG], {}, "texts must hold one that can be run, got 2 skipped; text 0: text must have at most 512"),
+        (
+            [LONG, LONG],
+            {},
+            "texts must hold one that can be run, got 2 skipped; text 0: text must have at most 512",
+        ),
         (["O", "N"], {"relation": BRANCH}, "got 0 matches of .* in 2 texts"),
         (["O"], {"metric": "entropie"}, "names must be among entropy"),
-        (["O"], {"metric": "entropy", "relation": BRANCH}, "metric must be left out with a relation, got 'entropy'"),
+        (
+            ["O"],
+            {"metric": "entropy", "relation": BRANCH},
+            "metric must be left out with a relation, got 'entropy'",
+        ),
         (["O"], {"batch": 0}, "batch must be a whole number of 1 or more, got 0"),
         (["O"], {"engine": "dask"}, "engine must be None or \"ray\", got 'dask'"),
         (["O"], {"workers": 2}, "workers must be left out in one process, got 2"),
@@ -291,7 +358,9 @@ def test_texts_without_a_runner_are_refused():
 
 def test_captures_of_two_models_are_refused(capture, tokens):
     other = capture_of(softmax_rows(np.random.default_rng(2), 2, 3, 5, 5), tokens)
-    with pytest.raises(InputError, match=r"texts must be of one model, got \(2, 3\) layers and heads at text 1"):
+    with pytest.raises(
+        InputError, match=r"texts must be of one model, got \(2, 3\) layers and heads at text 1"
+    ):
         aw.search_heads(None, [capture, other], "entropy")
 
 

@@ -35,7 +35,10 @@ ASKS = Tokens(
     source=("keys", "turn"),
 )
 ANSWERS = Tokens(
-    tuple("ABCDEFG"), special=(True, *[False] * 6), segments=(0, 0, 0, 0, 1, 1, 1), words=(None, 0, 0, 0, 1, 2, 2)
+    tuple("ABCDEFG"),
+    special=(True, *[False] * 6),
+    segments=(0, 0, 0, 0, 1, 1, 1),
+    words=(None, 0, 0, 0, 1, 2, 2),
 )
 
 
@@ -49,12 +52,20 @@ def capture() -> Capture:
         scores[:, :, 5] += 5  # a sink
         weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
         layers.append(LayerAttention(f"cross.{i}", "cross", "decoder", i, 2, 5, 7, weights))
-    return Capture(tuple(layers), {"decoder": ASKS, "encoder": ANSWERS}, {"decoder": "encoder"}, model_name="toy")
+    return Capture(
+        tuple(layers),
+        {"decoder": ASKS, "encoder": ANSWERS},
+        {"decoder": "encoder"},
+        model_name="toy",
+    )
 
 
 def decoder_layer(rng: np.random.Generator, i: int) -> LayerAttention:
     """One causal layer of 2 heads on one key head, with bias, softcap and a sink, its weights worked out in full."""
-    q, k = rng.normal(size=(2, 5, 4)).astype(np.float32) * 2, rng.normal(size=(1, 5, 4)).astype(np.float32)
+    q, k = (
+        rng.normal(size=(2, 5, 4)).astype(np.float32) * 2,
+        rng.normal(size=(1, 5, 4)).astype(np.float32),
+    )
     bias, sinks = rng.normal(size=(2, 5, 5)).astype(np.float32), np.array([0.5, -0.25], np.float32)
     scores = 5 * np.tanh(0.5 * q @ k.swapaxes(1, 2) / 5) + bias
     scores = np.where(np.tri(5, dtype=bool), scores, -np.inf)
@@ -86,7 +97,9 @@ def specs() -> list[Spec]:
         for view, method in product(("head", "matrix", "model", "text"), methods):
             for hide, words in product((False, True), repeat=2):
                 layer = 2 if words else 1
-                made.append(Spec(0, view, method, attention, layer, 1, hide_special=hide, words=words))
+                made.append(
+                    Spec(0, view, method, attention, layer, 1, hide_special=hide, words=words)
+                )
     made += [
         Spec(0, view, "raw", attention, 1, 1, words=True, segments=segments, hide_sinks=hide)
         for view in ("head", "matrix")
@@ -105,13 +118,18 @@ def made() -> dict:
     data = payload({"capture_id": 0}, numbers, SPEC, contents, neuron_of(numbers, SPEC, 10**6))
     frames = []
     for spec in specs():
-        one, other = (VIEWS[spec.view](Drawing(n, spec, {}, lambda *_: None)) for n in (rounded, numbers))
+        one, other = (
+            VIEWS[spec.view](Drawing(n, spec, {}, lambda *_: None)) for n in (rounded, numbers)
+        )
         arrays = dict(one.arrays)
         if "row_sum" in arrays:
             arrays["row_sum"] = other.arrays["row_sum"]
         frames.append(entry(replace(one, arrays=arrays)))
     neuron = replace(SPEC, view="neuron")
-    frames += [entry(VIEWS["neuron"](Drawing(numbers, neuron, {"query": i}, lambda *_: None))) for i in (0, 3)]
+    frames += [
+        entry(VIEWS["neuron"](Drawing(numbers, neuron, {"query": i}, lambda *_: None)))
+        for i in (0, 3)
+    ]
     return {"payload": data, "frames": frames}
 
 

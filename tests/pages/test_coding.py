@@ -21,7 +21,9 @@ def test_shares_come_back_within_the_stated_precision(bits):
     half = 0.5 / (2**bits - 1)
     bound = 2 * half * np.sqrt(values) + half**2
     assert (np.abs(shown - values) <= bound + 1e-12).all()
-    assert np.abs(shown - values).max() > bound.max() / 50  # rounding there is: the bound is not of another order
+    assert (
+        np.abs(shown - values).max() > bound.max() / 50
+    )  # rounding there is: the bound is not of another order
 
 
 def test_the_stated_precision_is_that_of_half_a_step_at_the_square_root():
@@ -52,12 +54,16 @@ def test_values_above_one_set_the_scale_and_missing_ones_stay_missing():
     shown = decode(data, (2, 3), 6, scale)
     assert np.isnan(shown[1, 0])
     assert np.isnan(shown).sum() == 1
-    np.testing.assert_allclose(np.nan_to_num(shown), np.nan_to_num(values), atol=4 * error_of(0.5, 6))
+    np.testing.assert_allclose(
+        np.nan_to_num(shown), np.nan_to_num(values), atol=4 * error_of(0.5, 6)
+    )
 
 
 @pytest.mark.parametrize("bad", [np.inf, -0.1])
 def test_what_cannot_be_drawn_is_refused(bad):
-    with pytest.raises(InputError, match="values must be finite and at least 0, got infinity or a negative"):
+    with pytest.raises(
+        InputError, match="values must be finite and at least 0, got infinity or a negative"
+    ):
         code(np.array([[0.5, bad]]), 6)
 
 

@@ -33,7 +33,10 @@ def stored(text: str) -> dict:
 
 def holds(text: str) -> set[tuple]:
     """Return attention, method, layer and head of every matrix of a page."""
-    return {tuple(p[k] for k in ("attention", "method", "layer", "head")) for p in stored(text)["places"]}
+    return {
+        tuple(p[k] for k in ("attention", "method", "layer", "head"))
+        for p in stored(text)["places"]
+    }
 
 
 def notes(text: str) -> str:
@@ -52,7 +55,9 @@ def widget(capture):
 def larger():
     """4 layers × 3 heads × 70 tokens of noise, which deflates badly."""
     weights = softmax_rows(np.random.default_rng(4), 4, 3, 70, 70)
-    return aw.AttentionWidget(aw.from_arrays(weights, [f"t{i}" for i in range(70)]), layer=2, head=1)
+    return aw.AttentionWidget(
+        aw.from_arrays(weights, [f"t{i}" for i in range(70)]), layer=2, head=1
+    )
 
 
 # -- what is there ---------------------------------------------------------------------------------
@@ -77,7 +82,16 @@ def test_raw_rollout_and_flow_are_there_for_all_layers_and_heads(widget):
 def test_further_methods_are_there_where_the_capture_allows_them():
     weights = softmax_rows(np.random.default_rng(5), 1, 2, 5, 5)[0]
     layer = aw.LayerAttention(
-        "l", "self", "", 0, 2, 5, 5, weights, v=np.ones((2, 5, 3)), output_projection=np.ones((2, 3, 4))
+        "l",
+        "self",
+        "",
+        0,
+        2,
+        5,
+        5,
+        weights,
+        v=np.ones((2, 5, 3)),
+        output_projection=np.ones((2, 3, 4)),
     )
     shown = aw.AttentionWidget(aw.Capture((layer,), {"": aw.Tokens(tuple("abcde"))}))
     assert ("self", "value_weighted", 0, 1) in holds(static_page(shown))
@@ -86,14 +100,24 @@ def test_further_methods_are_there_where_the_capture_allows_them():
 def test_every_attention_of_a_translator_is_there_with_the_methods_it_allows():
     shown = aw.AttentionWidget(stored_page.capture())
     found = holds(static_page(shown))
-    assert {(attention, method) for attention, method, *_ in found} >= {("decoder", "flow"), ("cross", "raw")}
+    assert {(attention, method) for attention, method, *_ in found} >= {
+        ("decoder", "flow"),
+        ("cross", "raw"),
+    }
     assert ("cross", "raw", 2, 1) in found
 
 
-def test_the_neuron_view_is_that_of_the_head_that_is_shown_and_a_layer_without_queries_says_why(widget):
+def test_the_neuron_view_is_that_of_the_head_that_is_shown_and_a_layer_without_queries_says_why(
+    widget,
+):
     shown = aw.AttentionWidget(stored_page.capture(), layer=2, head=1)
     neuron = stored(static_page(shown))["neuron"]
-    assert (neuron["attention"], neuron["layer"], neuron["head"], neuron["why"]) == ("decoder", 2, 1, None)
+    assert (neuron["attention"], neuron["layer"], neuron["head"], neuron["why"]) == (
+        "decoder",
+        2,
+        1,
+        None,
+    )
     assert "The neuron view is that of layer 2, head 1" in notes(static_page(shown))
     assert "must have recorded queries and keys" in stored(static_page(widget))["neuron"]["why"]
 
@@ -102,14 +126,23 @@ def test_the_page_opens_with_the_traits_of_the_widget(widget):
     widget.set_trait("view", "matrix")
     widget.query, widget.method, widget.hide_special = 3, "rollout", True
     state = stored(static_page(widget))["state"]
-    assert (state["view"], state["query"], state["method"], state["hide_special"]) == ("matrix", [3], "rollout", True)
+    assert (state["view"], state["query"], state["method"], state["hide_special"]) == (
+        "matrix",
+        [3],
+        "rollout",
+        True,
+    )
     assert set(state) == set(stored(static_page(widget))["state"])
     assert not [name for name in state if name.startswith("_")]  # the bundle is there already
 
 
 def test_chosen_methods_alone_are_stored_and_unknown_ones_refused(widget):
-    assert {method for _, method, *_ in holds(static_page(widget, methods=["rollout"]))} == {"rollout"}
-    with pytest.raises(InputError, match=r"methods must be among raw, .*, got 'rolout'. Check the spelling."):
+    assert {method for _, method, *_ in holds(static_page(widget, methods=["rollout"]))} == {
+        "rollout"
+    }
+    with pytest.raises(
+        InputError, match=r"methods must be among raw, .*, got 'rolout'. Check the spelling."
+    ):
         static_page(widget, methods=["rolout"])
 
 
@@ -149,7 +182,9 @@ def test_numbers_get_coarser_before_anything_is_left_out_and_both_are_said(large
 
 
 def test_no_room_is_said_before_any_work(widget):
-    with pytest.raises(InputError, match=r"max_bytes must leave room for the page's script, got 50000\."):
+    with pytest.raises(
+        InputError, match=r"max_bytes must leave room for the page's script, got 50000\."
+    ):
         static_page(widget, max_bytes=50_000)
 
 
@@ -160,7 +195,9 @@ def test_flow_that_takes_long_is_left_out_unless_it_is_named_or_known(widget, mo
     assert "Left out: flow (flow of this text takes long" in notes(text)
     reasons = stored(text)["state"]["info"]["groups"][0]["reasons"]
     assert reasons["flow"].startswith("flow of this text takes long")
-    assert "flow" in {method for _, method, *_ in holds(static_page(widget, methods=["raw", "flow"]))}
+    assert "flow" in {
+        method for _, method, *_ in holds(static_page(widget, methods=["raw", "flow"]))
+    }
     monkeypatch.setattr("attn_widget.pages.contents.FLOW_STEPS", 5**3 * 6)
     assert "flow" in {method for _, method, *_ in holds(static_page(widget))}
 
@@ -199,7 +236,10 @@ def test_hostile_tokens_are_in_the_page_and_nowhere_in_its_markup():
     assert stored(text)["axes"][0]["text"] == list(HOSTILE)
     assert text.count("<script") - text.count('"<script') >= 3
     before, _, after = text.partition('<script type="application/vnd.attn-widget">')
-    assert "onerror" not in before + after.partition("</script>")[2].partition('<script type="module">')[0]
+    assert (
+        "onerror"
+        not in before + after.partition("</script>")[2].partition('<script type="module">')[0]
+    )
     assert not re.search(r"[\u200b\u202e\u2066]", before)
 
 
@@ -241,7 +281,9 @@ def test_to_html_writes_a_file_and_returns_its_path(widget, tmp_path):
 
 
 def test_show_static_needs_a_notebook(widget):
-    with pytest.raises(InputError, match=r"show_static must run in a notebook, got none. Write a file: w.to_html"):
+    with pytest.raises(
+        InputError, match=r"show_static must run in a notebook, got none. Write a file: w.to_html"
+    ):
         widget.show_static()
 
 
@@ -253,7 +295,10 @@ def test_the_command_line_writes_a_page(tmp_path, capsys):
     from tests.models import MINILM
 
     out = tmp_path / "page.html"
-    assert main(["html", MINILM, "The keys are on the table.", "-o", str(out), "--method", "rollout"]) == 0
+    assert (
+        main(["html", MINILM, "The keys are on the table.", "-o", str(out), "--method", "rollout"])
+        == 0
+    )
     assert str(out) in capsys.readouterr().out
     assert stored(out.read_text())["state"]["method"] == "rollout"
     assert main(["html", MINILM, "The keys.", "-o", str(out), "--layer", "9"]) == 1

@@ -10,7 +10,9 @@ def layers_of(weights):
     from attn_widget.records import Tokens
 
     n_queries, n_keys = weights.shape[-2:]
-    return capture_of(weights, Tokens(("q",) * n_queries), Tokens(("k",) * n_keys), kind="cross").layers
+    return capture_of(
+        weights, Tokens(("q",) * n_queries), Tokens(("k",) * n_keys), kind="cross"
+    ).layers
 
 
 def test_a_key_that_takes_most_in_most_layers_is_a_sink():

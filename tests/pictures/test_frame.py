@@ -36,7 +36,9 @@ def test_what_goes_to_hidden_keys_is_said(numbers, tokens, attention):
     np.testing.assert_allclose(array(frame, "row_sum"), 1, rtol=1e-6)
 
 
-def test_a_head_frame_too_large_to_send_keeps_the_strongest_keys_of_each_row(numbers, tokens, attention, monkeypatch):
+def test_a_head_frame_too_large_to_send_keeps_the_strongest_keys_of_each_row(
+    numbers, tokens, attention, monkeypatch
+):
     monkeypatch.setattr(frames, "MAX_MESSAGE_BYTES", 10)
     monkeypatch.setattr(frames, "TOP_K", 2)
     axis = displayed(tokens)
@@ -45,7 +47,9 @@ def test_a_head_frame_too_large_to_send_keeps_the_strongest_keys_of_each_row(num
     keys = array(frame, "edges_key")
     assert keys.shape == (2, 5, 2)
     np.testing.assert_array_equal(keys[..., 0], attention[1].argmax(-1))
-    np.testing.assert_allclose(array(frame, "edges_weight")[..., 0], attention[1].max(-1), atol=0.004)
+    np.testing.assert_allclose(
+        array(frame, "edges_weight")[..., 0], attention[1].max(-1), atol=0.004
+    )
 
 
 def test_a_matrix_frame_is_of_one_lane(numbers, tokens, attention):
@@ -91,34 +95,50 @@ def test_a_column_reply_is_the_exact_column_of_every_head(numbers, tokens, atten
     np.testing.assert_allclose(frame.fields["sum"], attention[1][:, :, 2].sum(-1))
 
 
-def test_a_word_row_is_the_mean_of_its_tokens_with_hidden_keys_in_the_sum(numbers, tokens, attention):
+def test_a_word_row_is_the_mean_of_its_tokens_with_hidden_keys_in_the_sum(
+    numbers, tokens, attention
+):
     axis = displayed(tokens, hide_special=True, words=True)
     assert axis.text == ("keys", "turn")
-    frame = row_frame(Spec(words=True), cut(numbers, "query", [1, 2]), axis, axis, side="query", index=0)
+    frame = row_frame(
+        Spec(words=True), cut(numbers, "query", [1, 2]), axis, axis, side="query", index=0
+    )
     mean = attention[1][:, 1:3].mean(1)
-    np.testing.assert_allclose(array(frame, "values"), np.stack([mean[:, 1] + mean[:, 2], mean[:, 3]], 1), rtol=1e-6)
+    np.testing.assert_allclose(
+        array(frame, "values"), np.stack([mean[:, 1] + mean[:, 2], mean[:, 3]], 1), rtol=1e-6
+    )
     np.testing.assert_allclose(frame.fields["sum"], [1, 1])
 
 
 def test_bounds_travel_with_a_joint_row(tokens, attention):
     joint = attention[1][:1]
     upper, saturated = np.minimum(joint[0] * 1.5, 1), np.eye(5, dtype=bool)
-    numbers = Numbers(joint, (None,), unit="flow", upper=upper, lower=joint[0] / 2, saturated=saturated)
+    numbers = Numbers(
+        joint, (None,), unit="flow", upper=upper, lower=joint[0] / 2, saturated=saturated
+    )
     axis = displayed(tokens)
-    frame = row_frame(Spec(method="flow"), cut(numbers, "query", [2]), axis, axis, side="query", index=2)
+    frame = row_frame(
+        Spec(method="flow"), cut(numbers, "query", [2]), axis, axis, side="query", index=2
+    )
     np.testing.assert_allclose(array(frame, "upper"), upper[2], rtol=1e-6)
     np.testing.assert_allclose(array(frame, "lower"), joint[0, 2] / 2, rtol=1e-6)
     np.testing.assert_array_equal(array(frame, "saturated"), [0, 0, 1, 0, 0])
     assert frame.fields["lanes"] == [{"head": None, "name": "flow"}]
 
 
-def test_rows_that_are_not_exact_yet_are_marked_and_a_word_needs_all_of_its_tokens(tokens, attention):
+def test_rows_that_are_not_exact_yet_are_marked_and_a_word_needs_all_of_its_tokens(
+    tokens, attention
+):
     exact = np.array([True, True, False, True, False])
     numbers = Numbers(attention[0][:1], (None,), unit="flow", exact=exact)
     plain_axis, word_axis = displayed(tokens), displayed(tokens, words=True)
     spec = Spec(method="flow", view="matrix")
-    np.testing.assert_array_equal(array(matrix_frame(spec, numbers, plain_axis, plain_axis), "exact"), [1, 1, 0, 1, 0])
-    np.testing.assert_array_equal(array(matrix_frame(spec, numbers, word_axis, word_axis), "exact"), [1, 0, 1, 0])
+    np.testing.assert_array_equal(
+        array(matrix_frame(spec, numbers, plain_axis, plain_axis), "exact"), [1, 1, 0, 1, 0]
+    )
+    np.testing.assert_array_equal(
+        array(matrix_frame(spec, numbers, word_axis, word_axis), "exact"), [1, 0, 1, 0]
+    )
 
 
 def test_rectangular_attention_keeps_its_two_axes_apart():

@@ -22,7 +22,9 @@ def test_values_above_one_carry_their_scale():
 
 @pytest.mark.parametrize("bad", [[np.inf], [-0.5], [np.nan, -0.5], [np.nan, np.inf]])
 def test_numbers_that_cannot_be_drawn_are_refused(bad):
-    with pytest.raises(InputError, match="values must be finite and at least 0, got infinity or a negative"):
+    with pytest.raises(
+        InputError, match="values must be finite and at least 0, got infinity or a negative"
+    ):
         sqrt8(np.array([0.1, *bad]))
 
 
@@ -32,11 +34,16 @@ def test_what_is_not_a_number_is_sent_as_such_and_counted():
     assert header["arrays"][0] | {"name": "weights"} == {
         "name": "weights", "dtype": "float32", "shape": [4], "encoding": "missing", "scale": 2.5
     }  # fmt: skip
-    np.testing.assert_array_equal(np.frombuffer(buffer, "<f4"), np.float32([0.1, np.nan, 2.5, np.nan]))
+    np.testing.assert_array_equal(
+        np.frombuffer(buffer, "<f4"), np.float32([0.1, np.nan, 2.5, np.nan])
+    )
 
 
 def test_a_header_names_its_buffers_in_order():
-    frame = Frame({"view": "head"}, {"a": plain(np.arange(6, dtype=np.uint16).reshape(2, 3)), "b": sqrt8(np.ones(4))})
+    frame = Frame(
+        {"view": "head"},
+        {"a": plain(np.arange(6, dtype=np.uint16).reshape(2, 3)), "b": sqrt8(np.ones(4))},
+    )
     header, buffers = frame.encode()
     assert [(a["name"], a["dtype"], a["shape"], a["encoding"]) for a in header["arrays"]] == [
         ("a", "uint16", [2, 3], "plain"),

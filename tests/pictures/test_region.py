@@ -47,5 +47,7 @@ def test_a_region_that_does_not_exist_is_refused(change, words):
 
 
 def test_a_region_too_large_for_one_message_is_refused():
-    with pytest.raises(InputError, match="pool must leave at most 4194304 cells, got 16777216 at pool 2"):
+    with pytest.raises(
+        InputError, match="pool must leave at most 4194304 cells, got 16777216 at pool 2"
+    ):
         Region.parse({"pool": 2, "rows": [0, 8192], "columns": [0, 8192]}, 8192, 8192)

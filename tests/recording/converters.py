@@ -57,14 +57,23 @@ def whisper_state(tensors: dict[str, np.ndarray]) -> tuple[dict[str, torch.Tenso
         state[f"{to}.weight"], state[f"{to}.bias"] = get(f"{name}/weight"), get(f"{name}/bias")
 
     def fused(to: str, parts: str, name: str) -> None:
-        weights, biases = get(f"{name}/weight").chunk(len(parts)), get(f"{name}/bias").chunk(len(parts))
+        weights, biases = (
+            get(f"{name}/weight").chunk(len(parts)),
+            get(f"{name}/bias").chunk(len(parts)),
+        )
         for part, weight, bias in zip(parts, weights, biases, strict=True):
             state[f"{to}.{part}_proj.weight"] = weight
             if part != "k":  # Whisper's keys have no bias
                 state[f"{to}.{part}_proj.bias"] = bias
 
     counts = {
-        side: len({n.split("/")[1] for n in tensors if n.startswith(f"{side}/layer_") and "layer_norm/" not in n[:20]})
+        side: len(
+            {
+                n.split("/")[1]
+                for n in tensors
+                if n.startswith(f"{side}/layer_") and "layer_norm/" not in n[:20]
+            }
+        )
         for side in ("encoder", "decoder")
     }
     for conv in ("conv1", "conv2"):
@@ -109,8 +118,12 @@ def dinov2_state(path: Path, known: dict[str, Any]) -> dict[str, torch.Tensor]:
     def get(name: str) -> torch.Tensor:
         return torch.from_numpy(np.array(arrays[name])).float()
 
-    state = {name.removeprefix("backbone."): get(name) for name in arrays if name.startswith("backbone.")}
-    for node in graph.node:  # the exporter folds the transpose into nameless matrices; the node keeps the path
+    state = {
+        name.removeprefix("backbone."): get(name) for name in arrays if name.startswith("backbone.")
+    }
+    for node in (
+        graph.node
+    ):  # the exporter folds the transpose into nameless matrices; the node keeps the path
         matrix = next((name for name in node.input if name in arrays), None)
         if node.op_type == "MatMul" and matrix is not None:
             path_ = node.name.strip("/").removesuffix("/MatMul").replace("/", ".")

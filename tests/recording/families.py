@@ -54,7 +54,14 @@ class Family:
         return hasattr(transformers, self.model) and hasattr(transformers, self.config)
 
 
-def family(name: str, stem: str, small: dict[str, Any], feed: str = "text", head: str = "Model", **more: Any) -> Family:
+def family(
+    name: str,
+    stem: str,
+    small: dict[str, Any],
+    feed: str = "text",
+    head: str = "Model",
+    **more: Any,
+) -> Family:
     """A family whose class and configuration share a stem."""
     return Family(name, stem + head, stem + "Config", small, feed, **more)
 
@@ -247,12 +254,16 @@ def feed(one: Family) -> dict[str, torch.Tensor]:
     return {"input_values": torch.randn(BATCH, 400, generator=generator)}
 
 
-def reference(one: Family, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def reference(
+    one: Family, inputs: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The output of transformers' own eager path, and its attentions, each ``(batch, head, query, key)``."""
     with torch.no_grad():
         output = build(one, "eager")(**inputs, output_attentions=True)
     found: list[torch.Tensor] = []
-    parts = [output] + [output[n] for n in ("text_model_output", "vision_model_output") if n in output]
+    parts = [output] + [
+        output[n] for n in ("text_model_output", "vision_model_output") if n in output
+    ]
     for part in parts:
         for name in ("encoder_attentions", "attentions", "decoder_attentions", "cross_attentions"):
             found += [a for a in (part.get(name) or ()) if isinstance(a, torch.Tensor)]

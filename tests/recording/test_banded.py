@@ -29,7 +29,9 @@ def by_hand(attention, hidden, layer_mask, n):
     seen = (near | special[None]) & (layer_mask >= 0)[None]
     weights = (q @ k.mT).masked_fill(~seen, -1e9).softmax(-1)
     q, k = heads(attention.query_global(hidden)) / math.sqrt(d), heads(attention.key_global(hidden))
-    whole = (q @ k.mT).masked_fill(~(layer_mask >= 0)[None, None].expand_as(weights), -1e9).softmax(-1)
+    whole = (
+        (q @ k.mT).masked_fill(~(layer_mask >= 0)[None, None].expand_as(weights), -1e9).softmax(-1)
+    )
     weights[:, special] = whole[:, special]
     return weights[:, :n, :n]
 
@@ -45,7 +47,10 @@ def test_a_band_laid_out_is_the_softmax_over_near_and_global_keys(global_at, ite
     def note(module, args, kwargs):
         given.append((args[0] if args else kwargs["hidden_states"], kwargs["attention_mask"]))
 
-    handles = [layer.attention.self.register_forward_pre_hook(note, with_kwargs=True) for layer in model.encoder.layer]
+    handles = [
+        layer.attention.self.register_forward_pre_hook(note, with_kwargs=True)
+        for layer in model.encoder.layer
+    ]
     seen = capture(model, inputs, item=item)
     for handle in handles:
         handle.remove()
@@ -74,7 +79,9 @@ def test_a_band_of_known_numbers_lands_where_it_belongs():
 def test_the_caller_of_a_banded_module_gets_what_it_always_gets():
     model, inputs = build(LONGFORMER), feed(LONGFORMER)
     outputs = []
-    handle = model.encoder.layer[0].attention.self.register_forward_hook(lambda m, a, output: outputs.append(output))
+    handle = model.encoder.layer[0].attention.self.register_forward_hook(
+        lambda m, a, output: outputs.append(output)
+    )
     with torch.no_grad():
         plain = model(**inputs)[0]
     capture(model, inputs)

@@ -24,7 +24,9 @@ def ids(n=6):
 
 
 def test_training_flags_come_back_module_by_module_and_no_dropout_is_seen():
-    config = transformers.BertConfig(**BY_NAME["bert"].small, hidden_dropout_prob=0.9, attention_probs_dropout_prob=0.9)
+    config = transformers.BertConfig(
+        **BY_NAME["bert"].small, hidden_dropout_prob=0.9, attention_probs_dropout_prob=0.9
+    )
     model = transformers.BertModel(config)
     peak(model)
     model.train()
@@ -32,7 +34,9 @@ def test_training_flags_come_back_module_by_module_and_no_dropout_is_seen():
     flags = [module.training for module in model.modules()]
     seen = capture(model, {"input_ids": ids()})
     assert [module.training for module in model.modules()] == flags
-    assert torch.equal(seen.layers[1].weights, capture(model.eval(), {"input_ids": ids()}).layers[1].weights)
+    assert torch.equal(
+        seen.layers[1].weights, capture(model.eval(), {"input_ids": ids()}).layers[1].weights
+    )
 
 
 def test_a_forward_that_raises_leaves_the_configuration_whole():
@@ -118,7 +122,9 @@ def test_a_family_that_compares_the_configured_name_keeps_that_name():
 def test_a_model_set_to_a_flash_kernel_is_read_through_the_dot_product_and_set_back():
     model = build(LLAMA)
     expected = capture(model, {"input_ids": ids()}, weights=True)
-    model.config._attn_implementation_internal = "flash_attention_2"  # its package need not be there
+    model.config._attn_implementation_internal = (
+        "flash_attention_2"  # its package need not be there
+    )
     for weights in (True, False):
         seen = capture(model, {"input_ids": ids()}, weights=weights)
         assert np.allclose(seen.attention, expected.attention, atol=1e-6)
@@ -156,12 +162,19 @@ def test_gradients_by_the_kept_weights_are_finite_differences(name):
     read = torch.linspace(-1.0, 2.0, outputs[-1].shape[-1], dtype=torch.float64)
     scalar = (outputs[-1][0, -1] * read).sum()
     gradients = torch.autograd.grad(scalar, [layer.weights for layer in seen.layers])
-    assert all(g.shape == layer.weights.shape for g, layer in zip(gradients, seen.layers, strict=True))
+    assert all(
+        g.shape == layer.weights.shape for g, layer in zip(gradients, seen.layers, strict=True)
+    )
     assert all(g.abs().max() > 1e-12 for g in gradients)
     handle.remove()
     # Move the last layer's weights through its values and compare with what the gradient foretells.
     layer, gradient = seen.layers[-1], gradients[-1]
-    step = torch.randn(layer.weights.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5)) * 1e-5
+    step = (
+        torch.randn(
+            layer.weights.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+        )
+        * 1e-5
+    )
     moved = []
 
     def shift(module, args, output):
@@ -183,7 +196,9 @@ def test_gradients_by_the_kept_weights_are_finite_differences(name):
     assert abs((moved[0] - scalar.detach()) - foretold) < 5e-3 * abs(foretold) + 1e-9
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "t5", "vit", "gptj", "bloom", "xlnet", "openai_gpt"])
+@pytest.mark.parametrize(
+    "name", ["bert", "gpt2", "llama", "t5", "vit", "gptj", "bloom", "xlnet", "openai_gpt"]
+)
 def test_the_output_projection_of_each_layer_is_a_matrix_of_the_model(name):
     one = BY_NAME[name]
     model = build(one)
@@ -193,7 +208,8 @@ def test_the_output_projection_of_each_layer_is_a_matrix_of_the_model(name):
         flat = layer.output_projection.flatten(0, 1)
         shapes = [p.permute(1, 2, 0).flatten(0, 1) if p.ndim == 3 else p for p in matrices]
         assert any(
-            (p.shape == flat.shape and torch.equal(p, flat)) or (p.T.shape == flat.shape and torch.equal(p.T, flat))
+            (p.shape == flat.shape and torch.equal(p, flat))
+            or (p.T.shape == flat.shape and torch.equal(p.T, flat))
             for p in shapes
         )
 
@@ -222,11 +238,15 @@ def test_a_model_in_bfloat16_is_read_in_its_own_rounding(name):
         assert layer.row_tolerance == 2e-2
         sums = layer.weights.float().sum(-1)
         assert (sums - 1).abs().max() < 2e-2
-        assert (layer.recompute(layer, None, None).float() - layer.weights.float()).abs().max() < 2e-2
+        assert (
+            layer.recompute(layer, None, None).float() - layer.weights.float()
+        ).abs().max() < 2e-2
     assert seen.attention.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["gpt_oss_sinks", "gemma2_softcap", "t5", "llama", "mistral_window"])
+@pytest.mark.parametrize(
+    "name", ["gpt_oss_sinks", "gemma2_softcap", "t5", "llama", "mistral_window"]
+)
 def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     from attn_widget.recording import softmax as recompute
 
@@ -235,11 +255,15 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     whole = capture(model, inputs, weights=True, item=1)
     calls = []
     rows = interface._call_rows
-    monkeypatch.setattr(interface, "_call_rows", lambda *given: calls.append(given[-1]) or rows(*given))
+    monkeypatch.setattr(
+        interface, "_call_rows", lambda *given: calls.append(given[-1]) or rows(*given)
+    )
     monkeypatch.setattr(interface, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
     monkeypatch.setattr(recompute, "BLOCK_ROWS", 3)
     light = capture(model, inputs, weights=False, item=1)
-    if name == "gpt_oss_sinks":  # this one has no fused kernel: its own code ran, on blocks of 3 rows
+    if (
+        name == "gpt_oss_sinks"
+    ):  # this one has no fused kernel: its own code ran, on blocks of 3 rows
         assert {(part.start, part.stop) for part in calls} >= {(0, 3), (3, 6), (6, 9), (9, 12)}
     for a, b in zip(light.layers, whole.layers, strict=True):
         assert torch.allclose(a.weights_for(), b.weights, atol=1e-6)
@@ -307,7 +331,9 @@ def test_inputs_that_cannot_be_run_are_refused_with_what_to_do(inputs, options, 
 
 
 def test_what_is_no_module_is_refused():
-    with pytest.raises(InputError, match=r"model must be a torch.nn.Module, got str\. Load the model first\."):
+    with pytest.raises(
+        InputError, match=r"model must be a torch.nn.Module, got str\. Load the model first\."
+    ):
         capture("bert", {"input_ids": ids()})
 
 

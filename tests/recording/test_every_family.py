@@ -18,7 +18,10 @@ from attn_widget.errors import NoAttentionError
 from attn_widget.recording.capture import capture
 from tests.recording.families import peak
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the warnings are the families' own
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+]  # the warnings are the families' own
 
 SMALL = dict(
     vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
@@ -58,7 +61,8 @@ def small_config(cls):
     numbers = {
         name: value
         for name, value in SMALL.items()
-        if isinstance(getattr(plain, name, "absent"), int | None) and not isinstance(getattr(plain, name), bool)
+        if isinstance(getattr(plain, name, "absent"), int | None)
+        and not isinstance(getattr(plain, name), bool)
     }
     if getattr(plain, "head_dim", None) is None:
         numbers.pop("head_dim", None)
@@ -74,7 +78,10 @@ def ready(cls):
         return None
     config = small_config(cls)
     with torch.device("meta"):
-        if sum(p.numel() for p in transformers.AutoModel.from_config(config).parameters()) > LARGEST:
+        if (
+            sum(p.numel() for p in transformers.AutoModel.from_config(config).parameters())
+            > LARGEST
+        ):
             return None
     torch.manual_seed(0)
     model = transformers.AutoModel.from_config(config).eval()
@@ -85,7 +92,9 @@ def ready(cls):
         inputs = {"pixel_values": torch.randn(1, getattr(config, "num_channels", 3), side, side)}
     elif model.main_input_name == "input_ids":
         ids = torch.randint(3, 99, (1, 11))
-        inputs = {"input_ids": ids} | ({"decoder_input_ids": ids[:, :7]} if "decoder_input_ids" in parameters else {})
+        inputs = {"input_ids": ids} | (
+            {"decoder_input_ids": ids[:, :7]} if "decoder_input_ids" in parameters else {}
+        )
     else:
         return None
     with torch.no_grad():
@@ -102,7 +111,10 @@ def look(model, inputs):
             return f"rows of {a.name} sum to {a.weights.sum(-1).max():.4f}"
         if a.q is None:
             continue
-        error = max((again - a.weights).abs().max().item() for again in (a.recompute(a, None, None), b.weights_for()))
+        error = max(
+            (again - a.weights).abs().max().item()
+            for again in (a.recompute(a, None, None), b.weights_for())
+        )
         if not error < 1e-5:
             return f"{a.name} is recomputed with an error of {error:.1e}"
     return ""

@@ -73,7 +73,9 @@ def test_recorded_weights_are_the_models_own(one):
             assert "head" in layer.name, f"{layer.name} is shown by transformers in no form"
             continue
         assert min(errors) <= 1e-6
-        references.pop(next(i for i, r in enumerate(references) if r is alike[errors.index(min(errors))]))
+        references.pop(
+            next(i for i, r in enumerate(references) if r is alike[errors.index(min(errors))])
+        )
 
 
 @every_family()
@@ -95,7 +97,9 @@ def test_weights_recomputed_from_queries_and_keys_are_the_recorded_ones(one):
         assert distance(other.weights_for(), layer.weights) <= 1e-5
         row = layer.n_queries - 1
         for head in range(layer.n_heads):
-            assert distance(other.weights_for([head], [row]), layer.weights[[head]][:, [row]]) <= 1e-5
+            assert (
+                distance(other.weights_for([head], [row]), layer.weights[[head]][:, [row]]) <= 1e-5
+            )
         assert distance(other.weights_for(None, [row]), layer.weights[:, [row]]) <= 1e-5
 
 
@@ -127,7 +131,9 @@ def test_a_capture_leaves_the_model_as_it_was_and_repeats_itself(one):
     with torch.no_grad():
         after = model(**inputs)[0]
     assert torch.equal(before, after)
-    assert names == {key: getattr(config, "_attn_implementation", None) for key, config in configs.items()}
+    assert names == {
+        key: getattr(config, "_attn_implementation", None) for key, config in configs.items()
+    }
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     for a, b in zip(first.layers, second.layers, strict=True):
         assert torch.equal(a.weights, b.weights)
@@ -156,12 +162,16 @@ def test_there_are_at_least_forty_five_families_here():
 
 
 def test_softcap_sinks_window_and_grouped_keys_are_told():
-    gemma = capture(build(BY_NAME["gemma2_softcap"]), feed(BY_NAME["gemma2_softcap"]), weights=True, item=1)
+    gemma = capture(
+        build(BY_NAME["gemma2_softcap"]), feed(BY_NAME["gemma2_softcap"]), weights=True, item=1
+    )
     if MAJOR >= 5:
         assert gemma.layers[0].softcap == 2.0
     assert gemma.layers[0].k.shape[0] == 2
     assert gemma.layers[0].n_heads == 4
-    sinks = capture(build(BY_NAME["gpt_oss_sinks"]), feed(BY_NAME["gpt_oss_sinks"]), weights=True, item=1)
+    sinks = capture(
+        build(BY_NAME["gpt_oss_sinks"]), feed(BY_NAME["gpt_oss_sinks"]), weights=True, item=1
+    )
     assert sinks.layers[0].sinks.shape == (4,)
     assert (sinks.layers[0].weights.sum(-1) < 1).all()
 
@@ -193,7 +203,9 @@ def test_windows_are_chosen_and_none_beyond_the_last():
         seen = capture(model, inputs, weights=True, item=1, window=window)
         assert seen.layers[0].n_queries == 4
         assert distance(seen.layers[0].weights, whole[16 + window]) <= 1e-6
-    with pytest.raises(InputError, match="window must be 0 to 3, got 5 at"):  # the second stage has 4 windows
+    with pytest.raises(
+        InputError, match="window must be 0 to 3, got 5 at"
+    ):  # the second stage has 4 windows
         capture(model, inputs, window=5)
 
 

@@ -18,7 +18,9 @@ def shares(*shape):
     return weights / weights.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "torch", "lists", "per layer", "per layer with batch", "tuple of torch"])
+@pytest.mark.parametrize(
+    "kind", ["numpy", "torch", "lists", "per layer", "per layer with batch", "tuple of torch"]
+)
 def test_lists_numpy_and_torch_all_give_the_same_capture(kind):
     square = shares(LAYERS, HEADS, QUERIES, QUERIES)
     given = {
@@ -37,7 +39,9 @@ def test_lists_numpy_and_torch_all_give_the_same_capture(kind):
 
 
 def test_rectangular_attention_has_two_axes_of_tokens():
-    seen = from_arrays(shares(LAYERS, HEADS, QUERIES, KEYS), list("abcde"), key_tokens=Tokens(tuple("ABCDEFG")))
+    seen = from_arrays(
+        shares(LAYERS, HEADS, QUERIES, KEYS), list("abcde"), key_tokens=Tokens(tuple("ABCDEFG"))
+    )
     queries, keys = seen.axes()
     assert (queries.text, keys.text) == (tuple("abcde"), tuple("ABCDEFG"))
     assert seen.layers[0].kind == "cross"
@@ -114,15 +118,21 @@ def test_a_row_may_exceed_one_by_the_rounding_of_its_dtype_only(dtype, excess, l
     if legal:
         assert from_arrays(weights).dtype == dtype
     else:
-        with pytest.raises(InputError, match=r"sum to at most 1, got 1\.\d+ at layer 0, head 0, row 2"):
+        with pytest.raises(
+            InputError, match=r"sum to at most 1, got 1\.\d+ at layer 0, head 0, row 2"
+        ):
             from_arrays(weights)
 
 
 def test_tokens_of_the_wrong_number_are_refused():
     weights = shares(LAYERS, HEADS, QUERIES, KEYS)
-    with pytest.raises(InputError, match=r"tokens must be as many as the queries, got 4 for 5\. Give 5 labels"):
+    with pytest.raises(
+        InputError, match=r"tokens must be as many as the queries, got 4 for 5\. Give 5 labels"
+    ):
         from_arrays(weights, list("abcd"))
     with pytest.raises(InputError, match=r"key_tokens must be as many as the keys, got 2 for 7\."):
         from_arrays(weights, list("abcde"), key_tokens=["x", "y"])
-    with pytest.raises(InputError, match=r"tokens must be one label per position, got the text 'abcde'\."):
+    with pytest.raises(
+        InputError, match=r"tokens must be one label per position, got the text 'abcde'\."
+    ):
         from_arrays(weights, "abcde")

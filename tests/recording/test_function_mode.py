@@ -48,12 +48,16 @@ class Written(nn.Module):
             mixed = torch.einsum("bhij,bhjd->bhid", weights, v)
         elif self.style == "causal where":
             scores = torch.matmul(q, k.mT).div(math.sqrt(d))
-            scores = torch.where(torch.ones(n, n, dtype=torch.bool).tril(), scores, torch.tensor(-1e9))
+            scores = torch.where(
+                torch.ones(n, n, dtype=torch.bool).tril(), scores, torch.tensor(-1e9)
+            )
             mixed = functional.dropout(functional.softmax(scores, dim=-1), 0.1, self.training) @ v
         elif self.style == "flat bmm":
             q, k, v = (t.reshape(b * HEADS, n, d) for t in (q, k, v))
             scores = torch.bmm(q, k.transpose(1, 2)) * d**-0.5
-            mixed = torch.bmm(functional.softmax(scores.view(b * HEADS, n, n), -1), v).view(b, HEADS, n, d)
+            mixed = torch.bmm(functional.softmax(scores.view(b * HEADS, n, n), -1), v).view(
+                b, HEADS, n, d
+            )
         elif self.style == "softcap":
             scores = torch.tanh((q @ k.mT) / 2.0) * 2.0
             mixed = scores.softmax(-1) @ v
@@ -65,7 +69,16 @@ class Written(nn.Module):
         return self.proj(mixed.transpose(1, 2).reshape(b, n, width))
 
 
-STYLES = ("timm", "fused", "fused causal", "einsum", "causal where", "flat bmm", "softcap", "in place")
+STYLES = (
+    "timm",
+    "fused",
+    "fused causal",
+    "einsum",
+    "causal where",
+    "flat bmm",
+    "softcap",
+    "in place",
+)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -111,13 +124,20 @@ def test_a_term_that_depends_on_content_is_told_from_one_by_position():
         assert torch.allclose(layer.recompute(layer, None, None), layer.weights, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:enable_nested_tensor")  # torch's remark on building it, not ours on running it
+@pytest.mark.filterwarnings(
+    "ignore:enable_nested_tensor"
+)  # torch's remark on building it, not ours on running it
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("padded", [True, False])
 def test_a_pytorch_encoder_and_decoder_are_read_with_their_masks(batch_first, padded):
     torch.manual_seed(0)
     model = nn.Transformer(
-        WIDTH, HEADS, num_encoder_layers=2, num_decoder_layers=1, dim_feedforward=8, batch_first=batch_first
+        WIDTH,
+        HEADS,
+        num_encoder_layers=2,
+        num_decoder_layers=1,
+        dim_feedforward=8,
+        batch_first=batch_first,
     )
     source, target = drawn(BATCH, KEYS, WIDTH), drawn(BATCH, QUERIES, WIDTH, seed=1)
     padding = torch.zeros(BATCH, KEYS, dtype=torch.bool)
@@ -135,7 +155,9 @@ def test_a_pytorch_encoder_and_decoder_are_read_with_their_masks(batch_first, pa
         inner = module.forward
 
         def forward(*args, **kwargs):
-            expected[path] = inner(*args, **{**kwargs, "need_weights": True, "average_attn_weights": False})[1]
+            expected[path] = inner(
+                *args, **{**kwargs, "need_weights": True, "average_attn_weights": False}
+            )[1]
             return inner(*args, **kwargs)
 
         module.forward = forward
@@ -166,7 +188,10 @@ def test_the_heads_of_a_pytorch_attention_add_up_to_its_output():
     x = drawn(1, QUERIES, WIDTH)
     for weights in (True, False):
         (layer,) = capture(model, (x, x, x), weights=weights).layers
-        total = sum(layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS)) + model.out_proj.bias
+        total = (
+            sum(layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS))
+            + model.out_proj.bias
+        )
         assert torch.allclose(total, model(x, x, x)[0][0], atol=1e-6)
 
 
@@ -214,7 +239,10 @@ def test_what_is_done_to_weights_before_they_mix_is_part_of_them():
             weights = weights.masked_fill(torch.arange(QUERIES)[:, None] == 2, 0.0)
             return (weights * 0.5) @ x
 
-    for weights in (True, False):  # kept in light mode too: queries and keys could not give them again
+    for weights in (
+        True,
+        False,
+    ):  # kept in light mode too: queries and keys could not give them again
         (layer,) = capture(Dropped(), {"x": drawn(1, QUERIES, WIDTH)}, weights=weights).layers
         assert layer.weights_for().sum(-1)[0].tolist() == pytest.approx([0.5, 0.5, 0.0, 0.5, 0.5])
 
@@ -246,10 +274,13 @@ class Recurrent(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("model", "why"), [(Fourier(), "without any product of queries and keys"), (Recurrent(), "state-space or other")]
+    ("model", "why"),
+    [(Fourier(), "without any product of queries and keys"), (Recurrent(), "state-space or other")],
 )
 def test_a_model_without_attention_is_refused_with_the_reason(model, why):
-    with pytest.raises(NoAttentionError, match=f"got none in {type(model).__name__}: it mixes tokens .*{why}"):
+    with pytest.raises(
+        NoAttentionError, match=f"got none in {type(model).__name__}: it mixes tokens .*{why}"
+    ):
         capture(model, {"x": drawn(1, QUERIES, WIDTH)})
 
 
@@ -273,7 +304,9 @@ def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
 
 def test_a_compiled_model_is_refused_with_what_to_give_instead():
     model = Written("timm")
-    with pytest.raises(InputError, match=r"must not be compiled, got OptimizedModule.*same weights") as error:
+    with pytest.raises(
+        InputError, match=r"must not be compiled, got OptimizedModule.*same weights"
+    ) as error:
         capture(torch.compile(model, backend="eager"), {"x": drawn(1, QUERIES, WIDTH)})
     assert error.value.code == "aw.capture(model._orig_mod, inputs)"
     model.compile(backend="eager")

@@ -33,7 +33,9 @@ HEADS = {"GPT2": "LMHeadModel", "OpenAIGPT": "LMHeadModel"}
 def writer(name: str, small: dict, **options) -> torch.nn.Module:
     """A small model with a language head that does not stop by itself."""
     torch.manual_seed(0)
-    config = getattr(transformers, name + "Config")(**small | {"eos_token_id": None, "pad_token_id": 0})
+    config = getattr(transformers, name + "Config")(
+        **small | {"eos_token_id": None, "pad_token_id": 0}
+    )
     cls = getattr(transformers, name + HEADS.get(name, "ForCausalLM"))
     model = cls._from_config(config, **options).eval()
     peak(model, 0.15)
@@ -50,7 +52,9 @@ def test_rows_are_those_of_one_pass_over_the_final_text(name, implementation, we
         pytest.skip("this family has only its eager attention")
     runner = ModelRunner(model)
     if not weights and name in ("Mistral", "Gemma2", "GptOss"):
-        with pytest.raises(InputError, match=r"weights must be kept where not all keys are.* Pass weights=True"):
+        with pytest.raises(
+            InputError, match=r"weights must be kept where not all keys are.* Pass weights=True"
+        ):
             runner.generate(PROMPT, max_new_tokens=NEW, weights=weights)
         return
     seen = runner.generate(PROMPT, max_new_tokens=NEW, weights=weights)
@@ -58,13 +62,17 @@ def test_rows_are_those_of_one_pass_over_the_final_text(name, implementation, we
         plain = model.generate(torch.tensor([PROMPT]), max_new_tokens=NEW, do_sample=False)
     assert seen.tokens.ids == tuple(plain[0].tolist())
     assert seen.tokens.segments == (0,) * 5 + (1,) * 7
-    assert all(step.token == step.top[0][0] and step.probability == step.top[0][1] for step in seen.steps)
+    assert all(
+        step.token == step.top[0][0] and step.probability == step.top[0][1] for step in seen.steps
+    )
     whole = runner.run(list(seen.tokens.ids), weights=True)
     assert len(whole.layers) == len(seen.layers)
     for ours, theirs in zip(seen.layers, whole.layers, strict=True):
         assert (ours.n_queries, ours.n_keys) == (12, 12)
         np.testing.assert_allclose(ours.weights_for(), theirs.weights_for(), atol=2e-6)
-        np.testing.assert_allclose(ours.weights_for([1], [3, 9]), theirs.weights_for([1], [3, 9]), atol=2e-6)
+        np.testing.assert_allclose(
+            ours.weights_for([1], [3, 9]), theirs.weights_for([1], [3, 9]), atol=2e-6
+        )
         assert (ours.weights is not None) or not weights
 
 
@@ -95,7 +103,11 @@ def test_a_text_that_ends_by_itself_ends_where_its_last_row_is():
 
 @pytest.mark.parametrize("name", ["T5", "Bart"])
 def test_an_encoder_decoder_writes_with_its_decoder(name):
-    small = T5 | {"eos_token_id": None} if name == "T5" else SEQ | {"eos_token_id": None, "forced_eos_token_id": None}
+    small = (
+        T5 | {"eos_token_id": None}
+        if name == "T5"
+        else SEQ | {"eos_token_id": None, "forced_eos_token_id": None}
+    )
     torch.manual_seed(0)
     config = getattr(transformers, name + "Config")(**small)
     model = getattr(transformers, name + "ForConditionalGeneration")(config).eval()
@@ -105,7 +117,9 @@ def test_an_encoder_decoder_writes_with_its_decoder(name):
     seen = runner.generate(PROMPT, max_new_tokens=NEW)
     target = seen.axes("decoder")[0].ids
     assert len(target) == 8
-    whole = runner.run({"input_ids": torch.tensor([PROMPT]), "decoder_input_ids": torch.tensor([target])})
+    whole = runner.run(
+        {"input_ids": torch.tensor([PROMPT]), "decoder_input_ids": torch.tensor([target])}
+    )
     assert list(seen.groups) == ["encoder", "decoder", "cross"]
     for group in seen.groups:
         for ours, theirs in zip(seen.group(group), whole.group(group), strict=True):
@@ -119,7 +133,9 @@ def test_a_trained_translator_writes_the_same_molecule():
     runner = ModelRunner(*models.annalog())
     seen = runner.generate("CC(=O)O", max_new_tokens=6)
     assert seen.axes("cross")[1].text == ("<sos>", "C", "C", "(", "=", "O", ")", "O", "<eos>")
-    assert "".join(step.token for step in seen.steps[:-1]) == "".join(seen.axes("decoder")[0].text[1:])
+    assert "".join(step.token for step in seen.steps[:-1]) == "".join(
+        seen.axes("decoder")[0].text[1:]
+    )
     assert seen.group("cross")[0].head_output(3).shape == (7, 32)
 
 
@@ -127,7 +143,9 @@ def test_options_are_passed_on_to_the_model():
     model = writer("Llama", GROUPED)
     greedy = ModelRunner(model).generate(PROMPT, max_new_tokens=NEW)
     torch.manual_seed(3)
-    sampled = ModelRunner(model).generate(PROMPT, max_new_tokens=NEW, do_sample=True, temperature=5.0)
+    sampled = ModelRunner(model).generate(
+        PROMPT, max_new_tokens=NEW, do_sample=True, temperature=5.0
+    )
     assert sampled.tokens.ids != greedy.tokens.ids
     assert sampled.steps[0].probability <= greedy.steps[0].probability
     unlike = ModelRunner(model).generate(PROMPT, max_new_tokens=NEW, no_repeat_ngram_size=1)
@@ -137,7 +155,10 @@ def test_options_are_passed_on_to_the_model():
 def test_a_prompt_of_ids_may_be_a_list_a_tensor_or_named():
     runner = ModelRunner(writer("Llama", GROUPED))
     ids = torch.tensor([PROMPT])
-    texts = [runner.generate(p, max_new_tokens=NEW).tokens.ids for p in (PROMPT, ids, (ids,), {"input_ids": ids})]
+    texts = [
+        runner.generate(p, max_new_tokens=NEW).tokens.ids
+        for p in (PROMPT, ids, (ids,), {"input_ids": ids})
+    ]
     assert len(texts[0]) == len(PROMPT) + NEW
     assert texts == texts[:1] * 4
 
@@ -162,11 +183,17 @@ def test_what_cannot_be_written_is_refused_by_name():
     runner = ModelRunner(writer("Llama", GROUPED))
     with pytest.raises(InputError, match=r"max_new_tokens must be 1 or more, got 0"):
         runner.generate(PROMPT, max_new_tokens=0)
-    with pytest.raises(InputError, match=r"options must be names of the generation config, got 'temprature'"):
+    with pytest.raises(
+        InputError, match=r"options must be names of the generation config, got 'temprature'"
+    ):
         runner.generate(PROMPT, temprature=1.0)
-    with pytest.raises(InputError, match=r"num_beams must be 1: a capture follows one sequence, got 4"):
+    with pytest.raises(
+        InputError, match=r"num_beams must be 1: a capture follows one sequence, got 4"
+    ):
         runner.generate(PROMPT, num_beams=4)
-    with pytest.raises(InputError, match=r"prompt and max_new_tokens must have at most 64 tokens .* got 65"):
+    with pytest.raises(
+        InputError, match=r"prompt and max_new_tokens must have at most 64 tokens .* got 65"
+    ):
         runner.generate(PROMPT, max_new_tokens=60)
     with pytest.raises(InputError, match=r"prompt must be one text to write after, got 2"):
         runner.generate({"input_ids": torch.tensor([PROMPT, PROMPT])})

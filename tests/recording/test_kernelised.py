@@ -38,14 +38,22 @@ def clustered(q, k, v):
 
 
 def test_a_kernelised_attention_implies_the_normalised_product_of_features():
-    q, k, v = drawn(HEADS, QUERIES, CHANNELS), drawn(HEADS, KEYS, CHANNELS, seed=1), drawn(HEADS, KEYS, 4, seed=2)
+    q, k, v = (
+        drawn(HEADS, QUERIES, CHANNELS),
+        drawn(HEADS, KEYS, CHANNELS, seed=1),
+        drawn(HEADS, KEYS, 4, seed=2),
+    )
     expected = features(q) @ features(k).mT
     expected = expected / expected.sum(-1, keepdim=True)
     assert torch.allclose(implied_weights(kernelised, q, k, v), expected, atol=1e-6)
 
 
 def test_queries_of_one_cluster_imply_equal_rows():
-    q, k, v = drawn(HEADS, QUERIES, CHANNELS), drawn(HEADS, KEYS, CHANNELS, seed=1), drawn(HEADS, KEYS, 4, seed=2)
+    q, k, v = (
+        drawn(HEADS, QUERIES, CHANNELS),
+        drawn(HEADS, KEYS, CHANNELS, seed=1),
+        drawn(HEADS, KEYS, 4, seed=2),
+    )
     weights = implied_weights(clustered, q, k, v)
     assert torch.allclose(weights.sum(-1), torch.ones(HEADS, QUERIES))
     for head in range(HEADS):
@@ -57,7 +65,9 @@ def test_queries_of_one_cluster_imply_equal_rows():
 
 def test_what_is_not_linear_in_the_values_is_refused():
     q, k, v = drawn(QUERIES, CHANNELS), drawn(KEYS, CHANNELS), drawn(KEYS, 4)
-    with pytest.raises(InputError, match="attention must be linear in the values and the same every time"):
+    with pytest.raises(
+        InputError, match="attention must be linear in the values and the same every time"
+    ):
         implied_weights(lambda q, k, v: torch.softmax(q @ k.mT, -1) @ v.exp(), q, k, v)
     with pytest.raises(InputError, match=r"attention must imply weights of 0 or more, got -"):
         implied_weights(lambda q, k, v: (q @ k.mT) @ v, q, k, v)
@@ -89,10 +99,15 @@ def test_a_module_without_softmax_is_recorded_where_the_caller_points_at_it():
     q, k, _ = model.qkv(x[1]).reshape(QUERIES, 3, HEADS, 3).permute(1, 2, 0, 3)
     expected = features(q) @ features(k).mT
     assert torch.allclose(layer.weights, expected / expected.sum(-1, keepdim=True), atol=1e-6)
-    total = sum(layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS)) + model.proj.bias
+    total = (
+        sum(layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS))
+        + model.proj.bias
+    )
     assert torch.allclose(total, model(x)[1], atol=1e-5)
 
 
 def test_a_path_that_does_not_exist_is_refused():
-    with pytest.raises(InputError, match=r"implied must name modules of the model, got 'cor' \(none alike\)\."):
+    with pytest.raises(
+        InputError, match=r"implied must name modules of the model, got 'cor' \(none alike\)\."
+    ):
         capture(Model(), {"x": drawn(1, QUERIES, 6)}, implied=["cor"])

@@ -34,9 +34,13 @@ def test_an_unknown_name_is_the_hubs():
 
 
 def test_a_name_that_leads_nowhere_is_refused():
-    with pytest.raises(InputError, match=r"model must be a folder, a packaged model or a hub id.*'no/such-model'"):
+    with pytest.raises(
+        InputError, match=r"model must be a folder, a packaged model or a hub id.*'no/such-model'"
+    ):
         sources.load("no/such-model")
-    with pytest.raises(InputError, match=r"model must be a folder or a name, got an empty string\."):
+    with pytest.raises(
+        InputError, match=r"model must be a folder or a name, got an empty string\."
+    ):
         sources.load(" ")
 
 
@@ -51,9 +55,13 @@ def test_a_packaged_model_that_is_not_installed_names_the_line_that_installs_it(
 def test_a_gguf_file_without_its_readers_names_the_line_that_installs_them(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name in ("gguf", "accelerate") else found(name, *rest)
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name in ("gguf", "accelerate") else found(name, *rest),
     )
-    with pytest.raises(InputError, match=r"got a GGUF file without gguf and accelerate installed") as error:
+    with pytest.raises(
+        InputError, match=r"got a GGUF file without gguf and accelerate installed"
+    ) as error:
         sources.load(SMOLLM2)
     assert error.value.code == "pip install gguf accelerate"
 

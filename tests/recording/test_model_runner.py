@@ -114,7 +114,9 @@ def test_a_model_in_training_mode_is_run_in_eval_mode_and_put_back(runner):
 
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_an_empty_text_is_refused(runner, text):
-    with pytest.raises(InputError, match=r"text must hold at least one character, got .*Write something\."):
+    with pytest.raises(
+        InputError, match=r"text must hold at least one character, got .*Write something\."
+    ):
         runner.run(text)
     with pytest.raises(InputError, match=r"pair must hold at least one character, got"):
         runner.run(TEXT_, text)
@@ -136,9 +138,13 @@ def test_a_text_longer_than_the_positions_is_refused_and_truncated_only_when_ask
 def test_positions_behind_a_padding_row_are_counted_right():
     from attn_widget.recording.inputs.encode import positions_of
 
-    roberta = transformers.RobertaModel(transformers.RobertaConfig(**TEXT | {"max_position_embeddings": 34}))
+    roberta = transformers.RobertaModel(
+        transformers.RobertaConfig(**TEXT | {"max_position_embeddings": 34})
+    )
     assert positions_of(roberta) == 32
-    t5 = transformers.T5Model(transformers.T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2))
+    t5 = transformers.T5Model(
+        transformers.T5Config(vocab_size=9, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+    )
     assert positions_of(t5) is None
     assert positions_of(torch.nn.Linear(2, 2)) is None
 
@@ -154,13 +160,17 @@ def test_a_tokenizer_of_another_model_is_refused():
 
 
 def test_a_text_without_a_tokenizer_is_refused():
-    with pytest.raises(InputError, match=r"tokenizer must be given to run a text, got None\.") as error:
+    with pytest.raises(
+        InputError, match=r"tokenizer must be given to run a text, got None\."
+    ) as error:
         ModelRunner(minilm()[0]).run(TEXT_)
     assert error.value.code == "aw.ModelRunner(model, tokenizer)"
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(InputError, match=r"model must be a torch.nn.Module or the name of one, got int\."):
+    with pytest.raises(
+        InputError, match=r"model must be a torch.nn.Module or the name of one, got int\."
+    ):
         ModelRunner(3)
 
 
@@ -185,7 +195,9 @@ def test_words_and_ids_and_own_labels_are_taken():
 def test_a_tensor_without_a_name_is_told_by_its_place():
     model, tokenizer = minilm()
     ids = tokenizer(["The keys."] * 2, return_tensors="pt")["input_ids"]
-    named, plain = (capture(model, x, tokenizer=tokenizer, item=1) for x in ({"input_ids": ids}, ids))
+    named, plain = (
+        capture(model, x, tokenizer=tokenizer, item=1) for x in ({"input_ids": ids}, ids)
+    )
     assert plain.tokens.text == named.tokens.text == ("[CLS]", "the", "keys", ".", "[SEP]")
     np.testing.assert_array_equal(plain.attention, named.attention)
     with pytest.raises(InputError, match=r"item must be 0 to 1, got 2"):
@@ -258,7 +270,9 @@ def test_a_decoder_that_wrote_is_shown_over_all_it_read_and_wrote():
 
 
 def test_a_picture_is_cut_into_patches_and_shown_as_the_model_saw_it():
-    processor = getattr(transformers, "ViTImageProcessorPil", None) or transformers.ViTImageProcessor
+    processor = (
+        getattr(transformers, "ViTImageProcessorPil", None) or transformers.ViTImageProcessor
+    )
     reader = processor(size={"height": 16, "width": 16}, image_mean=[0.5] * 3, image_std=[0.25] * 3)
     picture = np.zeros((32, 48, 3), np.uint8)
     picture[:, 24:] = (200, 100, 0)
@@ -279,7 +293,9 @@ def test_a_sound_at_another_rate_is_refused_with_how_to_resample():
     model = build(next(one for one in FAMILIES if one.name == "wav2vec2"))
     seen = ModelRunner(model, reader).run(np.sin(np.arange(800.0)), sampling_rate=16000)
     assert seen.tokens.seconds == pytest.approx(0.05 / len(seen.tokens))
-    with pytest.raises(InputError, match=r"sampling_rate must be 16000 Hz for this model, got 8000") as error:
+    with pytest.raises(
+        InputError, match=r"sampling_rate must be 16000 Hz for this model, got 8000"
+    ) as error:
         ModelRunner(model, reader).run(np.zeros(800), sampling_rate=8000)
     assert error.value.code == "scipy.signal.resample_poly(samples, 16000, 8000)"
     with pytest.raises(InputError, match="text must be one axis of samples"):

@@ -26,7 +26,9 @@ def eager_attentions(model, inputs):
         model.set_attn_implementation(before)
     names = {"attentions": "self", "encoder_attentions": "encoder", "decoder_attentions": "decoder",
              "cross_attentions": "cross"}  # fmt: skip
-    return {group: [a[0] for a in output[name]] for name, group in names.items() if output.get(name)}
+    return {
+        group: [a[0] for a in output[name]] for name, group in names.items() if output.get(name)
+    }
 
 
 def inputs_of(name):
@@ -37,13 +39,18 @@ def inputs_of(name):
     if name == "rxnmapper":
         return model, {"input_ids": reader("CC(=O)O.OCC>>CC(=O)OCC", return_tensors="pt").input_ids}
     if name == "annalog":
-        source, target = (reader(s, return_tensors="pt").input_ids for s in ("CC(=O)Oc1ccccc1", "CC(=O)N"))
+        source, target = (
+            reader(s, return_tensors="pt").input_ids for s in ("CC(=O)Oc1ccccc1", "CC(=O)N")
+        )
         return model, {"input_ids": source, "decoder_input_ids": target}
     if name == "dinov2":
         return model, dict(reader(images=models.photo(), return_tensors="pt"))
     samples, rate = models.speech()
     heard = reader.feature_extractor(samples, sampling_rate=rate, return_tensors="pt")
-    return model, {"input_features": heard["input_features"], "decoder_input_ids": torch.tensor([[50257, 50362]])}
+    return model, {
+        "input_features": heard["input_features"],
+        "decoder_input_ids": torch.tensor([[50257, 50362]]),
+    }
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,9 @@ def inputs_of(name):
 def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
     model, inputs = inputs_of(name)
     seen = capture(model, inputs, weights=True)
-    assert {group: (len(layers), layers[0].n_heads) for group, layers in seen.groups.items()} == shapes
+    assert {
+        group: (len(layers), layers[0].n_heads) for group, layers in seen.groups.items()
+    } == shapes
     expected = eager_attentions(model, inputs)
     light = capture(model, inputs, weights=False)
     for group, layers in seen.groups.items():
@@ -136,7 +145,9 @@ def test_the_listed_alignment_heads_of_whisper_follow_the_sound():
     seen = ModelRunner(model, reader).run(samples, sampling_rate=rate, max_new_tokens=24)
     words = seen.streams["decoder"].text
     assert words[:3] == ("<|startoftranscript|>", "<|notimestamps|>", "The")
-    spoken = slice(1, words.index(".") - 1)  # the rows that decide a spoken word: the one before each
+    spoken = slice(
+        1, words.index(".") - 1
+    )  # the rows that decide a spoken word: the one before each
     assert seen.streams["encoder"].seconds == pytest.approx(0.02)
     heard = int(len(samples) / rate / 0.02)
     cross = seen.group("cross")
@@ -163,7 +174,9 @@ def test_a_photograph_is_attended_to_on_a_grid_of_patches():
 def test_speech_is_heard_as_words():
     model, reader = models.whisper()
     samples, rate = models.speech()
-    seen = ModelRunner(model, reader).run(samples, sampling_rate=rate, max_new_tokens=16, weights=False)
+    seen = ModelRunner(model, reader).run(
+        samples, sampling_rate=rate, max_new_tokens=16, weights=False
+    )
     words = " ".join(seen.streams["decoder"].text).lower()
     assert "quick" in words
     assert "lazy" in words

@@ -12,7 +12,10 @@ from tests import models
 def test_a_capture_is_one_line_with_the_shape_of_each_group():
     seen = aw.ModelRunner(*models.annalog()).run("CC(=O)O", target="CCO")
     queries, keys = (len(axis) for axis in seen.axes("cross"))
-    assert f"encoder (3, 8, {keys}, {keys}), decoder (3, 8, {queries}, {queries}), cross (3, 8, " in repr(seen)
+    assert (
+        f"encoder (3, 8, {keys}, {keys}), decoder (3, 8, {queries}, {queries}), cross (3, 8, "
+        in repr(seen)
+    )
     assert repr(seen).endswith(f"cross (3, 8, {queries}, {keys})>")
     assert seen.model_name in repr(seen)
 
@@ -23,11 +26,15 @@ def test_a_layer_is_one_line_that_says_whether_its_weights_are_kept():
     assert repr(layer) == f"<LayerAttention {layer.name}: self, layer 1, weights (12, 4, 4) kept>"
     model, tokenizer = models.minilm()
     light = aw.capture(model, tokenizer("Keys.", return_tensors="pt"), weights=False).layers[1]
-    assert repr(light) == f"<LayerAttention {layer.name}: self, layer 1, weights (12, 4, 4) recomputed when asked>"
+    assert (
+        repr(light)
+        == f"<LayerAttention {layer.name}: self, layer 1, weights (12, 4, 4) recomputed when asked>"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [("/home/ann/runs/tuned-3", "tuned-3"), ("org/model", "org/model"), ("Bert", "Bert"), ("", "")]
+    ("name", "title"),
+    [("/home/ann/runs/tuned-3", "tuned-3"), ("org/model", "org/model"), ("Bert", "Bert"), ("", "")],
 )
 def test_what_is_shown_of_a_folder_is_its_last_part(name, title):
     seen = replace(aw.from_arrays(np.full((1, 1, 2, 2), 0.5), ["a", "b"]), model_name=name)

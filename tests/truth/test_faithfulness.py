@@ -30,7 +30,10 @@ TEXT = "The keys to the cabinet are old."
 
 def test_rank_correlation_is_scipys_also_with_ties():
     rng = np.random.default_rng(0)
-    for a, b in [(rng.random(9), rng.random(9)), (rng.integers(0, 3, 12) / 3, rng.integers(0, 4, 12) / 4)]:
+    for a, b in [
+        (rng.random(9), rng.random(9)),
+        (rng.integers(0, 3, 12) / 3, rng.integers(0, 4, 12) / 4),
+    ]:
         assert spearman(a, b) == pytest.approx(spearmanr(a, b).statistic)
     assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
 
@@ -42,7 +45,9 @@ def test_every_method_and_layer_is_correlated_with_every_reference(minilm):
     truth = minilm.input_gradients(TEXT, of=similarity)
     capture = minilm.run(TEXT)
     flow = np.asarray(aw.attribute(capture, "flow", layer=2, query=0))[0]
-    assert table.mean[1, 1, 2] == pytest.approx(spearmanr(flow.round(12), truth).statistic, abs=1e-6)
+    assert table.mean[1, 1, 2] == pytest.approx(
+        spearmanr(flow.round(12), truth).statistic, abs=1e-6
+    )
     assert table.references == ("blank_out", "input_gradients")
     assert not table.deviation.any()
     printed = str(table)
@@ -59,7 +64,14 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
         exclude_self=True, progress=lambda p: seen.append((p.done, p.total)),
     )  # fmt: skip
     each = [
-        faithfulness(minilm, t, methods=("raw",), references=("input_gradients",), of=similarity, exclude_self=True)
+        faithfulness(
+            minilm,
+            t,
+            methods=("raw",),
+            references=("input_gradients",),
+            of=similarity,
+            exclude_self=True,
+        )
         for t in texts
     ]
     assert both.mean == pytest.approx(np.mean([one.mean for one in each], axis=0))
@@ -68,7 +80,9 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
 
 
 def test_a_ranking_that_is_constant_is_said_to_be():
-    table = Faithfulness(("flow",), ("blank_out",), np.full((1, 1, 1), np.nan), np.zeros((1, 1, 1)), 2, "row 0")
+    table = Faithfulness(
+        ("flow",), ("blank_out",), np.full((1, 1, 1), np.nan), np.zeros((1, 1, 1)), 2, "row 0"
+    )
     assert "constant" in str(table)
 
 
@@ -83,7 +97,9 @@ def test_a_table_becomes_a_data_frame_with_a_row_for_every_number():
     frame = small_table().to_pandas()
     assert list(frame.columns) == ["reference", "method", "layer", "correlation", "deviation"]
     assert len(frame) == 12
-    one = frame[(frame.reference == "input_gradients") & (frame.method == "raw") & (frame.layer == 2)]
+    one = frame[
+        (frame.reference == "input_gradients") & (frame.method == "raw") & (frame.layer == 2)
+    ]
     assert one.correlation.item() == pytest.approx(small_table().mean[1, 0, 2])
     assert one.deviation.item() == pytest.approx(small_table().deviation[1, 0, 2])
 
@@ -98,7 +114,9 @@ def test_a_plot_has_a_panel_for_every_reference_and_a_line_for_every_method():
         lines = axes.get_lines()[:2]
         assert [line.get_label() for line in lines] == ["raw", "flow"]
         for m, (line, band) in enumerate(zip(lines, axes.collections, strict=True)):
-            assert np.asarray(line.get_xydata()) == pytest.approx(np.stack([np.arange(3), table.mean[r, m]], axis=1))
+            assert np.asarray(line.get_xydata()) == pytest.approx(
+                np.stack([np.arange(3), table.mean[r, m]], axis=1)
+            )
             low, high = (table.mean[r, m] + sign * table.deviation[r, m] for sign in (-1, 1))
             heights = band.get_paths()[0].vertices[:, 1]
             assert (heights.min(), heights.max()) == pytest.approx((low.min(), high.max()))
@@ -109,7 +127,11 @@ def test_a_plot_has_a_panel_for_every_reference_and_a_line_for_every_method():
 @pytest.mark.parametrize(
     ("call", "missing", "words"),
     [
-        ("to_pandas", "pandas", "pandas must be installed for to_pandas, got none. Install it, or read table.rows()."),
+        (
+            "to_pandas",
+            "pandas",
+            "pandas must be installed for to_pandas, got none. Install it, or read table.rows().",
+        ),
         (
             "plot",
             "matplotlib.pyplot",
@@ -117,7 +139,9 @@ def test_a_plot_has_a_panel_for_every_reference_and_a_line_for_every_method():
         ),
     ],
 )
-def test_what_is_not_installed_is_named_with_the_line_that_installs_it(call, missing, words, monkeypatch):
+def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
+    call, missing, words, monkeypatch
+):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(aw.MethodError) as caught:
         getattr(small_table(), call)()
@@ -128,9 +152,13 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(call, mis
 def test_what_cannot_be_asked_is_refused_by_name(minilm):
     with pytest.raises(aw.InputError, match=r"methods must be among raw, rollout, .* got 'flwo'"):
         faithfulness(minilm, TEXT, methods=("flwo",))
-    with pytest.raises(aw.InputError, match=r"references must be among blank_out, input_gradients, got 'truth'"):
+    with pytest.raises(
+        aw.InputError, match=r"references must be among blank_out, input_gradients, got 'truth'"
+    ):
         faithfulness(minilm, TEXT, references=("truth",))
     with pytest.raises(aw.InputError, match=r"text must hold at least one text, got none"):
         faithfulness(minilm, [])
-    with pytest.raises(aw.InputError, match=r"of must be a function of the output for a model without logits"):
+    with pytest.raises(
+        aw.InputError, match=r"of must be a function of the output for a model without logits"
+    ):
         faithfulness(minilm, TEXT)

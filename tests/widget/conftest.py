@@ -29,7 +29,9 @@ class Wire:
         self.deliver(widget, {"method": "update", "state": state})
         assert widget._front_end.wait(60.0)
 
-    def ask(self, widget: Any, name: str, page: str = "page", wait: bool = True, **data: Any) -> str:
+    def ask(
+        self, widget: Any, name: str, page: str = "page", wait: bool = True, **data: Any
+    ) -> str:
         """Send a request; return its id."""
         request_id = f"{page}-{next(self._ids)}"
         content = {"kind": "request", "id": request_id, "name": name, "data": data}
@@ -40,7 +42,9 @@ class Wire:
 
     def messages(self, kind: str, request_id: str) -> list[tuple[dict, dict[str, np.ndarray]]]:
         """Return the messages of a kind to a request, with their arrays decoded."""
-        found = [(c, b) for c, b in self.sent if c.get("kind") == kind and c.get("id") == request_id]
+        found = [
+            (c, b) for c, b in self.sent if c.get("kind") == kind and c.get("id") == request_id
+        ]
         return [(content, decode(content.get("data") or {}, buffers)) for content, buffers in found]
 
     def answer(self, widget: Any, name: str, **data: Any) -> dict:
@@ -64,7 +68,9 @@ def decode(header: dict, buffers: list[bytes]) -> dict[str, np.ndarray]:
     arrays = {}
     for entry, buffer in zip(header.get("arrays", []), buffers, strict=True):
         array = np.frombuffer(buffer, entry["dtype"]).reshape(entry["shape"])
-        arrays[entry["name"]] = from_sqrt8(array, entry["scale"]) if entry["encoding"] == "sqrt8" else array
+        arrays[entry["name"]] = (
+            from_sqrt8(array, entry["scale"]) if entry["encoding"] == "sqrt8" else array
+        )
     return arrays
 
 

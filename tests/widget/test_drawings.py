@@ -17,7 +17,9 @@ from tests import models
 
 @pytest.fixture(scope="module")
 def minilm():
-    return ModelRunner(*models.minilm()).run("The keys to the cabinet in the hall are on the table.")
+    return ModelRunner(*models.minilm()).run(
+        "The keys to the cabinet in the hall are on the table."
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +38,19 @@ def array(frame, name):
 
 def test_the_model_view_has_a_thumbnail_for_every_head(minilm):
     frame = draw(minilm, Spec(view="model"))
-    assert [(t["layer"], t["head"]) for t in frame.fields["tiles"]] == [divmod(i, 12) for i in range(72)]
-    np.testing.assert_allclose(array(frame, "tiles")[12 * 3 + 1], to_numpy(minilm.layers[3].weights)[1], atol=0.004)
+    assert [(t["layer"], t["head"]) for t in frame.fields["tiles"]] == [
+        divmod(i, 12) for i in range(72)
+    ]
+    np.testing.assert_allclose(
+        array(frame, "tiles")[12 * 3 + 1], to_numpy(minilm.layers[3].weights)[1], atol=0.004
+    )
 
 
 def test_the_model_view_of_a_joint_method_has_a_thumbnail_for_every_layer(minilm):
     frame = draw(minilm, Spec(view="model", method="flow"))
-    assert [(t["layer"], t["head"]) for t in frame.fields["tiles"]] == [(layer, None) for layer in range(6)]
+    assert [(t["layer"], t["head"]) for t in frame.fields["tiles"]] == [
+        (layer, None) for layer in range(6)
+    ]
     assert frame.fields["tiles"][5]["saturation"] > 0.5
 
 
@@ -85,7 +93,9 @@ def test_a_sum_that_does_not_reach_the_measured_weight_fails_visibly(minilm):
 
 
 def test_a_layer_without_queries_and_keys_says_why_it_has_no_neuron_view(capture):
-    with pytest.raises(MethodError, match=r"layer must have recorded queries and keys .* got none at layers.0"):
+    with pytest.raises(
+        MethodError, match=r"layer must have recorded queries and keys .* got none at layers.0"
+    ):
         draw(capture, Spec(view="neuron"), query=0)
 
 

@@ -69,7 +69,9 @@ def test_a_hovered_column_is_exact_for_every_head(widget, wire, attention):
 
 
 def test_one_row_of_flow_equals_the_whole_matrix_row(widget, wire, attention):
-    _, arrays = wire.reply(widget, "row", **spec(widget, method="flow", layer=2), side="query", index=4)
+    _, arrays = wire.reply(
+        widget, "row", **spec(widget, method="flow", layer=2), side="query", index=4
+    )
     np.testing.assert_allclose(arrays["values"][0], aw.flow(attention, layer=2)[4], rtol=1e-6)
 
 
@@ -92,10 +94,15 @@ def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, wor
 
 def test_an_unknown_request_is_answered(widget, wire):
     reply = wire.answer(widget, "frames")
-    assert reply["error"]["message"] == "name must be one of hello, frame, detail, row, ablate, code, region, export."
+    assert (
+        reply["error"]["message"]
+        == "name must be one of hello, frame, detail, row, ablate, code, region, export."
+    )
 
 
-@pytest.mark.parametrize(("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)])
+@pytest.mark.parametrize(
+    ("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)]
+)
 def test_a_row_that_does_not_exist_is_answered(widget, wire, side, index):
     reply = wire.answer(widget, "row", **spec(widget), side=side, index=index)
     assert "must be" in reply["error"]["message"]
@@ -173,7 +180,9 @@ def test_python_sets_the_text_at_once_or_not_at_all(wire, capture):
 def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, capture):
     runner = Slow(capture)
     widget = AttentionWidget(capture, runner)
-    wire.deliver(widget, {"method": "update", "state": {"text": "busy"}})  # keeps the answering thread
+    wire.deliver(
+        widget, {"method": "update", "state": {"text": "busy"}}
+    )  # keeps the answering thread
     old = wire.ask(widget, "frame", wait=False, **spec(widget))
     other_page = wire.ask(widget, "frame", page="second", wait=False, **spec(widget))
     cancelled = wire.ask(widget, "row", wait=False, **spec(widget), side="query", index=0)
@@ -181,7 +190,10 @@ def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, captu
     new = wire.ask(widget, "frame", wait=False, **spec(widget, layer=1, capture_id=1))
     runner.go.set()
     assert widget._front_end.wait(30.0)
-    outcome = {i: [m[0].get("error", {}).get("name") for m in wire.messages("reply", i)] for i in (old, cancelled, new)}
+    outcome = {
+        i: [m[0].get("error", {}).get("name") for m in wire.messages("reply", i)]
+        for i in (old, cancelled, new)
+    }
     assert outcome == {old: ["Cancelled"], cancelled: ["Cancelled"], new: [None]}
     assert len(wire.messages("reply", other_page)) == 1
 
@@ -192,7 +204,9 @@ def long_widget(wire, monkeypatch):
     monkeypatch.setattr(requests, "PROGRESS_EVERY_S", 0.0)
     n = 60
     weights = softmax_rows(np.random.default_rng(3), 4, 2, n, n)
-    return AttentionWidget(capture_of(weights, Tokens(tuple(f"t{i}" for i in range(n)))), view="matrix")
+    return AttentionWidget(
+        capture_of(weights, Tokens(tuple(f"t{i}" for i in range(n)))), view="matrix"
+    )
 
 
 def test_long_work_shows_its_bounds_at_once_and_exact_rows_as_they_come(long_widget, wire):
@@ -205,7 +219,9 @@ def test_long_work_shows_its_bounds_at_once_and_exact_rows_as_they_come(long_wid
     assert 0 <= early["exact"].sum() < 60
     open_rows = early["exact"] == 0
     assert (early["weights"][open_rows] >= final["weights"][open_rows] - 0.004).all()
-    np.testing.assert_allclose(early["weights"][~open_rows], final["weights"][~open_rows], atol=0.004)
+    np.testing.assert_allclose(
+        early["weights"][~open_rows], final["weights"][~open_rows], atol=0.004
+    )
 
 
 def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
@@ -214,7 +230,9 @@ def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
 
     def cancel_at_once(message, buffers=None):
         if message["kind"] == "progress" and asked:
-            long_widget._front_end._on_message(long_widget, {"kind": "cancel", "id": message["id"]}, [])
+            long_widget._front_end._on_message(
+                long_widget, {"kind": "cancel", "id": message["id"]}, []
+            )
         sent(message, buffers)
 
     monkeypatch.setattr(long_widget._front_end._answers, "_send", cancel_at_once)
@@ -226,8 +244,14 @@ def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
 
 
 def test_a_matrix_that_came_pooled_is_answered_finer_where_the_page_looks(widget, wire, attention):
-    asked = spec(widget, view="matrix", layer=1, head=1) | {"pool": 1, "rows": [2, 5], "columns": [0, 4]}
-    reply, arrays = wire.reply(widget, "region", **asked)  # nothing was drawn before: only these rows are computed
+    asked = spec(widget, view="matrix", layer=1, head=1) | {
+        "pool": 1,
+        "rows": [2, 5],
+        "columns": [0, 4],
+    }
+    reply, arrays = wire.reply(
+        widget, "region", **asked
+    )  # nothing was drawn before: only these rows are computed
     np.testing.assert_allclose(arrays["weights"], attention[1][1][2:5, :4], atol=0.004)
     wire.reply(widget, "frame", **spec(widget, view="matrix", layer=1, head=1))
     again, known = wire.reply(widget, "region", **asked)
@@ -237,7 +261,9 @@ def test_a_matrix_that_came_pooled_is_answered_finer_where_the_page_looks(widget
     assert wrong["error"]["message"].startswith("rows must be [start, stop] within 0 to 5")
 
 
-def test_a_broken_kernels_weights_are_drawn_as_missing_and_never_break_the_message(wire, attention, tokens):
+def test_a_broken_kernels_weights_are_drawn_as_missing_and_never_break_the_message(
+    wire, attention, tokens
+):
     broken = attention.copy()
     broken[0, 1, 2, 0] = np.nan
     capture = capture_of(broken, tokens)

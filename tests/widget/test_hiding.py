@@ -12,7 +12,9 @@ from tests.conftest import HEADS, LAYERS, capture_of, softmax_rows
 @pytest.fixture
 def pair_capture(attention, tokens):
     """Return two sentences: [CLS] key s | turn [SEP]."""
-    return capture_of(attention, replace(tokens, segments=(0, 0, 0, 1, 1), source=("keys", "turn"), spans=()))
+    return capture_of(
+        attention, replace(tokens, segments=(0, 0, 0, 1, 1), source=("keys", "turn"), spans=())
+    )
 
 
 @pytest.fixture
@@ -32,9 +34,16 @@ def ask(widget, wire, view, name="frame", **more):
 
 @pytest.mark.parametrize(
     ("segments", "rows", "columns"),
-    [("A-B", [0, 1, 2], [3, 4]), ("B-A", [3, 4], [0, 1, 2]), ("A-A", [0, 1, 2], [0, 1, 2]), ("B-B", [3, 4], [3, 4])],
+    [
+        ("A-B", [0, 1, 2], [3, 4]),
+        ("B-A", [3, 4], [0, 1, 2]),
+        ("A-A", [0, 1, 2], [0, 1, 2]),
+        ("B-B", [3, 4], [3, 4]),
+    ],
 )
-def test_one_sentence_asks_the_other_and_the_rest_is_counted(wire, pair_capture, attention, segments, rows, columns):
+def test_one_sentence_asks_the_other_and_the_rest_is_counted(
+    wire, pair_capture, attention, segments, rows, columns
+):
     widget = AttentionWidget(pair_capture, segments=segments)
     header, arrays = ask(widget, wire, "head", segments=segments)
     assert [p for (p,) in header["queries"]["positions"]] == rows
@@ -54,7 +63,9 @@ def test_every_view_of_pairs_honours_the_sentences(wire, pair_capture, view):
     assert header["keys"]["text"] == ["key", "s"]
 
 
-def test_a_row_between_sentences_is_exact_and_its_sum_is_over_all_keys(wire, pair_capture, attention):
+def test_a_row_between_sentences_is_exact_and_its_sum_is_over_all_keys(
+    wire, pair_capture, attention
+):
     widget = AttentionWidget(pair_capture)
     header, arrays = ask(widget, wire, "head", "row", segments="A-B", side="query", index=2)
     np.testing.assert_allclose(arrays["values"], attention[1][:, 2, 3:], rtol=1e-6)
@@ -72,7 +83,9 @@ def test_another_text_without_a_second_sentence_shows_all_again(wire, capture, p
     assert widget.segments == "all"
 
 
-def test_a_key_that_takes_most_of_the_attention_can_be_hidden_and_its_mass_is_kept(wire, sink_capture):
+def test_a_key_that_takes_most_of_the_attention_can_be_hidden_and_its_mass_is_kept(
+    wire, sink_capture
+):
     widget = AttentionWidget(sink_capture, hide_sinks=True)
     header, arrays = ask(widget, wire, "head", hide_sinks=True)
     assert header["keys"]["hidden"] == ["sink key (1)"]

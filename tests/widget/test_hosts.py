@@ -42,7 +42,10 @@ def test_the_state_that_hosts_copy_and_save_is_small_and_has_no_buffers(large):
 def test_every_message_is_small_enough_for_hosts_that_copy_it(large, wire, view):
     data = {name: getattr(large, name) for name in large._spec().__dataclass_fields__}
     wire.reply(large, "frame", **(data | {"view": view}))
-    assert max(len(json.dumps(content)) + sum(map(len, buffers)) for content, buffers in wire.sent) < 4 * MB
+    assert (
+        max(len(json.dumps(content)) + sum(map(len, buffers)) for content, buffers in wire.sent)
+        < 4 * MB
+    )
 
 
 def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it_to_who_asks(
@@ -57,7 +60,9 @@ def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it
     assert first._esm == bundle
     assert len(later._esm) < 1_000
     mark = re.search(r'Symbol\.for\("(attn-widget \w+)"\)', later._esm)[1]
-    assert f'Symbol.for("{mark}")' in bundle  # what the lines look up is what this bundle leaves there
+    assert (
+        f'Symbol.for("{mark}")' in bundle
+    )  # what the lines look up is what this bundle leaves there
     assert wire.answer(later, "code")["data"]["code"] == bundle
     monkeypatch.setenv("ANYWIDGET_HMR", "1")
     assert AttentionWidget(capture)._esm == bundle
@@ -67,11 +72,15 @@ def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it
 def test_a_bundle_loads_nothing_by_address(bundle):
     """It is loaded from a blob, where relative addresses lead nowhere: no imports, workers or pieces."""
     text = (STATIC / bundle).read_text(encoding="utf-8")
-    assert not re.findall(r"""\bimport\s*\(|(?:^|[;}])\s*import\s*["'{*]|import\.meta|new Worker""", text)
+    assert not re.findall(
+        r"""\bimport\s*\(|(?:^|[;}])\s*import\s*["'{*]|import\.meta|new Worker""", text
+    )
     assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}
 
 
-def test_in_colab_the_custom_widget_manager_is_switched_on_and_named_beside_the_picture(wire, capture, monkeypatch):
+def test_in_colab_the_custom_widget_manager_is_switched_on_and_named_beside_the_picture(
+    wire, capture, monkeypatch
+):
     calls = []
     output = types.ModuleType("google.colab.output")
     output.enable_custom_widget_manager = lambda: calls.append(1)

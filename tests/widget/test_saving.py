@@ -25,14 +25,19 @@ def widget(wire, capture):
 )
 def test_each_format_comes_back_as_one_file(wire, widget, kind, mime, starts):
     request = wire.ask(widget, "export", format=kind, theme="dark")
-    ((content, buffers),) = [(c, b) for c, b in wire.sent if c.get("id") == request and c["kind"] == "reply"]
+    ((content, buffers),) = [
+        (c, b) for c, b in wire.sent if c.get("id") == request and c["kind"] == "reply"
+    ]
     assert content["data"] == {"mime": mime}
     assert len(buffers) == 1
     assert buffers[0].startswith(starts)
 
 
 def test_dark_figures_are_dark(wire, widget):
-    files = {theme: saving.file_of(widget, "svg", theme, lambda step: None).data for theme in ("dark", "light")}
+    files = {
+        theme: saving.file_of(widget, "svg", theme, lambda step: None).data
+        for theme in ("dark", "light")
+    }
     assert files["dark"] != files["light"]
 
 
@@ -41,7 +46,9 @@ def test_an_unknown_format_is_refused_in_a_sentence(wire, widget):
     assert error["message"] == "format must be one of html, svg, png, got 'gif'."
 
 
-def test_a_file_too_large_for_a_message_is_refused_with_the_line_that_writes_it(wire, widget, monkeypatch):
+def test_a_file_too_large_for_a_message_is_refused_with_the_line_that_writes_it(
+    wire, widget, monkeypatch
+):
     monkeypatch.setattr(saving, "MAX_MESSAGE_BYTES", 1000)
     error = wire.answer(widget, "export", format="svg")["error"]
     assert error["message"].startswith("the file must have at most")

@@ -50,7 +50,9 @@ def test_whatever_tokens_hold_the_still_picture_and_its_words_are_made(wire, vie
 
 def test_a_frame_is_made_once_for_the_still_picture_and_the_page(wire, capture, monkeypatch):
     widget, made = AttentionWidget(capture, view="matrix"), []
-    monkeypatch.setattr(drawings, "matrix_frame", lambda *args: made.append(args) or matrix_frame(*args))
+    monkeypatch.setattr(
+        drawings, "matrix_frame", lambda *args: made.append(args) or matrix_frame(*args)
+    )
     widget._repr_mimebundle_()
     _, first = wire.reply(widget, "frame", **asdict(widget._spec()))
     assert len(made) == 1

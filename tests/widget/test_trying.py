@@ -39,13 +39,17 @@ def test_a_step_pins_the_query_that_asked(runner, written, wire):
     assert w.query == [5]
     wire.set(w, step=0, query=[3])
     assert (w.step, w.query) == (0, [3])
-    with pytest.raises(aw.InputError, match=r"step must be -1 to 4, got 5. Show what runner.generate"):
+    with pytest.raises(
+        aw.InputError, match=r"step must be -1 to 4, got 5. Show what runner.generate"
+    ):
         w.step = 5
     wire.set(w, step=9)
     assert w.step == 0
     w.text = "Another sentence."
     assert (w.step, w.info["steps"]) == (-1, [])
-    with pytest.raises(aw.InputError, match=r"step must be -1 where the model wrote nothing, got 0"):
+    with pytest.raises(
+        aw.InputError, match=r"step must be -1 where the model wrote nothing, got 0"
+    ):
         w.step = 0
 
 
@@ -70,7 +74,9 @@ def test_a_head_is_switched_off_on_request(runner, wire):
     answer = wire.answer(w, "ablate", **asdict(w._spec()) | {"layer": 1, "head": 2})["data"]
     found = aw.ablate(runner, "The keys are here.", [(1, 2)])
     assert [name for name, _, _ in answer["top"]] == [name for name, _, _ in found.top()]
-    np.testing.assert_allclose([x[1:] for x in answer["top"]], [x[1:] for x in found.top()], atol=1e-6)
+    np.testing.assert_allclose(
+        [x[1:] for x in answer["top"]], [x[1:] for x in found.top()], atol=1e-6
+    )
     assert answer["bits"] == pytest.approx(found.divergence, abs=1e-5)
     assert answer["bits"] > 0
     assert w.layer == 0
@@ -79,7 +85,9 @@ def test_a_head_is_switched_off_on_request(runner, wire):
 def test_at_a_step_the_token_of_that_step_is_asked_again(runner, written, wire):
     w = AttentionWidget(written, runner)
     for step in (0, 3):
-        answer = wire.answer(w, "ablate", **asdict(w._spec()) | {"layer": 0, "head": 1, "step": step})["data"]
+        answer = wire.answer(
+            w, "ablate", **asdict(w._spec()) | {"layer": 0, "head": 1, "step": step}
+        )["data"]
         shares = dict(written.steps[step].top)
         assert answer["position"] == written.steps[step].position
         name, before, _ = answer["top"][0]
@@ -88,10 +96,15 @@ def test_at_a_step_the_token_of_that_step_is_asked_again(runner, written, wire):
 
 def test_what_cannot_be_switched_off_is_refused_over_the_wire(runner, wire):
     seen = runner.run("The keys are here.")
-    for w in (AttentionWidget(seen), AttentionWidget(aw.ModelRunner(*models.minilm()).run("The keys."), runner)):
+    for w in (
+        AttentionWidget(seen),
+        AttentionWidget(aw.ModelRunner(*models.minilm()).run("The keys."), runner),
+    ):
         assert not w.info["can_ablate"]
         error = wire.answer(w, "ablate", **asdict(w._spec()))["error"]
-        assert error["message"].startswith("runner must run a model that gives logits to switch heads off, got none")
+        assert error["message"].startswith(
+            "runner must run a model that gives logits to switch heads off, got none"
+        )
     w = AttentionWidget(seen, runner)
     error = wire.answer(w, "ablate", **asdict(w._spec()) | {"head": 3})["error"]
     assert error["message"] == "head must be 0 to 2, got 3."

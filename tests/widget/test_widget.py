@@ -42,7 +42,11 @@ def test_one_position_may_be_assigned_and_becomes_a_list(widget):
         ("heads", [0, 5], "heads must be 0 to 1, got 5."),
         ("heads", [], "heads must name at least one head, got []."),
         ("heads", "ab", "heads must be an integer or a list of integers, got 'ab'."),
-        ("query", 5, "query must be 0 to 4, got 5. Choose a position of the text, 0 to 4, or [] for none."),
+        (
+            "query",
+            5,
+            "query must be 0 to 4, got 5. Choose a position of the text, 0 to 4, or [] for none.",
+        ),
         ("key", [-1], "key must be 0 to 4, got -1."),
         ("method", "roll", "method must be one of raw, rollout, flow"),
         ("view", "heads", "view must be one of head, "),
@@ -52,11 +56,31 @@ def test_one_position_may_be_assigned_and_becomes_a_list(widget):
         ("theme", "blue", "theme must be one of auto, light, dark, got 'blue'."),
         ("reduce", "sum", "reduce must be one of mean, max, min, got 'sum'."),
         ("segments", "AB", "segments must be one of all, A-A, A-B, B-A, B-B, got 'AB'."),
-        ("segments", "A-B", "segments must be all where there is one sentence, got 'A-B'. Give a pair."),
-        ("metric", np.ones((2, 3)), "metric must have one number per layer and head, (3, 2), got shape (2, 3)."),
-        ("metric", np.ones(3), "metric must be HeadScores or finite numbers (layer, head), got an array of shape (3,)"),
-        ("metric", np.full((3, 2), np.inf), "metric must be HeadScores or finite numbers (layer, head), got an array"),
-        ("metric", "entropy", "metric must be HeadScores or finite numbers (layer, head), got 'entropy'."),
+        (
+            "segments",
+            "A-B",
+            "segments must be all where there is one sentence, got 'A-B'. Give a pair.",
+        ),
+        (
+            "metric",
+            np.ones((2, 3)),
+            "metric must have one number per layer and head, (3, 2), got shape (2, 3).",
+        ),
+        (
+            "metric",
+            np.ones(3),
+            "metric must be HeadScores or finite numbers (layer, head), got an array of shape (3,)",
+        ),
+        (
+            "metric",
+            np.full((3, 2), np.inf),
+            "metric must be HeadScores or finite numbers (layer, head), got an array",
+        ),
+        (
+            "metric",
+            "entropy",
+            "metric must be HeadScores or finite numbers (layer, head), got 'entropy'.",
+        ),
     ],
 )
 def test_a_value_that_breaks_its_rule_is_refused_and_changes_nothing(widget, name, value, words):
@@ -76,7 +100,9 @@ def test_a_refused_value_is_said_in_the_widget_too(widget):
 
 
 def test_a_misspelt_trait_lists_the_known_ones(wire, capture):
-    with pytest.raises(InputError, match=r"traits must be among .*layer.*, got 'layers'. Check the spelling."):
+    with pytest.raises(
+        InputError, match=r"traits must be among .*layer.*, got 'layers'. Check the spelling."
+    ):
         AttentionWidget(capture, layers=2)
 
 
@@ -86,7 +112,9 @@ def test_a_wrong_start_is_refused(wire, capture):
 
 
 def test_text_without_a_runner_is_refused_with_the_line_that_mends_it(widget):
-    with pytest.raises(InputError, match="text must stay as it is on a widget without a runner, got 'other'") as error:
+    with pytest.raises(
+        InputError, match="text must stay as it is on a widget without a runner, got 'other'"
+    ) as error:
         widget.text = "other"
     assert error.value.code == "aw.explore(model, tokenizer, text)"
     assert widget.text == "keys turn"
@@ -113,7 +141,13 @@ def test_matrix_of_a_joint_method_is_that_methods_matrix(widget, attention):
 
 def test_info_tells_the_page_what_can_be_chosen(widget, wire, cross_capture):
     (group,) = widget.info["groups"]
-    assert (group["name"], group["layers"], group["heads"], group["n_queries"], group["n_keys"]) == ("self", 3, 2, 5, 5)
+    assert (
+        group["name"],
+        group["layers"],
+        group["heads"],
+        group["n_queries"],
+        group["n_keys"],
+    ) == ("self", 3, 2, 5, 5)
     assert group["methods"][:3] == ["raw", "rollout", "flow"]
     (group,) = AttentionWidget(cross_capture).info["groups"]
     assert (group["name"], group["n_queries"], group["n_keys"]) == ("cross", 5, 7)

@@ -14,7 +14,10 @@ from numba.extending import intrinsic
 # Functions that only other compiled functions call: without wrappers for Python they compile much faster.
 INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INDEX = 0xFFFFF  # indices go through this mask: the compiler then knows that none is negative, and vectorises
-VECTOR = {"reassoc", "nsz"}  # sums may be taken in any order, so that they vectorise; nothing else is loosened
+VECTOR = {
+    "reassoc",
+    "nsz",
+}  # sums may be taken in any order, so that they vectorise; nothing else is loosened
 DETOURS = 6  # up to so many middle layers, paths that leave the source's chain and join the sink's are tried
 
 
@@ -65,10 +68,14 @@ def fill_chains(
         if first <= u < last:
             to_sink[k, u] = 0.0  # the edge from u to v is in `from_source`
     total = _straight(source, sink, straight, least, depth, first, last)
-    total += _leave_source_chain(source, sink, straight, from_source, pushed, least, depth, u, first, last)
+    total += _leave_source_chain(
+        source, sink, straight, from_source, pushed, least, depth, u, first, last
+    )
     total += _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, first, last)
     if depth <= DETOURS:
-        total += _detours(source, sink, straight, from_source, to_sink, least, depth, u, v, first, last)
+        total += _detours(
+            source, sink, straight, from_source, to_sink, least, depth, u, v, first, last
+        )
     return total
 
 

@@ -49,7 +49,9 @@ def descend(rest, out_open, alive, source, sink, touched, count, node, wanted, l
     n, words, depth = sink.shape[0], alive.shape[1], alive.shape[0] - 1
     clear_alive(alive, sink, first, last)
     total, used, longest = 0.0, count[0], touched.shape[0]
-    for root in range(last - 1, first - 1, -1):  # from the end: the first token is often a hub, and is kept for last
+    for root in range(
+        last - 1, first - 1, -1
+    ):  # from the end: the first token is often a hub, and is kept for last
         if source[root] <= 0.0:
             continue
         node[0], wanted[0], left[0] = root, source[root], source[root]

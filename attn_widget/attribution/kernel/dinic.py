@@ -31,7 +31,21 @@ def solve_row(fixed, w, u, out):
     # Unpacked once: a tuple of arrays is costly to hand from function to function.
     top, bottom, middle, turned, diagonal, fixed_out, fixed_in, causal = fixed
     rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found = w[:9]
-    source, sink, straight, from_source, to_sink, pushed, least, touched, count, node, level, wanted, left = w[9:]
+    (
+        source,
+        sink,
+        straight,
+        from_source,
+        to_sink,
+        pushed,
+        least,
+        touched,
+        count,
+        node,
+        level,
+        wanted,
+        left,
+    ) = w[9:]
     n = out.shape[0]
     rest_flat, open_flat = rest.reshape(-1), out_open.reshape(-1)
     for v in range(n):
@@ -88,7 +102,9 @@ def _finish(
     """Augment until no path is left; return what was added, or -1 when it does not end."""
     total = 0.0
     for _ in range(distance.size + 1):
-        shortest = _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last)
+        shortest = _distances(
+            in_open, out_flow, distance, seen, current, found, source, sink, first, last
+        )
         if shortest < 0:
             return total
         for i in range(first, last):

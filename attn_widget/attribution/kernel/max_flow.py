@@ -74,7 +74,9 @@ class Network:
             self._of_thread.work = workspace(fixed)
         out = np.zeros(self.n)
         if dinic.solve_row(fixed, self._of_thread.work, source, out) < 0:
-            raise RuntimeError(f"The searches from node {source} did not end. Please report this graph.")
+            raise RuntimeError(
+                f"The searches from node {source} did not end. Please report this graph."
+            )
         return out
 
 

@@ -23,9 +23,17 @@ MAX_STRIP = 16  # squares beside the keys: one per head, while colours tell them
 def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     """Draw tokens and lines, strong ones last; of pinned tokens only theirs."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
-    pinned = {"query": marks.chosen_rows(queries, picked.query), "key": marks.chosen_rows(keys, picked.key)}
-    both = sorted(pinned["query"] + pinned["key"]) if queries["text"] == keys["text"] else []  # rows stay side by side
-    first = {"query": _window(queries, both or pinned["query"]), "key": _window(keys, both or pinned["key"])}
+    pinned = {
+        "query": marks.chosen_rows(queries, picked.query),
+        "key": marks.chosen_rows(keys, picked.key),
+    }
+    both = (
+        sorted(pinned["query"] + pinned["key"]) if queries["text"] == keys["text"] else []
+    )  # rows stay side by side
+    first = {
+        "query": _window(queries, both or pinned["query"]),
+        "key": _window(keys, both or pinned["key"]),
+    }
     n_rows = min(MAX_ROWS, max(len(queries["text"]), len(keys["text"])))
     row = 21 if n_rows <= 32 else max(12.5, 672 / n_rows)
     size = min(13, row - 2.5)
@@ -33,11 +41,18 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     x_query = marks.widest(sheet, queries["text"], ROOM, size) + 12
     x_key = x_query + ARCS + 24
     lanes = marks.lanes_on(frame, picked)
-    colours = palettes.lane_colours(sheet.theme, [lane["head"] for lane in frame.fields["lanes"]], picked.heads)
+    colours = palettes.lane_colours(
+        sheet.theme, [lane["head"] for lane in frame.fields["lanes"]], picked.heads
+    )
 
-    said = _lines(sheet, frame, picked, pinned, first, (x_query + 10, x_key - 10), y_of, lanes, colours)
+    said = _lines(
+        sheet, frame, picked, pinned, first, (x_query + 10, x_key - 10), y_of, lanes, colours
+    )
     end = x_key
-    for side, axis, x, align in (("query", queries, x_query, "right"), ("key", keys, x_key, "left")):
+    for side, axis, x, align in (
+        ("query", queries, x_query, "right"),
+        ("key", keys, x_key, "left"),
+    ):
         sheet.text(x, 14, side, size=11, colour=sheet.theme.ink_3, align=align)
         for i in range(first[side], min(len(axis["text"]), first[side] + MAX_ROWS)):
             is_pinned = i in pinned[side]
@@ -45,7 +60,9 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
             marks.token(sheet, axis, i, x, y, room=ROOM, size=size, align=align, pinned=is_pinned)
     end += marks.widest(sheet, keys["text"], ROOM, size) + 6
     if len(pinned["query"]) == 1 and "weights" in frame.arrays:
-        end = _strip(sheet, frame, pinned["query"][0], first["key"], end + 20, y_of, row, lanes, colours)
+        end = _strip(
+            sheet, frame, pinned["query"][0], first["key"], end + 20, y_of, row, lanes, colours
+        )
     height = 30 + n_rows * row + 18
     end = max(end, _legend(sheet, frame, lanes, colours, height))
     return Painted(end, height + 16, said)
@@ -80,7 +97,10 @@ def _lines(sheet: Sheet, frame: Frame, picked: Picked, pinned: dict, first: dict
     place = np.zeros(len(frame.fields["lanes"]))
     place[lanes] = (np.arange(len(lanes)) - (len(lanes) - 1) / 2) * apart
     if len(order):
-        y0, y1 = y_of(query[order], "query") + place[lane[order]], y_of(key[order], "key") + place[lane[order]]
+        y0, y1 = (
+            y_of(query[order], "query") + place[lane[order]],
+            y_of(key[order], "key") + place[lane[order]],
+        )
         shown = rgba([colours[i] for i in lane[order]], np.clip(w**0.65, 0.1, 1))
         sheet.curves(x[0], y0, x[1], y1, shown, 0.75 + 1.75 * w)
     return _said(frame, picked, pinned, lanes, asked, strong, order, weight)
@@ -104,9 +124,13 @@ def _said(frame: Frame, picked: Picked, pinned: dict, lanes: list[int], asked: n
     hidden = float(values(frame, "hidden_mass")[lanes].sum())
     reasons = ["hidden tokens"] if hidden > 5e-4 and not pinned["key"] else []
     if "edges_key" in frame.arrays:
-        reasons.append(f"all but the {frame.arrays['edges_key'][0].shape[2]} strongest keys of each row")
+        reasons.append(
+            f"all but the {frame.arrays['edges_key'][0].shape[2]} strongest keys of each row"
+        )
     if picked.threshold > 0:
-        reasons.append(f"{frame.fields['unit']}s below {picked.threshold:g}".replace("flows", "flow"))
+        reasons.append(
+            f"{frame.fields['unit']}s below {picked.threshold:g}".replace("flows", "flow")
+        )
     if int(strong.sum()) > len(order):
         reasons.append(f"tokens beyond {MAX_ROWS} rows")
     said = f"{len(order)} of {int(asked.sum())} lines{of}"
@@ -125,7 +149,12 @@ def _strip(sheet: Sheet, frame: Frame, row: int, first: int, x: float, y_of: Any
         for j, lane in enumerate(lanes):
             middle = x + j * (side + 3) + side / 2
             sheet.text(
-                middle, 14, str(frame.fields["lanes"][lane]["head"]), size=10, colour=theme.ink_3, align="center"
+                middle,
+                14,
+                str(frame.fields["lanes"][lane]["head"]),
+                size=10,
+                colour=theme.ink_3,
+                align="center",
             )
         for i in range(first, min(weights.shape[1], first + MAX_ROWS)):
             y = float(y_of(i, "key")) - side / 2
@@ -139,20 +168,35 @@ def _strip(sheet: Sheet, frame: Frame, row: int, first: int, x: float, y_of: Any
     top = float(mean.max(initial=1e-9))
     x_number = x + 84 + 44
     sheet.text(
-        x_number, 14, "mean" if len(lanes) > 1 else frame.fields["unit"], size=11, colour=theme.ink_3, align="right"
+        x_number,
+        14,
+        "mean" if len(lanes) > 1 else frame.fields["unit"],
+        size=11,
+        colour=theme.ink_3,
+        align="right",
     )
     about = "" if marks.is_exact(frame) else "≈"
     for i in range(first, min(len(mean), first + MAX_ROWS)):
         y = float(y_of(i, "key"))
         sheet.box(x, y - 2.5, max(0.75, 84 * float(mean[i]) / top), 5, fill=theme.ink)
-        sheet.text(x_number, y, about + marks.number(float(mean[i])), size=min(12, height - 2), align="right")
+        sheet.text(
+            x_number,
+            y,
+            about + marks.number(float(mean[i])),
+            size=min(12, height - 2),
+            align="right",
+        )
     return x_number
 
 
 def _legend(sheet: Sheet, frame: Frame, lanes: list[int], colours: list[str], y: float) -> float:
     """Draw which colour is which head, and how strong which value looks."""
     x = 0.0
-    if frame.fields["lanes"] and frame.fields["lanes"][0]["head"] is not None and len(lanes) <= 2 * MAX_STRIP:
+    if (
+        frame.fields["lanes"]
+        and frame.fields["lanes"][0]["head"] is not None
+        and len(lanes) <= 2 * MAX_STRIP
+    ):
         x = marks.head_legend(sheet, frame, lanes, colours, 0, y) + 22
     scale = marks.scale_of(frame, "weights" if "weights" in frame.arrays else "edges_weight")
     name = {"share": "share"}.get(frame.fields["unit"], frame.fields["unit"])
@@ -161,7 +205,14 @@ def _legend(sheet: Sheet, frame: Frame, lanes: list[int], colours: list[str], y:
     for part in (0.1, 0.5, 1.0):
         colour = colours[lanes[0]] if len(lanes) == 1 else sheet.theme.ink
         at = np.array([y])
-        sheet.curves(x, at, x + 26, at, rgba([colour], np.array([part**0.65])), np.array([0.75 + 1.75 * part]))
+        sheet.curves(
+            x,
+            at,
+            x + 26,
+            at,
+            rgba([colour], np.array([part**0.65])),
+            np.array([0.75 + 1.75 * part]),
+        )
         word = marks.brief(part * scale)
         sheet.text(x + 31, y, word, size=10, colour=sheet.theme.ink_2)
         x += 31 + sheet.width(word, 10) + 12

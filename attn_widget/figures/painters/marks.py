@@ -35,7 +35,11 @@ def chosen_rows(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
 
 def lanes_on(frame: Frame, picked: Picked) -> list[int]:
     """Return the lanes that are on; a lane that joins the heads always is."""
-    return [i for i, lane in enumerate(frame.fields["lanes"]) if lane["head"] is None or lane["head"] in picked.heads]
+    return [
+        i
+        for i, lane in enumerate(frame.fields["lanes"])
+        if lane["head"] is None or lane["head"] in picked.heads
+    ]
 
 
 def is_exact(frame: Frame, name: str = "weights") -> bool:
@@ -85,10 +89,15 @@ def token(
 
 def widest(sheet: Sheet, texts: Sequence[str], room: float, size: float = 13) -> float:
     """Return how wide the widest label is, within a room."""
-    return max((min(room, sheet.width(t, size)) for t in {sheet.fitted(t, room, size) for t in texts}), default=0)
+    return max(
+        (min(room, sheet.width(t, size)) for t in {sheet.fitted(t, room, size) for t in texts}),
+        default=0,
+    )
 
 
-def head_legend(sheet: Sheet, frame: Frame, lanes: Sequence[int], colours: Sequence[str], x: float, y: float) -> float:
+def head_legend(
+    sheet: Sheet, frame: Frame, lanes: Sequence[int], colours: Sequence[str], x: float, y: float
+) -> float:
     """Draw a numbered square per head, and return where they end."""
     sheet.text(x, y, "head" if len(lanes) == 1 else "heads", size=11, colour=sheet.theme.ink_2)
     x += sheet.width("heads", 11) + 8
@@ -113,12 +122,24 @@ def colour_legend(
     table = palettes.table(theme.sequential if stops is None else stops)
     sheet.image(x, y - 5, BAR, 10, colour_bytes(table, np.linspace(0, 1, 256))[None])
     for i, word in enumerate(words):
-        sheet.text(x + BAR * i / 2, y + 13, word, size=10, colour=theme.ink_2, align=("left", "center", "right")[i])
+        sheet.text(
+            x + BAR * i / 2,
+            y + 13,
+            word,
+            size=10,
+            colour=theme.ink_2,
+            align=("left", "center", "right")[i],
+        )
     return x + BAR
 
 
 def readable(colour: str) -> str:
     """Return black or white, whichever is easier to read on a colour (WCAG 2.2, relative luminance)."""
-    linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in palettes.rgb(colour)]
-    luminance = sum(part * share for part, share in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+    linear = [
+        ((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92
+        for c in palettes.rgb(colour)
+    ]
+    luminance = sum(
+        part * share for part, share in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)
+    )
     return "000000" if luminance > 0.179 else "ffffff"

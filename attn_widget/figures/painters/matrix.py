@@ -36,19 +36,38 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     width, height = cells.shape[1] * cell, cells.shape[0] * cell
     scale = marks.scale_of(frame, "weights")
     root = frame.fields["unit"] != "flow" and max(weights.shape) > ROOT_FROM
-    sheet.image(x, y, width, height, picture(sheet, cells, scale, root=root, causal=frame.fields["causal"]))
+    sheet.image(
+        x, y, width, height, picture(sheet, cells, scale, root=root, causal=frame.fields["causal"])
+    )
     if cell >= 8:
         _gaps(sheet, x, y, cells.shape, cell)
     if labelled:
         for i in range(len(queries["text"])):
-            marks.token(sheet, queries, i, x - 7, y + (i + 0.5) * cell, room=ROOM, size=size, align="right")
+            marks.token(
+                sheet, queries, i, x - 7, y + (i + 0.5) * cell, room=ROOM, size=size, align="right"
+            )
         for j in range(len(keys["text"])):
-            marks.token(sheet, keys, j, x + (j + 0.45) * cell, y - 5, room=ROOM, size=size, angle=45)
+            marks.token(
+                sheet, keys, j, x + (j + 0.45) * cell, y - 5, room=ROOM, size=size, angle=45
+            )
     else:
-        sheet.text(x + width / 2, 8, f"{len(keys['text']):,} keys", size=11, colour=theme.ink_3, align="center")
+        sheet.text(
+            x + width / 2,
+            8,
+            f"{len(keys['text']):,} keys",
+            size=11,
+            colour=theme.ink_3,
+            align="center",
+        )
         middle = y + height / 2
         sheet.text(
-            x - 10, middle, f"{len(queries['text']):,} queries", size=11, colour=theme.ink_3, align="center", angle=90
+            x - 10,
+            middle,
+            f"{len(queries['text']):,} queries",
+            size=11,
+            colour=theme.ink_3,
+            align="center",
+            angle=90,
         )
     if pool == 1:
         _dots(sheet, frame, x, y, cell)
@@ -58,12 +77,16 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
         sheet.box(x + j // pool * cell - 1, y - 1, cell + 2, height + 2, edge=theme.ink, line=1.5)
     name = frame.fields["unit"] + (", √ scale" if root else "")
     middle = scale * (0.25 if root else 0.5)
-    end = marks.colour_legend(sheet, x if labelled else 0, y + height + 20, name, (0, middle, scale))
+    end = marks.colour_legend(
+        sheet, x if labelled else 0, y + height + 20, name, (0, middle, scale)
+    )
     overhang = 0.71 * marks.widest(sheet, keys["text"][-4:], ROOM, size) if labelled else 0
     return Painted(max(x + width + overhang, end), y + height + 42, _said(frame, pool, labelled))
 
 
-def picture(sheet: Sheet, cells: np.ndarray, scale: float, *, root: bool, causal: bool) -> np.ndarray:
+def picture(
+    sheet: Sheet, cells: np.ndarray, scale: float, *, root: bool, causal: bool
+) -> np.ndarray:
     """Return the colours ``(row, column, rgb)`` of a matrix; what a causal model cannot see stays paper."""
     shares = np.clip(cells / scale, 0, 1)
     rgb = colour_bytes(palettes.table(sheet.theme.sequential), np.sqrt(shares) if root else shares)

@@ -25,7 +25,10 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     scale = marks.scale_of(frame, "tiles")
     pool = frame.fields["pool"]
     is_square = cells.shape[1] == cells.shape[2] and pool[0] == pool[1]
-    pictures = [picture(sheet, c, scale, root=root, causal=frame.fields["causal"] and is_square) for c in cells]
+    pictures = [
+        picture(sheet, c, scale, root=root, causal=frame.fields["causal"] and is_square)
+        for c in cells
+    ]
     draw = _joined if tiles[0]["head"] is None else _by_head
     width, height = draw(sheet, frame, pictures)
     name = frame.fields["unit"] + (", √ scale" if root else "")
@@ -40,7 +43,14 @@ def _by_head(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[fl
     heads = sorted({tile["head"] for tile in tiles})
     width, height = _tile(frame, min(GRID / len(heads), TALL / len(layers)))
     x0, y0 = 22 + 8 * len(str(max(layers))), 40.0
-    sheet.text(x0 + (len(heads) * (width + GAP) - GAP) / 2, 8, "head", size=11, colour=theme.ink_3, align="center")
+    sheet.text(
+        x0 + (len(heads) * (width + GAP) - GAP) / 2,
+        8,
+        "head",
+        size=11,
+        colour=theme.ink_3,
+        align="center",
+    )
     middle = y0 + (len(layers) * (height + GAP) - GAP) / 2
     sheet.text(7, middle, "layer", size=11, colour=theme.ink_3, align="center", angle=90)
     for j, head in enumerate(heads):
@@ -73,7 +83,13 @@ def _joined(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[flo
         if tile["saturation"] is not None:
             sheet.box(x, y + height + 5, width, 3, fill=theme.rule)
             sheet.box(x, y + height + 5, width * tile["saturation"], 3, fill=theme.warn)
-            sheet.text(x, y + height + 17, f"{tile['saturation']:.0%} at the bound", size=10, colour=theme.warn)
+            sheet.text(
+                x,
+                y + height + 17,
+                f"{tile['saturation']:.0%} at the bound",
+                size=10,
+                colour=theme.warn,
+            )
     rows = -(-len(tiles) // columns)
     return columns * (width + 14) - 14, 22 + rows * step - 22
 
@@ -91,7 +107,9 @@ def _said(frame: Frame) -> str:
     """Return in words what a thumbnail and a cell are."""
     tiles, (pool_query, pool_key) = frame.fields["tiles"], frame.fields["pool"]
     what = "head" if tiles[0]["head"] is not None else "layer"
-    size = f"{len(frame.fields['queries']['text']):,} × {len(frame.fields['keys']['text']):,} tokens"
+    size = (
+        f"{len(frame.fields['queries']['text']):,} × {len(frame.fields['keys']['text']):,} tokens"
+    )
     said = f"{len(tiles)} {what}{'s' * (len(tiles) > 1)}, {size} each; rows ask, columns answer"
     if pool_query * pool_key > 1:
         said += f" · a cell is the largest of {pool_query} × {pool_key} pairs"

@@ -32,7 +32,11 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     row = 21 if len(rows) <= 32 else 16
     size = min(13, row - 3)
     x_key = (
-        max(marks.widest(sheet, keys["text"], ROOM, size), marks.widest(sheet, fields["queries"]["text"], ROOM)) + 12
+        max(
+            marks.widest(sheet, keys["text"], ROOM, size),
+            marks.widest(sheet, fields["queries"]["text"], ROOM),
+        )
+        + 12
     )
     x_product = x_key + STRIP + 22
     stages = [stage for stage in fields["stages"] if stage["name"] != "softmax"]
@@ -46,7 +50,9 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     for stage, x in zip(stages, x_numbers, strict=True):
         _heading(sheet, x, stage["label"], _short(stage["about"]), "right")
     _heading(sheet, x_bar, "softmax", "share of this query")
-    marks.token(sheet, fields["queries"], query, x_key - 10, 46, room=ROOM, align="right", pinned=True)
+    marks.token(
+        sheet, fields["queries"], query, x_key - 10, 46, room=ROOM, align="right", pinned=True
+    )
     _channels(sheet, x_key, 46, row, q[order][None], _clip(q))
     sheet.text(x_key + STRIP + 10, 46, "q, the query", size=11, colour=theme.ink_2)
     sheet.rule(0, TOP - 5, x_share)
@@ -69,7 +75,9 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
             )
         share = float(values(frame, "softmax")[key])
         sheet.box(x_bar, y - 3, max(0.75, BAR * share), 6, fill=colour)
-        sheet.text(x_share, y, marks.number(share, 4), size=size - 1, align="right", bold=key == strongest)
+        sheet.text(
+            x_share, y, marks.number(share, 4), size=size - 1, align="right", bold=key == strongest
+        )
     y = TOP + len(rows) * row
     sheet.rule(x_bar, y + 3, x_share - x_bar)
     sheet.text(x_bar, y + 15, "sum of all shares", size=11, colour=theme.ink_2)
@@ -96,7 +104,9 @@ def _short(about: str) -> str:
     return {"added before softmax": "added", "cap · tanh(x / cap)": "tanh"}.get(about, about)
 
 
-def _channels(sheet: Sheet, x: float, y: float, row: float, cells: np.ndarray, limit: float) -> None:
+def _channels(
+    sheet: Sheet, x: float, y: float, row: float, cells: np.ndarray, limit: float
+) -> None:
     """Draw a row of channels, blue positive and orange negative."""
     table = palettes.table(sheet.theme.diverging)
     sheet.image(x, y - row / 2 + 2, STRIP, row - 4, colour_bytes(table, 0.5 + cells / (2 * limit)))
@@ -119,7 +129,9 @@ def _power(value: float) -> str:
     if not value:
         return "0"
     digits, exponent = f"{value:.1e}".split("e")
-    return f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return (
+        f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    )
 
 
 def _said(frame: Frame, rows: list[int], measured: np.ndarray, strongest: int) -> list[str]:
@@ -133,8 +145,12 @@ def _said(frame: Frame, rows: list[int], measured: np.ndarray, strongest: int) -
     if fields["sink"] is not None:
         said += f" · sink logit {marks.number(fields['sink'], 2)}"
     lines = [said]
-    lines.append(f"channels by what they add to {marks.named(fields['keys'], [strongest])} · colours clipped at 99 %")
+    lines.append(
+        f"channels by what they add to {marks.named(fields['keys'], [strongest])} · colours clipped at 99 %"
+    )
     if len(rows) < len(measured):
         share = float(measured[rows].sum())
-        lines.append(f"{len(rows)} strongest of {len(measured):,} keys, {share:.1%} of this query’s attention")
+        lines.append(
+            f"{len(rows)} strongest of {len(measured):,} keys, {share:.1%} of this query’s attention"
+        )
     return lines

@@ -58,7 +58,10 @@ def _shade(frame: Frame, picked: Picked) -> Shade | None:
     """Return the shade of the pinned queries, else of the pinned keys; None where nothing is pinned."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     lanes = marks.lanes_on(frame, picked)
-    for side, own, axis, pins in (("query", queries, keys, picked.query), ("key", keys, queries, picked.key)):
+    for side, own, axis, pins in (
+        ("query", queries, keys, picked.query),
+        ("key", keys, queries, picked.key),
+    ):
         rows = marks.chosen_rows(own, pins)
         if not rows or not lanes:
             continue
@@ -114,7 +117,15 @@ def _flow(sheet: Sheet, pieces: list[tuple[str, int | None]], top: float, shade:
                 part = min(1.0, float(shade.values[row]) / shade.largest)
                 if part >= NOT_SHADED:
                     opacity = part * theme.shade_opacity
-                    sheet.box(x, y - LINE / 2 + 3, wide, LINE - 6, fill=colour, opacity=opacity, round_by=2)
+                    sheet.box(
+                        x,
+                        y - LINE / 2 + 3,
+                        wide,
+                        LINE - 6,
+                        fill=colour,
+                        opacity=opacity,
+                        round_by=2,
+                    )
             if shown.strip():
                 sheet.text(x, y, shown, size=SIZE, colour=ink, serif=True)
             x += wide
@@ -146,7 +157,11 @@ def _pieces(frame: Frame) -> list[tuple[str, int | None]]:
 
 def _tokens(axis: dict[str, Any]) -> list[tuple[str, int | None]]:
     """Return tokens with spaces between them."""
-    return [piece for row, text in enumerate(axis["text"]) for piece in ((" ", None), (fonts.plain(text), row))][1:]
+    return [
+        piece
+        for row, text in enumerate(axis["text"])
+        for piece in ((" ", None), (fonts.plain(text), row))
+    ][1:]
 
 
 def _words(pieces: list[tuple[str, int | None]]) -> list[list[tuple[str, int | None]] | None]:
@@ -204,7 +219,9 @@ def _sound(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     n_keys = len(fields["keys"]["text"])
     asked = np.isin(lane, lanes)
     at = query[asked] * n_keys + key[asked]
-    found = np.bincount(at, weight[asked], minlength=len(queries["text"]) * n_keys).reshape(-1, n_keys)[rows]
+    found = np.bincount(at, weight[asked], minlength=len(queries["text"]) * n_keys).reshape(
+        -1, n_keys
+    )[rows]
     found = found / max(1, len(lanes))
     largest = float(found.max(initial=0.0)) or 1.0
     row = min(22.0, max(6.0, 640 / len(rows)))
@@ -215,21 +232,32 @@ def _sound(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     if row >= 11:
         for i, index in enumerate(rows):
             marks.token(
-                sheet, queries, index, x - 7, 4 + (i + 0.5) * row, room=120, size=min(13, row - 2), align="right"
+                sheet,
+                queries,
+                index,
+                x - 7,
+                4 + (i + 0.5) * row,
+                room=120,
+                size=min(13, row - 2),
+                align="right",
             )
     length = n_keys * seconds
     step = next(s for s in (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1e9) if length / s <= 12)
     for i in range(int(length / step) + 1):
         at_x = x + width * i * step / length
         sheet.box(at_x - 0.5, height + 4, 1, 4, fill=theme.ink_3)
-        sheet.text(at_x, height + 17, f"{i * step:g} s", size=10, colour=theme.ink_2, align="center")
+        sheet.text(
+            at_x, height + 17, f"{i * step:g} s", size=10, colour=theme.ink_2, align="center"
+        )
     name = f"{fields['unit']}, √ scale"
     end = marks.colour_legend(sheet, x, height + 42, name, (0, largest / 4, largest))
     said = f"rows ask, time runs across, {n_keys} frames of {seconds * 1000:g} ms · mean of {len(lanes)} heads"
     return Painted(max(x + width + 14, end), height + 66, [said])
 
 
-def _strongest(sheet: Sheet, frame: Frame, shade: Shade, x: float, most: int) -> tuple[float, float]:
+def _strongest(
+    sheet: Sheet, frame: Frame, shade: Shade, x: float, most: int
+) -> tuple[float, float]:
     """List the tokens with the largest shares, specials apart; return where the list ends."""
     theme, axis = sheet.theme, shade.axis
     own = frame.fields["queries" if shade.side == "query" else "keys"]
@@ -246,10 +274,18 @@ def _strongest(sheet: Sheet, frame: Frame, shade: Shade, x: float, most: int) ->
         y += 20
         text = sheet.fitted(axis["text"][i], 80, 12)
         sheet.text(x, y, text, size=12)
-        sheet.text(x + sheet.width(text, 12) + 4, y, str(axis["positions"][i][0]), size=10, colour=theme.ink_3)
+        sheet.text(
+            x + sheet.width(text, 12) + 4,
+            y,
+            str(axis["positions"][i][0]),
+            size=10,
+            colour=theme.ink_3,
+        )
         part = float(shade.values[i]) / (shade.largest or 1)
         sheet.box(x + 116, y - 2.5, max(0.75, 66 * part), 5, fill=colour)
-        sheet.text(x + LIST, y, about + marks.number(float(shade.values[i])), size=12, align="right")
+        sheet.text(
+            x + LIST, y, about + marks.number(float(shade.values[i])), size=12, align="right"
+        )
     return x + LIST, y + 12
 
 
@@ -271,7 +307,8 @@ def _said(frame: Frame, shade: Shade) -> list[str]:
     if shade.side == "query":
         lanes = len(frame.fields["lanes"])
         sums, hidden = (
-            values(frame, name).reshape(lanes, -1)[:, shade.rows].sum() for name in ("row_sum", "hidden_mass")
+            values(frame, name).reshape(lanes, -1)[:, shade.rows].sum()
+            for name in ("row_sum", "hidden_mass")
         )
         special = special / total * (1 - hidden / sums) + hidden / sums if total and sums else 0.0
         if special > 5e-4:

@@ -25,7 +25,9 @@ class Input:
     batch: int | None = None  # items, where the inputs say
     item: int = 0
     window: int = 0
-    real: dict[str, torch.Tensor] = dataclasses.field(default_factory=dict)  # stream -> (position,) True where real
+    real: dict[str, torch.Tensor] = dataclasses.field(
+        default_factory=dict
+    )  # stream -> (position,) True where real
     make_tokens: Callable[[str, int], Tokens | None] = lambda stream, n: None
     given: Mapping[str, Tokens] = dataclasses.field(default_factory=dict)
 
@@ -114,7 +116,13 @@ def _layer(
     allowed, mask_bias, causal = None, None, record.causal
     if record.mask is not None:
         # Layers share one mask: what it says is read once, and kept once.
-        place = (record.mask.data_ptr(), record.mask.shape, record.mask.stride(), id(real_q), id(real_k))
+        place = (
+            record.mask.data_ptr(),
+            record.mask.shape,
+            record.mask.stride(),
+            id(real_q),
+            id(real_k),
+        )
         if place not in masks:
             masks[place] = _split(crop(record.mask))
         allowed, mask_bias, causal = masks[place]
@@ -123,7 +131,11 @@ def _layer(
         bias = mask_bias if bias is None else bias + mask_bias
     weights = record.kept if record.kept is not None else crop(record.weights)
     q, k = pick(record.q, real_q), pick(record.k, real_k)
-    redo = recompute if record.rows_of is None else _family_recompute(record.rows_of, row, real_q, real_k)
+    redo = (
+        recompute
+        if record.rows_of is None
+        else _family_recompute(record.rows_of, row, real_q, real_k)
+    )
     heads = record.shape[1]
     return LayerAttention(
         name=record.name,
@@ -192,7 +204,9 @@ def _row_of(record: Record, given: Input) -> int:
 
 def _real(given: Input, stream: str, n: int) -> Any:
     """Return which positions of a stream are no padding, or None where all are real."""
-    real = given.real.get(stream, given.real.get("") if stream not in ("vision", "audio", "memory") else None)
+    real = given.real.get(
+        stream, given.real.get("") if stream not in ("vision", "audio", "memory") else None
+    )
     if real is None or len(real) != n or bool(real.all()):
         return None
     return real
@@ -223,7 +237,10 @@ def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
     def some(values: Any) -> Any:
         return tuple(values[i] for i in kept) if values else values
 
-    marks = {name: some(getattr(tokens, name)) for name in ("text", "ids", "special", "words", "segments", "spans")}
+    marks = {
+        name: some(getattr(tokens, name))
+        for name in ("text", "ids", "special", "words", "segments", "spans")
+    }
     return dataclasses.replace(tokens, **marks)
 
 
@@ -234,7 +251,9 @@ def _projection(record: Record, heads: int) -> Any:
     return record.projection.reshape(heads, -1, record.projection.shape[1])
 
 
-def _family_recompute(rows_of: Callable[..., Any], row: int, real_q: Any, real_k: Any) -> Callable[..., Any]:
+def _family_recompute(
+    rows_of: Callable[..., Any], row: int, real_q: Any, real_k: Any
+) -> Callable[..., Any]:
     """Return a recompute function that asks the family's own code, for what the plain formula does not cover."""
 
     def again(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None) -> Any:

@@ -68,7 +68,9 @@ def _word(stack: str) -> str:
     return stack
 
 
-def answering(record: Record, stream: str, streams: Sequence[str], records: Sequence[Record]) -> str:
+def answering(
+    record: Record, stream: str, streams: Sequence[str], records: Sequence[Record]
+) -> str:
     """Return the stream whose positions are the keys of a cross-attention."""
     sized = [
         s

@@ -65,12 +65,18 @@ def prepare(
         return _picture(reader, given)
     if isinstance(given, Sequence) and given and all(isinstance(word, str) for word in given):
         return _text(model, reader, list(given), None, truncate, None)
-    if isinstance(given, Sequence) and given and all(isinstance(i, int | np.integer) for i in given):
+    if (
+        isinstance(given, Sequence)
+        and given
+        and all(isinstance(i, int | np.integer) for i in given)
+    ):
         ids = torch.tensor([[int(i) for i in given]])
         check_ids(model, ids)
         check_length(model, ids.shape[1], "ids")
         return Prepared({"input_ids": ids})
-    if isinstance(given, torch.Tensor) or (isinstance(given, tuple) and isinstance(given[0], torch.Tensor)):
+    if isinstance(given, torch.Tensor) or (
+        isinstance(given, tuple) and isinstance(given[0], torch.Tensor)
+    ):
         return Prepared(named(model, given) or given)  # what it is decides what can be asked of it
     raise InputError(
         f"text must be a text, words, ids, a picture, a sound or a mapping of tensors, got {type(given).__name__}. "
@@ -114,7 +120,12 @@ def positions_of(model: torch.nn.Module) -> int | None:
     for path, module in model.named_modules():
         name = path.rsplit(".", 1)[-1].lower()
         vision = any(word in path.lower() for word in ("vision", "visual", "image", "audio"))
-        if isinstance(module, torch.nn.Embedding) and "position" in name and "relative" not in name and not vision:
+        if (
+            isinstance(module, torch.nn.Embedding)
+            and "position" in name
+            and "relative" not in name
+            and not vision
+        ):
             # Tables with a padding row begin counting after it.
             offset = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - offset)
@@ -122,12 +133,16 @@ def positions_of(model: torch.nn.Module) -> int | None:
     return min(limits) if limits else None
 
 
-def _text(model: torch.nn.Module, reader: Any, text: Any, pair: str | None, truncate: bool, images: Any) -> Prepared:
+def _text(
+    model: torch.nn.Module, reader: Any, text: Any, pair: str | None, truncate: bool, images: Any
+) -> Prepared:
     """Return a text, a pair of texts or a list of words as the model's tokenizer encodes it."""
     words = not isinstance(text, str)
     for argument, value in (("text", " ".join(text) if words else text), ("pair", pair)):
         if value is not None and not value.strip():
-            raise InputError(f"{argument} must hold at least one character, got {value!r}. Write something.")
+            raise InputError(
+                f"{argument} must hold at least one character, got {value!r}. Write something."
+            )
     tokenizer = getattr(reader, "tokenizer", reader)  # a processor holds its tokenizer
     if not hasattr(tokenizer, "convert_ids_to_tokens"):
         raise InputError(
@@ -136,13 +151,19 @@ def _text(model: torch.nn.Module, reader: Any, text: Any, pair: str | None, trun
             code="aw.ModelRunner(model, tokenizer)",
         )
     limit = positions_of(model)
-    cut = {"truncation": True, "max_length": limit} if truncate and limit is not None else {"truncation": False}
+    cut = (
+        {"truncation": True, "max_length": limit}
+        if truncate and limit is not None
+        else {"truncation": False}
+    )
     if words:
         cut["is_split_into_words"] = True
     encoding = tokenizer(text, pair, return_tensors="pt", verbose=False, **cut)
     n = int(encoding["input_ids"].shape[-1])
     if n == 0:
-        raise InputError(f"text must hold at least one token, got none in {text!r}. Write something else.")
+        raise InputError(
+            f"text must hold at least one token, got none in {text!r}. Write something else."
+        )
     check_length(model, n)
     check_ids(model, encoding["input_ids"], tokenizer)
     _drop_untaken(model, encoding)
@@ -204,7 +225,9 @@ def _sound(reader: Any, samples: np.ndarray, sampling_rate: int) -> Prepared:
             "Give the processor this model was trained with."
         )
     if samples.ndim != 1 or samples.size == 0:
-        raise InputError(f"text must be one axis of samples for a sound, got shape {samples.shape}. Mix it to mono.")
+        raise InputError(
+            f"text must be one axis of samples for a sound, got shape {samples.shape}. Mix it to mono."
+        )
     if sampling_rate != extractor.sampling_rate:
         raise InputError(
             f"sampling_rate must be {extractor.sampling_rate} Hz for this model, got {sampling_rate}. "

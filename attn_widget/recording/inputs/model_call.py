@@ -24,7 +24,9 @@ SOUNDS = ("input_features", "input_values")
 class Call(Input):
     """An `Input` that can be run."""
 
-    likely_batch: int | None = None  # the first axis of all inputs, where they agree: a guess, for fused head axes
+    likely_batch: int | None = (
+        None  # the first axis of all inputs, where they agree: a guess, for fused head axes
+    )
     n_tokens: int | None = None  # ids of one item, where the inputs hold ids
     model: torch.nn.Module | None = None
     args: tuple[Any, ...] = ()
@@ -48,7 +50,9 @@ def describe(
 ) -> Call:
     """Return how to call the model on these inputs, and what is known of them."""
     if isinstance(inputs, str):
-        raise InputError("inputs must be what the model is called with, got a text. Use ModelRunner(model, tokenizer).")
+        raise InputError(
+            "inputs must be what the model is called with, got a text. Use ModelRunner(model, tokenizer)."
+        )
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
     if isinstance(inputs, Mapping) or hasattr(inputs, "keys"):
@@ -59,19 +63,33 @@ def describe(
     kwargs = called_with or named(model, args) or {}
     tensors = [value for value in (*kwargs.values(), *args) if isinstance(value, torch.Tensor)]
     if not tensors:
-        raise InputError(f"inputs must hold at least one tensor, got {type(inputs).__name__}. Use return_tensors='pt'.")
+        raise InputError(
+            f"inputs must hold at least one tensor, got {type(inputs).__name__}. Use return_tensors='pt'."
+        )
     batch = _batch(kwargs)
     if batch is not None and not 0 <= item < batch:
-        raise InputError(f"item must be 0 to {batch - 1}, got {item}. Choose an item of the batch that exists.")
+        raise InputError(
+            f"item must be 0 to {batch - 1}, got {item}. Choose an item of the batch that exists."
+        )
     if batch is None and item < 0:
-        raise InputError(f"item must be 0 or more, got {item}. Choose an item of the batch that exists.")
+        raise InputError(
+            f"item must be 0 or more, got {item}. Choose an item of the batch that exists."
+        )
     return Call(
         batch=batch,
         item=item,
         window=window,
         real=_real(model, kwargs, item),
         make_tokens=lambda stream, n: _tokens(
-            model, inputs if called_with else kwargs, kwargs, tokenizer, item, source, seconds, stream, n
+            model,
+            inputs if called_with else kwargs,
+            kwargs,
+            tokenizer,
+            item,
+            source,
+            seconds,
+            stream,
+            n,
         ),
         given=_given(tokens, model, kwargs),
         likely_batch=batch or _first_axis(tensors),
@@ -90,7 +108,9 @@ def named(model: torch.nn.Module, inputs: Any) -> dict[str, Any] | None:
         found = signature.bind_partial(*args).arguments
     except (TypeError, ValueError):
         return None
-    plain = all(signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for name in found)
+    plain = all(
+        signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for name in found
+    )
     return dict(found) if plain else None
 
 
@@ -125,7 +145,11 @@ def _real(model: torch.nn.Module, kwargs: Mapping[str, Any], item: int) -> dict[
     real = {}
     mask = kwargs.get("attention_mask")
     if isinstance(mask, torch.Tensor) and mask.ndim == 2:
-        streams = ("", "text", "encoder", "memory") if not is_encoder_decoder(model) else ("encoder", "memory")
+        streams = (
+            ("", "text", "encoder", "memory")
+            if not is_encoder_decoder(model)
+            else ("encoder", "memory")
+        )
         real |= dict.fromkeys(streams, mask[item] != 0)
     mask = kwargs.get("decoder_attention_mask")
     if isinstance(mask, torch.Tensor) and mask.ndim == 2:
@@ -138,7 +162,9 @@ def _given(tokens: Any, model: torch.nn.Module, kwargs: Mapping[str, Any]) -> di
     if tokens is None:
         return {}
     if isinstance(tokens, str):
-        raise InputError(f"tokens must be one label per position, got the text {tokens!r}. Give a list of labels.")
+        raise InputError(
+            f"tokens must be one label per position, got the text {tokens!r}. Give a list of labels."
+        )
     if isinstance(tokens, Mapping):
         return {stream: _as_tokens(value) for stream, value in tokens.items()}
     first = _as_tokens(tokens)
@@ -166,7 +192,12 @@ def _tokens(
     target = kwargs.get("decoder_input_ids")
     if stream == "decoder" and isinstance(target, torch.Tensor) and target.shape[-1] == n:
         return token_makers.from_encoding(tokenizer, {"input_ids": target}, item=item)
-    if isinstance(ids, torch.Tensor) and ids.ndim == 2 and ids.shape[-1] == n and stream not in ("vision", "audio"):
+    if (
+        isinstance(ids, torch.Tensor)
+        and ids.ndim == 2
+        and ids.shape[-1] == n
+        and stream not in ("vision", "audio")
+    ):
         return token_makers.from_encoding(tokenizer, inputs, item=item, source=source)
     if isinstance(kwargs.get("pixel_values"), torch.Tensor):
         return _patches(model, kwargs["pixel_values"], n)
@@ -179,7 +210,10 @@ def _patches(model: torch.nn.Module, pixels: torch.Tensor, n: int) -> Tokens | N
     """Return patch tokens: the grid comes from the convolution that cuts the picture."""
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d) and module.kernel_size == module.stride:
-            rows, columns = (pixels.shape[-2] // module.stride[0], pixels.shape[-1] // module.stride[1])
+            rows, columns = (
+                pixels.shape[-2] // module.stride[0],
+                pixels.shape[-1] // module.stride[1],
+            )
             if 0 <= n - rows * columns < min(rows * columns, 64):
                 return token_makers.patches(n, rows, columns)
     return None

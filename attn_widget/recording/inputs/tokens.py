@@ -17,7 +17,12 @@ VISIBLE = {"\n": "⏎", "\t": "⇥", " ": "␣", "\r": "␍"}
 
 
 def from_encoding(
-    tokenizer: Any, encoding: Any, *, item: int = 0, source: Sequence[str] = (), ids: Sequence[int] | None = None
+    tokenizer: Any,
+    encoding: Any,
+    *,
+    item: int = 0,
+    source: Sequence[str] = (),
+    ids: Sequence[int] | None = None,
 ) -> Tokens:
     """Return the tokens of one item of a batch encoding, with words, segments, spans and special marks.
 
@@ -49,7 +54,9 @@ def from_encoding(
         special = [a or bool(b) for a, b in zip(special, fast.special_tokens_mask, strict=True)]
         segments = [s or 0 for s in fast.sequence_ids]
         spans = [
-            None if s is None or stop <= start else _trimmed(start, stop, source[s] if s < len(source) else "")
+            None
+            if s is None or stop <= start
+            else _trimmed(start, stop, source[s] if s < len(source) else "")
             for s, (start, stop) in zip(fast.sequence_ids, fast.offsets, strict=True)
         ]
         word_ids = list(fast.word_ids)
@@ -89,7 +96,10 @@ def readable(tokenizer: Any, token_id: int, piece: str | None = None) -> str:
     if _continues(tokenizer, piece):
         text = text.removeprefix("##")
     shown = text.strip(" ") if text.strip() else text
-    return "".join(VISIBLE.get(c, c) if c in "\n\t\r" or not shown.strip() else c for c in shown) or piece
+    return (
+        "".join(VISIBLE.get(c, c) if c in "\n\t\r" or not shown.strip() else c for c in shown)
+        or piece
+    )
 
 
 def labels(values: Sequence[Any]) -> Tokens:
@@ -106,7 +116,9 @@ def patches(n: int, rows: int, columns: int) -> Tokens:
     """Return tokens for image patches: the specials first ([CLS], registers), then ``row,column``."""
     n_special = n - rows * columns
     if n_special < 0:
-        raise InputError(f"patches must fill {rows}×{columns} cells, got {n} positions. Check the patch size.")
+        raise InputError(
+            f"patches must fill {rows}×{columns} cells, got {n} positions. Check the patch size."
+        )
     names = [f"{r},{c}" for r in range(rows) for c in range(columns)]
     first = ["[CLS]", *(f"[REG{i}]" for i in range(1, n_special))][:n_special]
     return Tokens(
@@ -133,7 +145,10 @@ def _special_ids(tokenizer: Any) -> set[int]:
     """Return the ids of special tokens; a token that only says "unknown word" stands for a word and is none."""
     ids = set(getattr(tokenizer, "all_special_ids", ()))
     unknown = getattr(tokenizer, "unk_token_id", None)
-    others = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos", "pad", "cls", "sep", "mask")}
+    others = {
+        getattr(tokenizer, f"{name}_token_id", None)
+        for name in ("bos", "eos", "pad", "cls", "sep", "mask")
+    }
     return ids - ({unknown} - others)
 
 
@@ -197,7 +212,9 @@ def _words(
 ) -> tuple[int | None, ...]:
     """Return one running number per word: the tokenizer's own words, or runs between white space."""
     kinds = {(s, w) for s, w in zip(segments, word_ids, strict=True) if w is not None}
-    by_tokenizer = len(kinds) > len(set(segments)) or (kinds and not any(" " in text for text in source))
+    by_tokenizer = len(kinds) > len(set(segments)) or (
+        kinds and not any(" " in text for text in source)
+    )
     keys: list[Any] = []
     for i, word in enumerate(word_ids):
         span = spans[i]

@@ -19,7 +19,13 @@ from attn_widget.recording.tracing.score_tracking import Mixed, put
 
 WEIGHTS_BUDGET_BYTES = 256 * 2**20
 # Arguments by which modules of any library receive the states that another stream answers with.
-ANSWERING_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "memory", "context", "cross_states")
+ANSWERING_ARGUMENTS = (
+    "key_value_states",
+    "encoder_hidden_states",
+    "memory",
+    "context",
+    "cross_states",
+)
 CROSS_NAMES = ("cross", "encoder_attn", "encdec", "enc_dec", "multihead_attn", "encoder_attention")
 
 
@@ -35,7 +41,9 @@ class Record:
     k: Any = None
     v: Any = None
     weights: Any = None
-    kept: Any = None  # (head, query, key) with a graph: the output was computed from this very tensor
+    kept: Any = (
+        None  # (head, query, key) with a graph: the output was computed from this very tensor
+    )
     scaling: float | None = None
     mask: Any = None
     causal: bool = False
@@ -47,14 +55,18 @@ class Record:
     projection: Any = None  # (head · channel, model channel), where it was seen
     confirmed: bool = False  # the weights were seen to mix values
     altered: bool = False  # the weights were changed after their softmax, so that q and k cannot give them again
-    rows_of: Callable[..., Any] | None = None  # the family's own mathematics, where the plain formula does not hold
+    rows_of: Callable[..., Any] | None = (
+        None  # the family's own mathematics, where the plain formula does not hold
+    )
     place: int | None = None  # which attention of the pass this is, where heads are switched off
 
 
 class Recorder:
     """Collects the records of one capture and keeps weights only while all of them fit."""
 
-    def __init__(self, model: torch.nn.Module, weights: bool | str, *, keep_graph: bool, expected: int) -> None:
+    def __init__(
+        self, model: torch.nn.Module, weights: bool | str, *, keep_graph: bool, expected: int
+    ) -> None:
         self.records: list[Record] = []
         self.keep_graph = keep_graph
         self.depth = 0  # above 0 while a route computes: what it calls is not another attention
@@ -65,7 +77,9 @@ class Recorder:
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._stack: list[tuple[torch.nn.Module, bool]] = []
         self._answers: dict[Any, Any] = {}
-        self.unreadable: dict[str, None] = {}  # modules whose softmax could not be read as attention
+        self.unreadable: dict[
+            str, None
+        ] = {}  # modules whose softmax could not be read as attention
 
     # -- where in the model we are -------------------------------------------------------------------------
 
@@ -143,7 +157,9 @@ class Recorder:
         kept = weights[0]
         repeated = value.repeat_interleave(weights.shape[1] // value.shape[1], 1)
         renewed = (kept[None] @ repeated).transpose(1, 2)
-        if renewed.shape != output.shape or not torch.allclose(renewed, output, atol=1e-3, rtol=1e-2):
+        if renewed.shape != output.shape or not torch.allclose(
+            renewed, output, atol=1e-3, rtol=1e-2
+        ):
             raise InputError(
                 f"keep_graph must meet attention whose output is weights · v, got another at {record.name}. "
                 "Record this model without keep_graph."

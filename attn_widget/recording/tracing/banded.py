@@ -105,19 +105,27 @@ class _Hooks:
             )
             for i in range(len(band))
         ]
-        n = min(self.n_tokens or band.shape[1], band.shape[1])  # what was padded to whole windows is cut off again
+        n = min(
+            self.n_tokens or band.shape[1], band.shape[1]
+        )  # what was padded to whole windows is cut off again
         weights = torch.stack(items)[:, :, :n, :n]
-        record = Record(self.recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights)
+        record = Record(
+            self.recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights
+        )
         if self.recorder.replaces(record):
             output = (self._replaced(module, record, given, output[0]), *output[1:])
         self.recorder.add(record, output[0])
         return output if self.asked else output[:1]
 
-    def _replaced(self, module: Any, record: Record, given: Any, output: torch.Tensor) -> torch.Tensor:
+    def _replaced(
+        self, module: Any, record: Record, given: Any, output: torch.Tensor
+    ) -> torch.Tensor:
         """Return the output with heads replaced; positions of global attention mix values of their own."""
 
         def four(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.reshape(*tensor.shape[:2], record.shape[1], -1).transpose(1, 2)[:, :, : record.shape[2]]
+            return tensor.reshape(*tensor.shape[:2], record.shape[1], -1).transpose(1, 2)[
+                :, :, : record.shape[2]
+            ]
 
         states = given["hidden_states"]
         mixed = self.recorder.replaced(record, four(output), four(module.value(states)))

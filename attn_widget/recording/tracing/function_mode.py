@@ -22,7 +22,15 @@ from attn_widget.recording.tracing.attention_call import Record, Recorder
 from attn_widget.recording.tracing.score_tracking import Mixed, Shares, Trail, flat, put, tag_of
 
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
-MIXED_RESHAPES = trails.RESHAPES | {"transpose", "permute", "swapaxes", "movedim", "concat", "cat", "transpose_"}
+MIXED_RESHAPES = trails.RESHAPES | {
+    "transpose",
+    "permute",
+    "swapaxes",
+    "movedim",
+    "concat",
+    "cat",
+    "transpose_",
+}
 
 
 class Interceptor(TorchFunctionMode):
@@ -32,9 +40,13 @@ class Interceptor(TorchFunctionMode):
         super().__init__()
         self.recorder = recorder
         self.batch = batch
-        self.seen: set[str] = set()  # names of what was called: why nothing was found can be read from it
+        self.seen: set[str] = (
+            set()
+        )  # names of what was called: why nothing was found can be read from it
         self._parameters = {p.data_ptr() for p in model.parameters()}
-        self._last: dict[str, Any] = {}  # masks and biases of the layer before: equal ones are shared
+        self._last: dict[
+            str, Any
+        ] = {}  # masks and biases of the layer before: equal ones are shared
         self._fused: dict[Any, Callable[..., Any]] = {
             functional.scaled_dot_product_attention: fused.dot_product,
             functional.multi_head_attention_forward: fused.multi_head,
@@ -76,7 +88,10 @@ class Interceptor(TorchFunctionMode):
         mixed = next((t for t in tags if isinstance(t, Mixed)), None)
         if shares is not None:
             if self.recorder.replaces(shares.record):
-                output = func(*self._replaced(args), **{name: self._replaced([t])[0] for name, t in kwargs.items()})
+                output = func(
+                    *self._replaced(args),
+                    **{name: self._replaced([t])[0] for name, t in kwargs.items()},
+                )
             self._values(name, args, shares, output)
         elif mixed is not None:
             self._mixed(name, args, kwargs, output, mixed)
@@ -99,7 +114,8 @@ class Interceptor(TorchFunctionMode):
     def _weighs(self, args: Any, kwargs: Any) -> bool:
         """Return whether a product's operand is a parameter: that is a layer, not an attention."""
         return any(
-            isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters for t in flat(args, kwargs)
+            isinstance(t, torch.Tensor) and t.ndim <= 2 and t.data_ptr() in self._parameters
+            for t in flat(args, kwargs)
         )
 
     def _scores(self, name: str, func: Any, args: Any, kwargs: Any, trail: Trail) -> Any:
@@ -114,7 +130,10 @@ class Interceptor(TorchFunctionMode):
         before = scores.detach()
         output = func(*args, **kwargs)
         dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
-        readable = scores.ndim >= 2 and trail.shape[-2:] == (scores.shape[-2], scores.shape[-1] - trail.extra)
+        readable = scores.ndim >= 2 and trail.shape[-2:] == (
+            scores.shape[-2],
+            scores.shape[-1] - trail.extra,
+        )
         if dim not in (-1, scores.ndim - 1) or not readable:
             self.recorder.unread(self.recorder.name_of())
             return output
@@ -156,7 +175,9 @@ class Interceptor(TorchFunctionMode):
 
     def _explain(self, record: Record, scores: torch.Tensor, trail: Trail) -> None:
         """Note what the scores are beyond the product: a mask, and a bias by position or by content."""
-        product = (record.q.detach() @ record.k.detach().transpose(-1, -2)).to(scores.dtype) * record.scaling
+        product = (record.q.detach() @ record.k.detach().transpose(-1, -2)).to(
+            scores.dtype
+        ) * record.scaling
         if record.softcap is not None:
             product = torch.tanh(product / record.softcap) * record.softcap
         scores, behind = scores[..., : record.shape[-1]], scores[..., record.shape[-1] :]
@@ -167,8 +188,12 @@ class Interceptor(TorchFunctionMode):
         if behind.shape[-1]:
             column = (behind - shift)[..., 0]
             record.sinks = column[0, :, 0]
-            if not bool(torch.allclose(column, record.sinks[None, :, None].expand_as(column), atol=1e-3)):
-                record.q = record.k = None  # a sink that depends on the query: only the weights tell
+            if not bool(
+                torch.allclose(column, record.sinks[None, :, None].expand_as(column), atol=1e-3)
+            ):
+                record.q = record.k = (
+                    None  # a sink that depends on the query: only the weights tell
+                )
         size = product.masked_fill(~allowed, 0.0).abs().amax().clamp(min=1.0)
         if bool((rest.abs() > close * size).any()):
             record.bias = self._shared("bias", _narrow(rest))
@@ -195,7 +220,11 @@ class Interceptor(TorchFunctionMode):
         else:
             operands = [t for t in args if isinstance(t, torch.Tensor)]
             mixing = operands[-2] if len(operands) >= 2 else None
-            if mixing is not None and tag_of(mixing) == shares and operands[-1].shape[-2:-1] == (n_keys,):
+            if (
+                mixing is not None
+                and tag_of(mixing) == shares
+                and operands[-1].shape[-2:-1] == (n_keys,)
+            ):
                 if not shares.fresh:
                     self._altered(record, mixing)
                 lead = operands[-2].shape[:-2]
@@ -212,7 +241,10 @@ class Interceptor(TorchFunctionMode):
         with torch.no_grad():
             softmaxed = record.weights if record.weights is not None else plain_weights(record)
         if not torch.allclose(mixing, softmaxed, atol=1e-6):
-            record.weights, record.altered = mixing, True  # queries and keys alone could not give these again
+            record.weights, record.altered = (
+                mixing,
+                True,
+            )  # queries and keys alone could not give these again
 
     def _mixed(self, name: str, args: Any, kwargs: Any, output: Any, tag: Mixed) -> None:
         """Follow mixed values to the layer that projects them back."""
@@ -247,7 +279,12 @@ def _einsum_values(args: Any, shape: tuple[int, ...]) -> Any:
         first, second, a, b = second, first, b, a
     key = first[-1]
     channel = [c for c in second if c in out and c not in first]
-    if len(first) != 4 or key not in second or len(channel) != 1 or set(second) - set(first) - set(channel):
+    if (
+        len(first) != 4
+        or key not in second
+        or len(channel) != 1
+        or set(second) - set(first) - set(channel)
+    ):
         return None
     kept = [c for c in (*first[:2], key, channel[0]) if c in second]
     moved = b.permute([second.index(c) for c in kept])
@@ -257,7 +294,9 @@ def _einsum_values(args: Any, shape: tuple[int, ...]) -> Any:
     return moved.expand(*shape[:2], *moved.shape[-2:])
 
 
-def _levelled(rest: torch.Tensor, allowed: torch.Tensor, close: float) -> tuple[torch.Tensor, torch.Tensor]:
+def _levelled(
+    rest: torch.Tensor, allowed: torch.Tensor, close: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what is beyond the product, and per row what was added to all its keys alike, such as minus its largest.
 
     A softmax does not see what is added to a whole row; the sink behind the keys was moved by the same.

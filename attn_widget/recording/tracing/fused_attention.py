@@ -42,7 +42,9 @@ def dot_product(recorder: Recorder, batch: int | None, func: Any, args: Any, kwa
             q=q.reshape(items, heads, *q.shape[-2:]),
             k=k.reshape(k.shape[0] if k.ndim > 3 else items, key_heads, *k.shape[-2:]),
             v=v.reshape(v.shape[0] if v.ndim > 3 else items, key_heads, *v.shape[-2:]),
-            scaling=float(given["scale"]) if given.get("scale") is not None else q.shape[-1] ** -0.5,
+            scaling=float(given["scale"])
+            if given.get("scale") is not None
+            else q.shape[-1] ** -0.5,
             mask=None if mask is None else _mask_four(mask, items, heads),
             bias_kind="content" if isinstance(tag_of(mask), Trail) else None,
             causal=bool(given.get("is_causal", False)),
@@ -80,7 +82,9 @@ def _weigh(recorder: Recorder, record: Record) -> torch.Tensor | None:
     """Compute a fused attention's weights where they are kept; its output from them, where a graph is wanted."""
     if recorder.keep_graph:
         record.kept = plain_weights(record)[0]
-        return record.kept[None] @ record.v.repeat_interleave(record.shape[1] // record.v.shape[1], 1)
+        return record.kept[None] @ record.v.repeat_interleave(
+            record.shape[1] // record.v.shape[1], 1
+        )
     if recorder.keeps(record.shape, record.q.element_size()):
         record.weights = plain_weights(record)
     return None
@@ -97,11 +101,17 @@ def _multi_head_record(given: dict[str, Any]) -> Record:
         matrices = [given[f"{name}_proj_weight"] for name in "qkv"]
     else:
         matrices = given["in_proj_weight"].chunk(3)
-    q, k, v = (functional.linear(x, m, b) for x, m, b in zip((query, key, value), matrices, biases, strict=True))
+    q, k, v = (
+        functional.linear(x, m, b)
+        for x, m, b in zip((query, key, value), matrices, biases, strict=True)
+    )
     extra = 0
     if given.get("bias_k") is not None:
         n = k.shape[1]
-        k, v = torch.cat([k, given["bias_k"].expand(1, n, -1)]), torch.cat([v, given["bias_v"].expand(1, n, -1)])
+        k, v = (
+            torch.cat([k, given["bias_k"].expand(1, n, -1)]),
+            torch.cat([v, given["bias_v"].expand(1, n, -1)]),
+        )
         extra += 1
     if given.get("add_zero_attn"):
         k, v = (torch.cat([t, torch.zeros_like(t[:1])]) for t in (k, v))
@@ -119,14 +129,20 @@ def _multi_head_record(given: dict[str, Any]) -> Record:
     )  # fmt: skip
 
 
-def _multi_head_mask(given: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype, extra: int) -> Any:
+def _multi_head_mask(
+    given: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype, extra: int
+) -> Any:
     """Return both masks of a multi-head attention as one additive mask; there True means "masked"."""
     total = None
     padding, mask = given.get("key_padding_mask"), given.get("attn_mask")
     if padding is not None:
         padding = padding.reshape(shape[0], 1, 1, -1)
     if mask is not None:
-        mask = mask[None, None] if mask.ndim == 2 else mask.reshape(shape[0], shape[1], *mask.shape[-2:])
+        mask = (
+            mask[None, None]
+            if mask.ndim == 2
+            else mask.reshape(shape[0], shape[1], *mask.shape[-2:])
+        )
     for term in (padding, mask):
         if term is None:
             continue

@@ -64,7 +64,9 @@ def implied_weights(
     (torch.Size([5, 7]), True)
     """
     n_keys = k.shape[-2]
-    identity = torch.eye(n_keys, dtype=v.dtype, device=v.device).expand(*v.shape[:-2], n_keys, n_keys)
+    identity = torch.eye(n_keys, dtype=v.dtype, device=v.device).expand(
+        *v.shape[:-2], n_keys, n_keys
+    )
     weights = _first(attention(q, k, identity, *args, **kwargs))
     output = _first(attention(q, k, v, *args, **kwargs))
     tolerance = 1e-4 if v.dtype in (torch.float32, torch.float64) else 5e-2
@@ -89,13 +91,24 @@ def implied(model: torch.nn.Module, recorder: Recorder, paths: Sequence[str]) ->
     found = dict(model.named_modules())
     for path in paths:
         if path not in found:
-            near = ", ".join([p for p in found if p.endswith(path.rsplit(".", 1)[-1])][:3]) or "none alike"
-            raise InputError(f"implied must name modules of the model, got {path!r} ({near}). Check the path.")
+            near = (
+                ", ".join([p for p in found if p.endswith(path.rsplit(".", 1)[-1])][:3])
+                or "none alike"
+            )
+            raise InputError(
+                f"implied must name modules of the model, got {path!r} ({near}). Check the path."
+            )
     handles = []
     try:
         for path in paths:
-            handles.append(found[path].register_forward_pre_hook(_enter(recorder), with_kwargs=True))
-            handles.append(found[path].register_forward_hook(_leave(recorder), with_kwargs=True, always_call=True))
+            handles.append(
+                found[path].register_forward_pre_hook(_enter(recorder), with_kwargs=True)
+            )
+            handles.append(
+                found[path].register_forward_hook(
+                    _leave(recorder), with_kwargs=True, always_call=True
+                )
+            )
         yield
     finally:
         for handle in handles:
@@ -125,13 +138,19 @@ def _leave(recorder: Recorder) -> Callable[..., None]:
             q, k, v = (
                 args[:3]
                 if len(args) > 2
-                else next([kwargs[n] for n in triple] for triple in names if all(n in kwargs for n in triple))
+                else next(
+                    [kwargs[n] for n in triple]
+                    for triple in names
+                    if all(n in kwargs for n in triple)
+                )
             )
             rest = {n: value for n, value in kwargs.items() if n not in {*names[0], *names[1]}}
             weights = implied_weights(module.forward, q, k, v, *args[3:], **rest)
             if weights.ndim == 3:
                 weights, v = weights[:, None], v[:, None]
-            record = Record(recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights, v=v)
+            record = Record(
+                recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights, v=v
+            )
             recorder.add(record, _first(output))
         finally:
             recorder.depth -= 1

@@ -31,7 +31,9 @@ def interface_of(module: torch.nn.Module) -> Any:
     from transformers import AttentionInterface
 
     names = _forward_of(module).__globals__
-    return next((names[n] for n in code.co_names if isinstance(names.get(n), AttentionInterface)), None)
+    return next(
+        (names[n] for n in code.co_names if isinstance(names.get(n), AttentionInterface)), None
+    )
 
 
 def eager_of(module: torch.nn.Module) -> Callable[..., Any]:
@@ -39,7 +41,9 @@ def eager_of(module: torch.nn.Module) -> Callable[..., Any]:
     forward = _forward_of(module)
     names = forward.__globals__
     mentioned = [n for n in forward.__code__.co_names if n.endswith("eager_attention_forward")]
-    found = next((n for n in [*mentioned, "eager_attention_forward"] if callable(names.get(n))), None)
+    found = next(
+        (n for n in [*mentioned, "eager_attention_forward"] if callable(names.get(n))), None
+    )
     return names[found]
 
 
@@ -57,7 +61,11 @@ def configs_of(model: torch.nn.Module) -> list[Any]:
 
 def has_sdpa(model: torch.nn.Module, config: Any) -> bool:
     """Return whether the model of this configuration can run scaled dot-product attention."""
-    owners = [m for m in model.modules() if getattr(m, "config", None) is config and hasattr(m, "_supports_sdpa")]
+    owners = [
+        m
+        for m in model.modules()
+        if getattr(m, "config", None) is config and hasattr(m, "_supports_sdpa")
+    ]
     return all(owner._supports_sdpa for owner in owners)
 
 
@@ -68,7 +76,9 @@ def literals(model: torch.nn.Module, config: Any) -> set[str]:
         if getattr(module, "config", None) is not config:
             continue
         for cls in type(module).__mro__:
-            if "modeling_utils" in cls.__module__ or not cls.__module__.startswith(type(module).__module__):
+            if "modeling_utils" in cls.__module__ or not cls.__module__.startswith(
+                type(module).__module__
+            ):
                 continue
             for member in vars(cls).values():
                 found |= _compared(inspect.unwrap(member)) if inspect.isfunction(member) else set()
@@ -80,7 +90,9 @@ def _compared(function: Any) -> set[str]:
     code = function.__code__
     if "_attn_implementation" not in code.co_names:
         return set()
-    constants = {c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,))}
+    constants = {
+        c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,))
+    }
     found = {name for name in ("eager", "sdpa") if name in constants}
     # transformers 4 wrote `!= "eager"` before every look-up; that test passes our name on as it should.
     looks_up = any(name.endswith("eager_attention_forward") for name in code.co_names)

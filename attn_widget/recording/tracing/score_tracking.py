@@ -99,7 +99,9 @@ def put(tensor: Any, tag: Any) -> Any:
     return tensor
 
 
-def product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: torch.Tensor) -> Trail | None:
+def product(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: torch.Tensor
+) -> Trail | None:
     """Return the trail that a product begins, or None where it is no product of two activations."""
     if name == "einsum":
         pair = _einsum_pair(args)
@@ -110,7 +112,9 @@ def product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: to
     scale = 1.0
     if name.startswith("baddbmm"):
         names = ("batch1", "batch2")
-        q, k = (kwargs.get(n, args[i + 1] if len(args) > i + 1 else None) for i, n in enumerate(names))
+        q, k = (
+            kwargs.get(n, args[i + 1] if len(args) > i + 1 else None) for i, n in enumerate(names)
+        )
         scale = float(kwargs.get("alpha", 1.0))
     else:
         operands = [*args, *(kwargs[n] for n in ("other", "mat2", "tensor2") if n in kwargs)]
@@ -122,12 +126,20 @@ def product(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: to
     return Trail(q=q, k=k.transpose(-1, -2), shape=tuple(output.shape), scale=scale)
 
 
-def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail) -> Trail | None:
+def follow(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail
+) -> Trail | None:
     """Return the trail after one more operation on scores; None where the output is no score any more."""
     if not isinstance(output, torch.Tensor) or not output.is_floating_point():
         return None
-    others = [t for t in (*args, *kwargs.values()) if isinstance(tag_of(t), Trail) and tag_of(t) is not trail]
-    if trail.q is None and not (name in RESHAPES or name in MOVES or name in ADDS or name in MULTIPLIES | DIVIDES):
+    others = [
+        t
+        for t in (*args, *kwargs.values())
+        if isinstance(tag_of(t), Trail) and tag_of(t) is not trail
+    ]
+    if trail.q is None and not (
+        name in RESHAPES or name in MOVES or name in ADDS or name in MULTIPLIES | DIVIDES
+    ):
         return None
     if name in ("cat", "concat") and trail.q is not None and _adds_sink(args, output, trail):
         return replace(trail, extra=1)
@@ -149,10 +161,14 @@ def follow(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
 def _adds_sink(args: tuple[Any, ...], output: Any, trail: Trail) -> bool:
     """Return whether a concatenation puts one column behind the scores: a sink, which takes its share of the row."""
     parts = args[0] if args and isinstance(args[0], list | tuple) else ()
-    return len(parts) == 2 and tag_of(parts[0]) is trail and output.shape[-1] == parts[0].shape[-1] + 1
+    return (
+        len(parts) == 2 and tag_of(parts[0]) is trail and output.shape[-1] == parts[0].shape[-1] + 1
+    )
 
 
-def _scaled(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail) -> Trail:
+def _scaled(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, trail: Trail
+) -> Trail:
     """Return the trail after a multiplication or division."""
     other = next((a for a in (*args, *kwargs.values()) if tag_of(a) is not trail), None)
     if isinstance(other, torch.Tensor) and other.numel() > 1:
@@ -184,7 +200,10 @@ def split_heads(shape: tuple[int, ...], batch: int | None) -> tuple[int, int]:
 
 
 def as_four(
-    tensor: Float[torch.Tensor, "*lead token channel"], lead: tuple[int, ...], items: int, heads: int
+    tensor: Float[torch.Tensor, "*lead token channel"],
+    lead: tuple[int, ...],
+    items: int,
+    heads: int,
 ) -> Float[torch.Tensor, "item head token channel"] | None:
     """Return a tensor as ``(item, head, token, channel)`` after broadcasting its leading axes."""
     try:

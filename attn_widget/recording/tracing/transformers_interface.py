@@ -23,7 +23,14 @@ import torch
 
 from attn_widget.recording.softmax import BLOCK_BYTES, additive, plain_weights, triangle
 from attn_widget.recording.tracing.attention_call import Record, Recorder
-from attn_widget.recording.tracing.module_lookup import configs_of, eager_of, has_sdpa, interface_of, literals, routes
+from attn_widget.recording.tracing.module_lookup import (
+    configs_of,
+    eager_of,
+    has_sdpa,
+    interface_of,
+    literals,
+    routes,
+)
 
 PREFIX = "attn_widget_"
 ACTIVE: ContextVar[Recorder | None] = ContextVar("attn_widget_recorder", default=None)
@@ -42,13 +49,19 @@ def routed(model: torch.nn.Module, recorder: Recorder) -> Iterator[None]:
     try:
         for config in configs_of(model):
             original = config._attn_implementation
-            if original is None or original.startswith(PREFIX) or original in literals(model, config):
+            if (
+                original is None
+                or original.startswith(PREFIX)
+                or original in literals(model, config)
+            ):
                 continue
             # Flash and flex kernels never form a score that could be noted; scaled dot-product attention stands in.
             original = "eager" if original == "eager" or not has_sdpa(model, config) else "sdpa"
             # Registered once and left there: a thread may be inside a forward that began under this name.
             AttentionInterface.register(PREFIX + original, _stand_in(original))
-            AttentionMaskInterface.register(PREFIX + original, AttentionMaskInterface._global_mapping[original])
+            AttentionMaskInterface.register(
+                PREFIX + original, AttentionMaskInterface._global_mapping[original]
+            )
             saved.append((config, config._attn_implementation_internal))
             config._attn_implementation_internal = PREFIX + original
         yield
@@ -61,14 +74,26 @@ def routed(model: torch.nn.Module, recorder: Recorder) -> Iterator[None]:
 def _stand_in(original: str) -> Callable[..., Any]:
     """Return the function that stands in for one implementation."""
 
-    def attention(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *args: Any, **kwargs: Any) -> Any:
+    def attention(
+        module: Any,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         eager = eager_of(module)
         configured = eager if original == "eager" else interface_of(module)[original]
         recorder = ACTIVE.get()
         if recorder is None or query.ndim != 4:
             return configured(module, query, key, value, attention_mask, *args, **kwargs)
         if args:  # a few families pass scaling by position
-            named = inspect.signature(eager).bind_partial(module, query, key, value, attention_mask, *args).arguments
+            named = (
+                inspect.signature(eager)
+                .bind_partial(module, query, key, value, attention_mask, *args)
+                .arguments
+            )
             kwargs.update(dict(list(named.items())[5:]))
         with recorder.inside():
             qkv = (query, key, value)
@@ -123,9 +148,12 @@ def _record(
     if mask is not None and mask.dtype == torch.bool:
         own_mask = additive(mask, query.dtype)
     elif causal and keeps:
-        own_mask = additive(triangle(torch.arange(n_queries, device=query.device), n_keys)[None, None], query.dtype)
+        own_mask = additive(
+            triangle(torch.arange(n_queries, device=query.device), n_keys)[None, None], query.dtype
+        )
     agrees = original == "eager" or recorder.once(
-        (type(module), "agrees"), lambda: _paths_agree(module, eager, configured, qkv, mask, own_mask, kwargs)
+        (type(module), "agrees"),
+        lambda: _paths_agree(module, eager, configured, qkv, mask, own_mask, kwargs),
     )
     if not agrees:  # what the configured path ignores was no part of this forward pass
         record.softcap = record.sinks = None
@@ -136,7 +164,9 @@ def _record(
         else:
             record.weights = weights
         return record, output, nothing
-    if recorder.once(type(module), lambda: _family_differs(record, module, eager, qkv, own_mask, kwargs)):
+    if recorder.once(
+        type(module), lambda: _family_differs(record, module, eager, qkv, own_mask, kwargs)
+    ):
         record.rows_of = _family_rows(module, eager, qkv, own_mask, kwargs)
     if keeps:
         output, weights = eager(module, query, key, value, own_mask, **kwargs)
@@ -173,7 +203,12 @@ def _paths_agree(
 
 
 def _family_differs(
-    record: Record, module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+    record: Record,
+    module: Any,
+    eager: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    kwargs: dict[str, Any],
 ) -> bool:
     """Return whether the family's own weights are other than the plain formula gives, asked on the last row."""
     last = slice(record.shape[2] - 1, None)
@@ -184,7 +219,9 @@ def _family_differs(
             return False
         try:
             plain = plain_weights(record, last)
-        except RuntimeError:  # its sinks or biases are of a shape that the plain formula does not know
+        except (
+            RuntimeError
+        ):  # its sinks or biases are of a shape that the plain formula does not know
             record.sinks = None
             return True
     tolerance = 1e-5 if record.dtype == torch.float32 else 2e-2
@@ -198,7 +235,11 @@ def _open_mask(qkv: tuple[Any, Any, Any]) -> torch.Tensor:
 
 
 def _in_rows(
-    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+    module: Any,
+    eager: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    kwargs: dict[str, Any],
 ) -> torch.Tensor:
     """Return the family's own output, computed on blocks of query rows: no n×n tensor of all heads."""
     query, key, _ = qkv
@@ -212,7 +253,12 @@ def _in_rows(
 
 
 def _call_rows(
-    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any], rows: Any
+    module: Any,
+    eager: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    kwargs: dict[str, Any],
+    rows: Any,
 ) -> tuple[Any, Any]:
     """Return the family's output and weights for some query rows."""
     query, key, value = qkv
@@ -227,7 +273,11 @@ def _call_rows(
 
 
 def _family_rows(
-    module: Any, eager: Callable[..., Any], qkv: tuple[Any, Any, Any], mask: Any, kwargs: dict[str, Any]
+    module: Any,
+    eager: Callable[..., Any],
+    qkv: tuple[Any, Any, Any],
+    mask: Any,
+    kwargs: dict[str, Any],
 ) -> Callable[..., Any]:
     """Return a function of rows that gives the family's own weights ``(batch, head, row, key)``."""
 

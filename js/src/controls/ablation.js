@@ -39,23 +39,29 @@ export function createAblation(requester, schedule) {
     const now = off.place === place ? off : { head: -1, said: "", rows: null };
     return html`<div class="filters" data-ablation>
       <span class="seg"
-        ><span class="lab">switch off</span>${Array.from({ length: groupOf(traits).heads }, (_, head) => {
-          const isOff = now.head === head;
-          return html`<button
-            role="switch"
-            data-off=${head}
-            aria-label="head ${head} off"
-            aria-checked=${String(isOff)}
-            @click=${() => toggle(traits, place, isOff ? -1 : head)}
-          >
-            ${String(head)}
-          </button>`;
-        })}</span
+        ><span class="lab">switch off</span>${Array.from(
+          { length: groupOf(traits).heads },
+          (_, head) => {
+            const isOff = now.head === head;
+            return html`<button
+              role="switch"
+              data-off=${head}
+              aria-label="head ${head} off"
+              aria-checked=${String(isOff)}
+              @click=${() => toggle(traits, place, isOff ? -1 : head)}
+            >
+              ${String(head)}
+            </button>`;
+          },
+        )}</span
       >
-      ${choice({ name: "filled with", choices: ["zero", "mean", "uniform"], value: how }, (value) => {
-        how = value;
-        toggle(traits, place, now.head);
-      })}
+      ${choice(
+        { name: "filled with", choices: ["zero", "mean", "uniform"], value: how },
+        (value) => {
+          how = value;
+          toggle(traits, place, now.head);
+        },
+      )}
       <span class="lab" role="status">${now.said}</span>${now.rows ? odds(now.rows) : nothing}
     </div>`;
   };

@@ -115,9 +115,13 @@ export function steppers({ traits, dead, width }, actions) {
 function stepper(name, value, n, short, set) {
   return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
     <span class="lab">${name}</span>
-    <button aria-label="previous ${name}" ?disabled=${value <= 0} @click=${() => set(value - 1)}>‹</button>
+    <button aria-label="previous ${name}" ?disabled=${value <= 0} @click=${() => set(value - 1)}>
+      ‹
+    </button>
     <b aria-live="off">${value}</b>
-    <button aria-label="next ${name}" ?disabled=${value >= n - 1} @click=${() => set(value + 1)}>›</button>
+    <button aria-label="next ${name}" ?disabled=${value >= n - 1} @click=${() => set(value + 1)}>
+      ›
+    </button>
     ${short ? nothing : html`<span class="lab">of 0–${n - 1}</span>`}
   </div>`;
 }

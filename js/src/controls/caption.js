@@ -21,7 +21,10 @@ export function caption(said, frame, narrow, actions) {
     <span
       >${
         mass
-          ? html`<span class="mass" role="img" aria-label="${percent(mass.drawn)} drawn, the rest left out"
+          ? html`<span
+              class="mass"
+              role="img"
+              aria-label="${percent(mass.drawn)} drawn, the rest left out"
               ><i style="width:${(100 * mass.drawn).toFixed(2)}%"></i
               ><i style="width:${(100 * (1 - mass.drawn)).toFixed(2)}%"></i
             ></span>`
@@ -36,7 +39,9 @@ export function caption(said, frame, narrow, actions) {
 /** @param {Frame} frame @param {number | null | undefined} share @param {boolean} narrow @param {{ setBaseline: (on: boolean) => void }} actions */
 function saturation(frame, share, narrow, actions) {
   const link = (/** @type {string} */ text, /** @type {boolean} */ on) =>
-    html`<button class="link" data-baseline @click=${() => actions.setBaseline(on)}>${text}</button>`;
+    html`<button class="link" data-baseline @click=${() => actions.setBaseline(on)}>
+      ${text}
+    </button>`;
   if (frame.divided_by) {
     return html`<span>divided by ${frame.divided_by}</span>${link("show it undivided", false)}`;
   }

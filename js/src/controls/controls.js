@@ -111,7 +111,8 @@ function filters({ traits, matches }, actions, hasThreshold) {
   const groups = traits.info?.groups ?? [];
   const { segments = [] } = groupOf(traits);
   const between = (/** @type {string} */ segments) => actions.set({ segments });
-  const checked = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).checked;
+  const checked = (/** @type {Event} */ event) =>
+    /** @type {HTMLInputElement} */ (event.target).checked;
   const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
   return html`
     ${
@@ -125,7 +126,9 @@ function filters({ traits, matches }, actions, hasThreshold) {
             >
               ${groups.map(
                 ({ name }) =>
-                  html`<option value=${name} ?selected=${name === traits.attention}>${name}</option>`,
+                  html`<option value=${name} ?selected=${name === traits.attention}>
+                    ${name}
+                  </option>`,
               )}
             </select></label
           >`

@@ -41,7 +41,8 @@ export function matchesOf(frame, text) {
 export function nextMatch(frame, text, lit, step) {
   const matches = matchesOf(frame, text);
   const at = placeOf(matches, lit);
-  const next = at < 0 && step < 0 ? matches.length - 1 : (at + step + matches.length) % matches.length;
+  const next =
+    at < 0 && step < 0 ? matches.length - 1 : (at + step + matches.length) % matches.length;
   return matches[next] ?? null;
 }
 

@@ -35,7 +35,8 @@ export function surround(shell, given, actions) {
   render([textboxes(traits, draft, actions), ...tried], shell.texts);
   render(dead ? runFailure(traits.error) : nothing, shell.message);
   shell.stage.hidden = dead;
-  const hasSide = !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));
+  const hasSide =
+    !!said && (!!said.strongest || !!said.note || (!!said.legend && !!said.legendBeside));
   shell.stage.toggleAttribute("data-side", hasSide && !narrow);
   render(said && hasSide ? side(said, actions) : nothing, shell.side);
   const reading = said?.reading ?? null;

@@ -124,7 +124,8 @@ function fill(place, value) {
 
 /** @param {Place} place */
 function empty(place) {
-  while (place.start.nextSibling && place.start.nextSibling !== place.end) place.start.nextSibling.remove();
+  while (place.start.nextSibling && place.start.nextSibling !== place.end)
+    place.start.nextSibling.remove();
   place.text = place.made = place.items = place.value = undefined;
 }
 
@@ -137,7 +138,11 @@ function make(end, strings) {
   const instance = { strings, attributes: [], places: [] };
   for (const { node, name, pieces, holes: numbers } of holes) {
     if (name) instance.attributes.push({ element: all[node], name, pieces, holes: numbers });
-    else instance.places.push({ place: placeAt(/** @type {Comment} */ (all[node])), hole: numbers[0] });
+    else
+      instance.places.push({
+        place: placeAt(/** @type {Comment} */ (all[node])),
+        hole: numbers[0],
+      });
   }
   end.before(content);
   return instance;
@@ -151,7 +156,9 @@ function update({ attributes, places }, values) {
     const isWhole = holes.length === 1 && !pieces[0] && !pieces[1];
     set(
       attribute,
-      isWhole ? values[holes[0]] : pieces.map((p, i) => (i ? String(values[holes[i - 1]]) : "") + p).join(""),
+      isWhole
+        ? values[holes[0]]
+        : pieces.map((p, i) => (i ? String(values[holes[i - 1]]) : "") + p).join(""),
     );
   }
 }
@@ -164,7 +171,8 @@ function set(attribute, value) {
   attribute.value = value;
   const bare = name.slice(1);
   if (name[0] === "@") {
-    if (isNew) element.addEventListener(bare, (/** @type {Event} */ event) => attribute.value(event));
+    if (isNew)
+      element.addEventListener(bare, (/** @type {Event} */ event) => attribute.value(event));
   } else if (name[0] === ".") element[bare] = value;
   else if (name[0] === "?") element.toggleAttribute(bare, !!value);
   else if (value === nothing) element.removeAttribute(name);

@@ -13,5 +13,7 @@ export const icons = {
   save: html`<svg viewBox="0 0 16 16" aria-hidden="true">
     <path d="M8 2.5v7.5M5 7.2l3 3 3-3M3 13.2h10" />
   </svg>`,
-  filter: html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2.5 4.5h11M4.5 8h7M6.5 11.5h3" /></svg>`,
+  filter: html`<svg viewBox="0 0 16 16" aria-hidden="true">
+    <path d="M2.5 4.5h11M4.5 8h7M6.5 11.5h3" />
+  </svg>`,
 };

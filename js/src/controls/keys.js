@@ -15,11 +15,15 @@ import { moved } from "../views/shared/selection.js";
  * @returns {Partial<Traits> | null} null = not ours
  */
 export function pressed({ key, shiftKey }, traits, frame) {
-  if (key === "Escape") return traits.query.length || traits.key.length ? { query: [], key: [] } : null;
+  if (key === "Escape")
+    return traits.query.length || traits.key.length ? { query: [], key: [] } : null;
   const [along, step] =
-    { ArrowUp: ["row", -1], ArrowDown: ["row", 1], ArrowLeft: ["column", -1], ArrowRight: ["column", 1] }[
-      key
-    ] ?? [];
+    {
+      ArrowUp: ["row", -1],
+      ArrowDown: ["row", 1],
+      ArrowLeft: ["column", -1],
+      ArrowRight: ["column", 1],
+    }[key] ?? [];
   if (!along || typeof step !== "number") return null;
   if (shiftKey || traits.view === "model")
     return along === "row" ? layerBy(traits, step) : headBy(traits, step);
@@ -39,10 +43,16 @@ export function pressed({ key, shiftKey }, traits, frame) {
   }
   // Left and right change sides: the same token asks, or answers.
   if (step > 0 && side === "query" && traits.query.length) {
-    return { query: [], key: traits.query.filter((i) => keys.positions.some((p) => p.includes(i))) };
+    return {
+      query: [],
+      key: traits.query.filter((i) => keys.positions.some((p) => p.includes(i))),
+    };
   }
   if (step < 0 && side === "key") {
-    return { key: [], query: traits.key.filter((i) => queries.positions.some((p) => p.includes(i))) };
+    return {
+      key: [],
+      query: traits.key.filter((i) => queries.positions.some((p) => p.includes(i))),
+    };
   }
   return {};
 }

@@ -9,7 +9,8 @@ export const odds = (rows, chosen) =>
       ([name, ...shares]) =>
         html`<span class="odds" ?data-chosen=${name === chosen}
           ><span
-            ><b>${tokenText(name, 16)}</b> ${shares.map((share) => fixed(100 * share, 1)).join(" → ")} %</span
+            ><b>${tokenText(name, 16)}</b>
+            ${shares.map((share) => fixed(100 * share, 1)).join(" → ")} %</span
           >${shares.map((share) => html`<i style="width:${100 * share}%"></i>`)}</span
         >`,
     )}

@@ -51,19 +51,26 @@ function read(reading, narrow) {
       .map((token) => tokenText(token, narrow ? 12 : 24))
       .join(" + ") + (tokens.length > 3 ? ` + ${tokens.length - 3} more` : "");
   const [query, key] = [names(reading.queries), names(reading.keys)];
-  const notes = narrow ? nothing : reading.notes.map((note) => html`<span class="m cut">${note}</span>`);
-  const number = html`<b data-number>${reading.exact ? fixed(reading.value, 4) : rounded(reading.value)}</b>`;
+  const notes = narrow
+    ? nothing
+    : reading.notes.map((note) => html`<span class="m cut">${note}</span>`);
+  const number = html`<b data-number
+    >${reading.exact ? fixed(reading.value, 4) : rounded(reading.value)}</b
+  >`;
   if (reading.title) {
     return html`<b data-title>${reading.title}</b>
       <span class="tokens"><span data-query>${query}</span> → <span data-key>${key}</span></span>
       ${number} ${notes}${narrow ? nothing : html`<span class="m cut">${reading.where}</span>`}`;
   }
   const { head } = reading;
-  const swatch = head?.colour ? html`<i class="swatch" style="background:${head.colour}"></i>` : nothing;
+  const swatch = head?.colour
+    ? html`<i class="swatch" style="background:${head.colour}"></i>`
+    : nothing;
   return html`
     <span class="tokens"><b data-query>${query}</b> → <b data-key>${key}</b></span>
     <span class="m">${reading.where}</span>
-    ${head ? html`<span class="m" data-head>${swatch}${head.name}</span>` : nothing} ${number} ${notes}
+    ${head ? html`<span class="m" data-head>${swatch}${head.name}</span>` : nothing} ${number}
+    ${notes}
   `;
 }
 
@@ -109,6 +116,7 @@ export function runFailure(error) {
 export function spoken(reading) {
   if (!reading?.exact) return "";
   const of = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
-  const names = (/** @type {string[]} */ tokens) => tokens.map((token) => tokenText(token)).join(", ");
+  const names = (/** @type {string[]} */ tokens) =>
+    tokens.map((token) => tokenText(token)).join(", ");
   return `${names(reading.queries)} to ${names(reading.keys)}: ${fixed(reading.value, 4)}, ${of}`;
 }

@@ -31,10 +31,16 @@ export function workOf(store, traits, runningSince, now) {
   const elapsed = now - since;
   if (elapsed < WORKING_AFTER_MS) return { work: null, again: WORKING_AFTER_MS - elapsed + 5 };
   if (traits.running) {
-    return { work: { what: traits.running, done: 0, total: 0, elapsed, share: null }, again: TICK_MS };
+    return {
+      work: { what: traits.running, done: 0, total: 0, elapsed, share: null },
+      again: TICK_MS,
+    };
   }
   const { what = traits.method, done = 0, total = 0 } = store.pending?.progress ?? {};
-  return { work: { what, done, total, elapsed, share: total ? done / total : null }, again: TICK_MS };
+  return {
+    work: { what, done, total, elapsed, share: total ? done / total : null },
+    again: TICK_MS,
+  };
 }
 
 /**
@@ -47,7 +53,12 @@ export function failureOf(store, traits, dismissed) {
   if (store.failed) return store.failed.failure;
   const { error } = traits;
   if (error.where !== "request" || !error.message || (error.id ?? 0) <= dismissed) return null;
-  return { name: error.name ?? "Error", message: error.message, remedy: error.remedy, code: error.code };
+  return {
+    name: error.name ?? "Error",
+    message: error.message,
+    remedy: error.remedy,
+    code: error.code,
+  };
 }
 
 /**

@@ -3,7 +3,14 @@ import { luminance, parseCss } from "../paint/color.js";
 
 /** @typedef {import("../types.js").Look} Look */
 
-const WATCHED = ["class", "style", "theme", "data-theme", "data-jp-theme-light", "data-vscode-theme-kind"];
+const WATCHED = [
+  "class",
+  "style",
+  "theme",
+  "data-theme",
+  "data-jp-theme-light",
+  "data-vscode-theme-kind",
+];
 
 /**
  * Set the theme on the host element and return what canvases need to know.
@@ -19,7 +26,8 @@ export function resolve(host, inside, theme) {
   if (host.dataset.theme !== wanted) host.dataset.theme = wanted;
   host.toggleAttribute("data-explicit", explicit);
   const style = getComputedStyle(inside);
-  const colour = (/** @type {string} */ name) => style.getPropertyValue(`--aw-${name}`).trim() || "#888888";
+  const colour = (/** @type {string} */ name) =>
+    style.getPropertyValue(`--aw-${name}`).trim() || "#888888";
   return {
     dark,
     paper: colour("paper"),

@@ -23,7 +23,9 @@ const linear = (byte) => {
 /** @param {number} c */
 const byteOf = (c) => {
   const clipped = Math.min(1, Math.max(0, c));
-  return Math.round(255 * (clipped <= 0.0031308 ? clipped * 12.92 : 1.055 * clipped ** (1 / 2.4) - 0.055));
+  return Math.round(
+    255 * (clipped <= 0.0031308 ? clipped * 12.92 : 1.055 * clipped ** (1 / 2.4) - 0.055),
+  );
 };
 
 /**
@@ -58,7 +60,8 @@ export function fromOklab([lightness, a, b]) {
 }
 
 /** @param {Triple} bytes */
-export const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+export const luminance = ([r, g, b]) =>
+  0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 
 /**
  * WCAG 2 contrast, 1 to 21.

@@ -160,7 +160,8 @@ export function openRows(exact, pool) {
   const n = Math.ceil(exact.data.length / pool);
   for (let row = 0; row < n; row++) {
     let open = false;
-    for (let i = row * pool; i < Math.min(exact.data.length, (row + 1) * pool); i++) open ||= !exact.data[i];
+    for (let i = row * pool; i < Math.min(exact.data.length, (row + 1) * pool); i++)
+      open ||= !exact.data[i];
     if (!open) continue;
     const last = runs[runs.length - 1];
     if (last && last[1] === row) last[1] = row + 1;

@@ -58,7 +58,10 @@ export function scaleTable(name, dark) {
     const stops = (name === "sequential" ? SEQUENTIAL : DIVERGING)[dark ? "dark" : "light"];
     const bytes = table(stops);
     // Canvas pixels as one little-endian number each: opacity, blue, green, red.
-    const pixels = Uint32Array.from(bytes, ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
+    const pixels = Uint32Array.from(
+      bytes,
+      ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0,
+    );
     entry = { bytes, css: bytes.map(css), pixels };
     made.set(key, entry);
   }

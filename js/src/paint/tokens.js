@@ -77,7 +77,12 @@ export function widest(ctx, font, tokens, size) {
  * @param {TokenStyle} style
  */
 export function paintToken(ctx, look, token, x, y, style) {
-  setFont(ctx, look, style.special ? Math.max(10, style.size - 2) : style.size, style.pinned ? 600 : 400);
+  setFont(
+    ctx,
+    look,
+    style.special ? Math.max(10, style.size - 2) : style.size,
+    style.pinned ? 600 : 400,
+  );
   const text = fitted(ctx, token, style.room);
   const width = textWidth(ctx, text);
   const start = style.align === "right" ? x - width : style.align === "center" ? x - width / 2 : x;

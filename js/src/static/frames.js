@@ -19,7 +19,15 @@ export function answers(stored, bytes) {
     const { ways, size, read } = stored.groups[attention];
     const how = stored.choices.map((name) => spec[/** @type {keyof Spec} */ (name)]).join();
     const [queries, keys] = ways[how].map((i) => stored.axes[i]);
-    const common = { view, capture_id: spec.capture_id, spec, queries, keys, unit: "share", causal: false };
+    const common = {
+      view,
+      capture_id: spec.capture_id,
+      spec,
+      queries,
+      keys,
+      unit: "share",
+      causal: false,
+    };
     if (view === "neuron") return neuron(stored, bytes, spec, common);
 
     const places = stored.places.filter(
@@ -43,20 +51,47 @@ export function answers(stored, bytes) {
       const cells = stored.cells[Number(places.length > stored.cells[2])];
       /** @type {[number, number]} */
       const pool = [Math.max(1, Math.ceil(rows / cells)), Math.max(1, Math.ceil(columns / cells))];
-      const tiles = places.map(({ layer, head, saturation }) => ({ layer, head, saturation, exact: 1 }));
+      const tiles = places.map(({ layer, head, saturation }) => ({
+        layer,
+        head,
+        saturation,
+        exact: 1,
+      }));
       /** @type {Map<number, number>} */
       const lanes = new Map();
       for (const place of places) lanes.set(place.layer, (lanes.get(place.layer) ?? 0) + 1);
       const [n_layers, n_heads] = [lanes.size, Math.max(...lanes.values())];
-      const header = { ...common, unit, causal, layer_label: "all layers", pool, n_layers, n_heads, tiles };
+      const header = {
+        ...common,
+        unit,
+        causal,
+        layer_label: "all layers",
+        pool,
+        n_layers,
+        n_heads,
+        tiles,
+      };
       const shape = [tiles.length, Math.ceil(rows / pool[0]), Math.ceil(columns / pool[1])];
       return message(header, [
         rooted("tiles", shape, joined(made.map(({ weights }) => pooled(weights, columns, pool)))),
       ]);
     }
     const [one] = made;
-    const lanes = places.map(({ head }) => ({ head, name: head === null ? method : `head ${head}` }));
-    const header = { ...common, unit, causal, layer_label, saturation, divided_by, bound_text, top_k, lanes };
+    const lanes = places.map(({ head }) => ({
+      head,
+      name: head === null ? method : `head ${head}`,
+    }));
+    const header = {
+      ...common,
+      unit,
+      causal,
+      layer_label,
+      saturation,
+      divided_by,
+      bound_text,
+      top_k,
+      lanes,
+    };
     const isMatrix = view === "matrix";
     const shape = isMatrix ? [rows, columns] : [lanes.length, rows, columns];
     const arrays = [
@@ -139,7 +174,8 @@ function rooted(name, shape, values) {
   const isMissing = values.some(Number.isNaN);
   let scale = 1;
   for (const value of values) if (value > scale) scale = value;
-  if (isMissing) return plain(name, shape, Float32Array.from(values), { encoding: "missing", scale });
+  if (isMissing)
+    return plain(name, shape, Float32Array.from(values), { encoding: "missing", scale });
   const data = Uint8Array.from(values, (value) => Math.round(255 * Math.sqrt(value / scale)));
   return plain(name, shape, data, { encoding: "sqrt8", scale });
 }

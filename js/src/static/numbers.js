@@ -50,7 +50,8 @@ export function unpacked(bytes) {
 }
 
 /** An array among the binary parts. @param {Uint8Array} bytes @param {any} entry */
-export const arrayAt = (bytes, entry) => decodeArray(entry, bytes.subarray(entry.at, entry.at + entry.size));
+export const arrayAt = (bytes, entry) =>
+  decodeArray(entry, bytes.subarray(entry.at, entry.at + entry.size));
 
 /**
  * One matrix as it is shown: keys of a row summed, queries averaged.
@@ -60,7 +61,13 @@ export const arrayAt = (bytes, entry) => decodeArray(entry, bytes.subarray(entry
  * @param {Axis} queries
  * @param {Axis} keys
  */
-export function shownOf(bytes, { at, bits, scale, causal, saturated }, [nQueries, nKeys], queries, keys) {
+export function shownOf(
+  bytes,
+  { at, bits, scale, causal, saturated },
+  [nQueries, nKeys],
+  queries,
+  keys,
+) {
   const top = 2 ** bits - 1;
   const table = Float64Array.from({ length: 256 }, (_, code) =>
     code > top ? NaN : scale * (code / top) ** 2,

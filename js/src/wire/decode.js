@@ -23,7 +23,8 @@ const TYPES = /** @type {const} */ ({
  */
 export function decodeArray(entry, buffer) {
   const Type = TYPES[/** @type {keyof typeof TYPES} */ (entry.dtype)];
-  if (!Type) throw new Error(`dtype must be one of ${Object.keys(TYPES).join(", ")}, got ${entry.dtype}.`);
+  if (!Type)
+    throw new Error(`dtype must be one of ${Object.keys(TYPES).join(", ")}, got ${entry.dtype}.`);
   const view = buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : buffer;
   const size = Type.BYTES_PER_ELEMENT;
   const length = entry.shape.reduce((product, n) => product * n, 1);
@@ -92,7 +93,9 @@ export function decodeRow(header, buffers) {
 function decodeArrays(header, buffers) {
   const entries = header.arrays ?? [];
   if (entries.length !== buffers.length) {
-    throw new Error(`arrays must have one buffer each, got ${entries.length} and ${buffers.length}.`);
+    throw new Error(
+      `arrays must have one buffer each, got ${entries.length} and ${buffers.length}.`,
+    );
   }
   /** @type {Record<string, FrameArray>} */
   const arrays = {};

@@ -157,10 +157,10 @@ export class Store {
     if (!whole && this.complete && asked !== this.#partAsked) {
       this.#partAsked = asked;
       const reply = (/** @type {any} */ data, /** @type {any[]} */ buffers) => {
-        this.#parts = [/** @type {any} */ ({ ...decodeFrame(data, buffers), of }), ...this.#parts].slice(
-          0,
-          KEPT_PARTS,
-        );
+        this.#parts = [
+          /** @type {any} */ ({ ...decodeFrame(data, buffers), of }),
+          ...this.#parts,
+        ].slice(0, KEPT_PARTS);
         this.#partAsked = "";
         this.onChange();
       };

@@ -12,7 +12,11 @@
  */
 
 /** @type {Failure} */
-export const GONE = { name: "Disconnected", message: "No kernel answers.", remedy: "Run the cell again." };
+export const GONE = {
+  name: "Disconnected",
+  message: "No kernel answers.",
+  remedy: "Run the cell again.",
+};
 
 export class Requester {
   /** @type {Map<string, { name: string } & Handlers>} */

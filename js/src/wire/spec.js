@@ -80,6 +80,13 @@ export function groupOf(traits) {
   const groups = traits.info?.groups ?? [];
   return (
     groups.find((group) => group.name === traits.attention) ??
-    groups[0] ?? { name: traits.attention, layers: 0, heads: 0, n_queries: 0, n_keys: 0, methods: [] }
+    groups[0] ?? {
+      name: traits.attention,
+      layers: 0,
+      heads: 0,
+      n_queries: 0,
+      n_keys: 0,
+      methods: [],
+    }
   );
 }

@@ -70,7 +70,10 @@ export function headLayout(width, nQueries, nKeys, nLanes, widestQuery, widestKe
     const besides = 88 + Math.max(0, keyRoom - 72);
     const minimumBar = 56;
     const fixed = xQuery + besides + nLanes * column + 20 + minimumBar + valueWidth;
-    const arcs = Math.max(120, Math.min(420, width > 860 ? 312 + (width - 860) * 0.6 : 312, width - fixed));
+    const arcs = Math.max(
+      120,
+      Math.min(420, width > 860 ? 312 + (width - 860) * 0.6 : 312, width - fixed),
+    );
     xKey = xQuery + arcs;
     const x = xKey + besides;
     const xBar = x + nLanes * column + (nLanes ? 20 : 0);
@@ -113,7 +116,8 @@ function rowHeight(n, wide) {
  * @param {number} index
  * @param {number} scroll pixels that the rows are moved up
  */
-export const rowMiddle = (layout, index, scroll) => TOP + index * layout.row + layout.row / 2 - scroll;
+export const rowMiddle = (layout, index, scroll) =>
+  TOP + index * layout.row + layout.row / 2 - scroll;
 
 /**
  * The rows whose middle is on the canvas: first and one past the last.

@@ -15,7 +15,8 @@ export const MINIMAP = 9; // width of the strip that is hit; it is drawn thinner
  */
 export function received(parts, side, n) {
   const values = new Float32Array(n);
-  for (const edges of parts) for (let i = 0; i < edges.length; i++) values[edges[side][i]] += edges.weight[i];
+  for (const edges of parts)
+    for (let i = 0; i < edges.length; i++) values[edges[side][i]] += edges.weight[i];
   const most = values.reduce((a, b) => Math.max(a, b), 0) || 1;
   return values.map((value) => value / most);
 }
@@ -32,7 +33,10 @@ export function paintMinimap(ctx, look, layout, values, scroll) {
   const height = layout.height - TOP;
   const n = values.length;
   for (let y = 0; y < height; y++) {
-    const [from, to] = [Math.floor((y / height) * n), Math.max(1, Math.ceil(((y + 1) / height) * n))];
+    const [from, to] = [
+      Math.floor((y / height) * n),
+      Math.max(1, Math.ceil(((y + 1) / height) * n)),
+    ];
     let most = 0;
     for (let i = from; i < Math.min(n, to); i++) most = Math.max(most, values[i]);
     ctx.fillStyle = sequential(Math.sqrt(most), look.dark);
@@ -41,7 +45,12 @@ export function paintMinimap(ctx, look, layout, values, scroll) {
   const scale = height / (layout.contentHeight - TOP);
   ctx.strokeStyle = look.ink;
   ctx.lineWidth = 1;
-  ctx.strokeRect(0.5, TOP + Math.round(scroll * scale) + 0.5, 5, Math.max(6, Math.round(height * scale)) - 1);
+  ctx.strokeRect(
+    0.5,
+    TOP + Math.round(scroll * scale) + 0.5,
+    5,
+    Math.max(6, Math.round(height * scale)) - 1,
+  );
 }
 
 /**

@@ -37,8 +37,11 @@ export function headView(callbacks, signal) {
     (/** @type {Frame} */ frame, /** @type {string} */ lanes, /** @type {number} */ threshold) =>
       edgesOf(frame, lanes ? lanes.split(",").map(Number) : [], threshold),
   );
-  const measure = (/** @type {string[]} */ text, /** @type {string} */ font, /** @type {number} */ size) =>
-    widest(/** @type {CanvasRenderingContext2D} */ (base.getContext("2d")), font, text, size);
+  const measure = (
+    /** @type {string[]} */ text,
+    /** @type {string} */ font,
+    /** @type {number} */ size,
+  ) => widest(/** @type {CanvasRenderingContext2D} */ (base.getContext("2d")), font, text, size);
   const [queryWidth, keyWidth] = [memo(measure), memo(measure)];
   let drawn = { base: "", trace: "" };
   /** @type {ReturnType<typeof headLayout> | null} */
@@ -52,7 +55,8 @@ export function headView(callbacks, signal) {
   const onMinimap = (event) => {
     const box = canvas.getBoundingClientRect();
     const isHeld = event.buttons === 1 && event.clientX - box.left < MINIMAP;
-    if (layout?.scrolls && isHeld) element.scrollTop = minimapScroll(layout, event.clientY - box.top);
+    if (layout?.scrolls && isHeld)
+      element.scrollTop = minimapScroll(layout, event.clientY - box.top);
   };
   canvas.addEventListener("pointerdown", onMinimap, { signal });
   canvas.addEventListener("pointermove", onMinimap, { signal });
@@ -70,7 +74,8 @@ export function headView(callbacks, signal) {
       : { query: on.strip, key: row, ...lane };
   }
 
-  const scrollTop = () => (layout?.scrolls ? Math.round(element.scrollTop / layout.row) * layout.row : 0);
+  const scrollTop = () =>
+    layout?.scrolls ? Math.round(element.scrollTop / layout.row) * layout.row : 0;
 
   /** @param {Scene} scene */
   function draw(scene) {
@@ -97,19 +102,34 @@ export function headView(callbacks, signal) {
     };
     const edges = edgesFor(frame, lanes.join(), traits.threshold);
     const part = inWindow(edges, rows.query);
-    const colours = headColours(frame.lanes.length, traits.heads, look.dark, look.ink3, scene.litHead);
+    const colours = headColours(
+      frame.lanes.length,
+      traits.heads,
+      look.dark,
+      look.ink3,
+      scene.litHead,
+    );
     const scale = frame.arrays.weights?.scale ?? frame.arrays.edges_weight?.scale ?? 1;
     const style = {
       xStart: layout.arcStart,
       xEnd: layout.arcEnd,
       yQuery: (/** @type {number} */ i) => rowMiddle(here, i, scroll),
       yKey: (/** @type {number} */ i) => rowMiddle(here, i, scroll),
-      offset: (/** @type {number} */ lane) => laneOffset(Math.max(0, lanes.indexOf(lane)), lanes.length),
+      offset: (/** @type {number} */ lane) =>
+        laneOffset(Math.max(0, lanes.indexOf(lane)), lanes.length),
       colour: (/** @type {number} */ lane) =>
         joint ? sequential(0.62, look.dark) : colours(frame.lanes[lane].head ?? lane),
       scale,
     };
-    const picture = [serial(frame), lanes, traits.threshold, scroll, width, layout.height, scene.litHead];
+    const picture = [
+      serial(frame),
+      lanes,
+      traits.threshold,
+      scroll,
+      width,
+      layout.height,
+      scene.litHead,
+    ];
     const name = JSON.stringify([picture, look, traits.heads]);
     const layer = (
       /** @type {"base" | "trace"} */ which,
@@ -142,7 +162,14 @@ export function headView(callbacks, signal) {
     let onMap = [edges];
     if (focus) {
       const parts = focus.rows.map((index) =>
-        edgesOfRow(frame, lanes, traits.threshold, focus.side, index, scene.exact(focus.side, index)),
+        edgesOfRow(
+          frame,
+          lanes,
+          traits.threshold,
+          focus.side,
+          index,
+          scene.exact(focus.side, index),
+        ),
       );
       for (const part of parts) paintLines(ctx, part, { ...style, opacity: lineOpacity });
       onMap = parts;
@@ -190,7 +217,9 @@ export function headView(callbacks, signal) {
       const pins = new Set(rowsOf(axis, traits[side]));
       const marked = found(axis, traits.find);
       const hovered =
-        scene.hover && "side" in scene.hover ? scene.hover.side === side && scene.hover.index : null;
+        scene.hover && "side" in scene.hover
+          ? scene.hover.side === side && scene.hover.index
+          : null;
       const x = side === "query" ? layout.xQuery : layout.xKey;
       for (let i = rows[side][0]; i < rows[side][1]; i++) {
         const y = rowMiddle(layout, i, scroll);

@@ -24,7 +24,9 @@ import { hiddenWords } from "../shared/hidden.js";
  */
 export function focusValues(scene, focus, lanes) {
   const { frame } = scene;
-  const parts = focus.rows.map((row) => rowValues(frame, focus.side, row, scene.exact(focus.side, row)));
+  const parts = focus.rows.map((row) =>
+    rowValues(frame, focus.side, row, scene.exact(focus.side, row)),
+  );
   const n = parts[0].n;
   const at = (/** @type {number} */ lane, /** @type {number} */ other) =>
     parts.reduce((total, part) => total + part.at(lane, other), 0);
@@ -32,7 +34,8 @@ export function focusValues(scene, focus, lanes) {
   const nQueries = frame.queries.text.length;
   for (const lane of lanes) {
     if (focus.side === "query") {
-      for (const row of focus.rows) sum += (frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1) || 0;
+      for (const row of focus.rows)
+        sum += (frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1) || 0;
     } else {
       for (let other = 0; other < n; other++) sum += at(lane, other) || 0;
     }
@@ -63,7 +66,8 @@ export function describeHead(scene, given) {
         lanes.reduce((total, lane) => total + values.at(lane, row), 0) / (lanes.length || 1)
     : null;
   let largest = 0;
-  for (let row = 0; mean && values && row < values.n; row++) largest = Math.max(largest, mean(row) || 0);
+  for (let row = 0; mean && values && row < values.n; row++)
+    largest = Math.max(largest, mean(row) || 0);
   const strip = {
     columns: frame.lanes.map((lane, i) => ({
       name: String(lane.head ?? ""),
@@ -101,7 +105,8 @@ function readingOf(scene, { focus, values, lanes, joint, colour }) {
   const thisAxis = focus.side === "query" ? frame.queries : frame.keys;
   const wanted = focus.pair ? focus.pair[focus.side === "query" ? "key" : "query"] : null;
   const anySpecial = otherAxis.special.some(Boolean);
-  const considered = wanted !== null ? [wanted] : range(values.n).filter((i) => !otherAxis.special[i]);
+  const considered =
+    wanted !== null ? [wanted] : range(values.n).filter((i) => !otherAxis.special[i]);
   const pool = considered.length ? considered : range(values.n);
   let best = { value: NaN, lane: lanes[0], other: pool[0] };
   for (const lane of focus.pair?.lane !== undefined ? [focus.pair.lane] : lanes) {
@@ -120,7 +125,9 @@ function readingOf(scene, { focus, values, lanes, joint, colour }) {
       focus.side === "query"
         ? `of ${focus.rows.length > 1 ? "these queries" : "this query"}`
         : "taken from this key";
-    notes.push(`largest ${kind} ${whose}${anySpecial && considered.length ? ", special tokens apart" : ""}`);
+    notes.push(
+      `largest ${kind} ${whose}${anySpecial && considered.length ? ", special tokens apart" : ""}`,
+    );
   } else if (!joint && focus.pair?.lane === undefined && lanes.length > 1) {
     notes.push(`largest of ${lanes.length} heads`);
   }
@@ -162,7 +169,8 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
   const nKeys = frame.keys.text.length;
   const all = values ? values.sum : totals(frame.arrays.row_sum, lanes, nQueries);
   const queries = focus?.side === "query" ? focus.rows : range(nQueries);
-  const hidden = focus?.side === "key" ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
+  const hidden =
+    focus?.side === "key" ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
   const pairs = lanes.length * (focus ? focus.rows.length * (values?.n ?? 0) : nQueries * nKeys);
   const rest = Math.max(0, all - hidden - lines.mass) / (all || 1);
   const kind = frame.unit === "flow" ? "flow" : "attention";
@@ -188,7 +196,12 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
   }
   if (focus?.side !== "key")
     caption.push(
-      ...hiddenWords(frame, traits.hide_sinks, hidden / (all || 1), wide ? `of the ${kind} goes there` : ""),
+      ...hiddenWords(
+        frame,
+        traits.hide_sinks,
+        hidden / (all || 1),
+        wide ? `of the ${kind} goes there` : "",
+      ),
     );
   if (layout.scrolls) {
     const [first, last] = rows.query;
@@ -207,7 +220,8 @@ const totals = (array, lanes, n) => (array ? totalOf(array, lanes, n, range(n)) 
  */
 function totalOf(array, lanes, n, rows) {
   let total = 0;
-  for (const lane of array ? lanes : []) for (const row of rows) total += array?.data[lane * n + row] || 0;
+  for (const lane of array ? lanes : [])
+    for (const row of rows) total += array?.data[lane * n + row] || 0;
   return total;
 }
 

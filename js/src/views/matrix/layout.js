@@ -43,7 +43,16 @@ const SIDE = 330; // the gap and the legend beside the picture
  * @param {number} [sent] tokens per cell as it was sent: what is coarser must be whole multiples of it
  * @returns {MatrixLayout}
  */
-export function matrixLayout(width, nRows, nColumns, widestRow, widestColumn, ratio, zoom, sent = 1) {
+export function matrixLayout(
+  width,
+  nRows,
+  nColumns,
+  widestRow,
+  widestColumn,
+  ratio,
+  zoom,
+  sent = 1,
+) {
   const side = width >= 600;
   const fit = fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side, sent);
   if (!zoom || zoom <= scaleOf(fit, ratio)) return fit;

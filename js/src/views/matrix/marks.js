@@ -106,7 +106,12 @@ export function paintMarks(ctx, { look, layout, offset }, pins, hover) {
  * @param {Target | null} given.hover
  * @param {boolean} given.focused the keyboard is here
  */
-export function paintLabels(ctx, { look, layout, offset }, side, { axis, pins, found, hover, focused }) {
+export function paintLabels(
+  ctx,
+  { look, layout, offset },
+  side,
+  { axis, pins, found, hover, focused },
+) {
   const { x0, y0 } = layout;
   const [first, shown, step, cell, label] =
     side === "query"

@@ -68,7 +68,10 @@ export function matrixView(callbacks, signal) {
 
   /** @param {Scene} scene @param {number} zoom */
   function layoutFor({ frame, look, width }, zoom) {
-    const [queries, keys] = [queryWidth(frame.queries.text, look.font), keyWidth(frame.keys.text, look.font)];
+    const [queries, keys] = [
+      queryWidth(frame.queries.text, look.font),
+      keyWidth(frame.keys.text, look.font),
+    ];
     return layoutOf(width, ...size(frame), queries, keys, look.ratio, zoom, poolOf(frame)[0]);
   }
 
@@ -119,10 +122,14 @@ export function matrixView(callbacks, signal) {
     const cells = isFine ? { ...shown, row: 0, column: 0 } : shown;
     const style = { x0, y0, cell, tall, scale, root: isRoot, dark: look.dark, ink: look.ink3 };
     const placing = { look, layout, offset: view.offset };
-    const pins = { query: rowsOf(frame.queries, traits.query), key: rowsOf(frame.keys, traits.key) };
+    const pins = {
+      query: rowsOf(frame.queries, traits.query),
+      key: rowsOf(frame.keys, traits.key),
+    };
 
     const ctx = prepared(canvas, layout.width, layout.height, look.ratio);
-    if (layout.gaps) paintCells(ctx, grid, cells, { ...style, dotted: pool === 1 ? dotsOf(frame) : null });
+    if (layout.gaps)
+      paintCells(ctx, grid, cells, { ...style, dotted: pool === 1 ? dotsOf(frame) : null });
     else paintImage(ctx, grid, cells, style);
     paintOpen(ctx, placing, frame.arrays.exact);
     paintMarks(ctx, placing, pins, hover);
@@ -131,7 +138,12 @@ export function matrixView(callbacks, signal) {
       for (const side of /** @type {const} */ (["query", "key"])) {
         const axis = side === "query" ? frame.queries : frame.keys;
         const marked = found(axis, traits.find);
-        paintLabels(ctx, placing, side, { ...common, axis, pins: new Set(pins[side]), found: marked });
+        paintLabels(ctx, placing, side, {
+          ...common,
+          axis,
+          pins: new Set(pins[side]),
+          found: marked,
+        });
       }
       if (layout.label) paintAxisNames(ctx, placing);
     }
@@ -153,7 +165,12 @@ export function matrixView(callbacks, signal) {
    * @param {{ row: number, column: number, rows: number, columns: number }} part
    * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
    */
-  function paintImage(ctx, grid, { row, column, rows, columns }, { x0, y0, cell, tall, scale, root, dark }) {
+  function paintImage(
+    ctx,
+    grid,
+    { row, column, rows, columns },
+    { x0, y0, cell, tall, scale, root, dark },
+  ) {
     if (!rows || !columns) return;
     imaged(grid, row, column, rows, columns, scale, root, dark);
     ctx.imageSmoothingEnabled = false;

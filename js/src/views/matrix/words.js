@@ -53,7 +53,9 @@ function readingOf(scene, focus, joint) {
     );
   if (exact?.upper)
     notes.push(
-      exact.saturated?.[pair.other] ? "at its bound" : `bound ${exact.upper[pair.other].toFixed(4)}`,
+      exact.saturated?.[pair.other]
+        ? "at its bound"
+        : `bound ${exact.upper[pair.other].toFixed(4)}`,
     );
   if (exact?.lower) notes.push(`rollout ${exact.lower[pair.other].toFixed(4)}`);
   return {
@@ -141,10 +143,13 @@ function sentences({ frame, traits, width }, layout, finest) {
   const caption = [];
   const size = `${count(rows)} × ${count(columns)}`;
   if (pool > 1)
-    caption.push(`${size} pairs, the largest of ${Math.max(layout.rowPool, finest)} × ${pool} in each cell`);
+    caption.push(
+      `${size} pairs, the largest of ${Math.max(layout.rowPool, finest)} × ${pool} in each cell`,
+    );
   else if (layout.whole && (!layout.label || (frame.saturation ?? null) === null))
     caption.push(`${size} cells, one each`);
-  else if (!layout.whole) caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);
+  else if (!layout.whole)
+    caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);
   if (width >= 600 && (!layout.label || !layout.whole))
     caption.push("zoom with ctrl + wheel or + and −, drag to move");
   if (frame.causal && width >= 600) caption.push("empty: no token looks ahead");

@@ -18,15 +18,22 @@ import { paintToken } from "../../paint/tokens.js";
 /** Makes the heat map of a detail, and makes it again only for another: a hover leaves it as it is. */
 export function detailImage() {
   const small = document.createElement("canvas");
-  return memo((/** @type {Frame} */ detail, /** @type {number} */ room, /** @type {boolean} */ dark) => {
-    const { weights } = detail.arrays;
-    const [r, c] = weights.shape.slice(-2);
-    const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room))); // no more cells than device pixels
-    const grid = pooled(weights, 0, r, c, pool, maskOf(detail), rowPool);
-    const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
-    put(small, pixels(grid, part, { scale: weights.scale, root: true, dark }), grid.columns, grid.rows);
-    return small;
-  });
+  return memo(
+    (/** @type {Frame} */ detail, /** @type {number} */ room, /** @type {boolean} */ dark) => {
+      const { weights } = detail.arrays;
+      const [r, c] = weights.shape.slice(-2);
+      const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room))); // no more cells than device pixels
+      const grid = pooled(weights, 0, r, c, pool, maskOf(detail), rowPool);
+      const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
+      put(
+        small,
+        pixels(grid, part, { scale: weights.scale, root: true, dark }),
+        grid.columns,
+        grid.rows,
+      );
+      return small;
+    },
+  );
 }
 
 /** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {ReturnType<typeof detailImage>} imageOf */
@@ -46,12 +53,28 @@ export function paintDetail(ctx, scene, detail, place, imageOf) {
   const y = (/** @type {number} */ i) => place.y + (i + 0.5) * place.row;
   const nHeads = groupOf(traits).heads;
   const colour = headColours(nHeads, [traits.head], look.dark, look.ink)(traits.head);
-  const style = { xStart: place.xQuery + 6, xEnd: place.xKey - 6, yQuery: y, yKey: y, offset: () => 0 };
-  const full = { ...style, colour: () => colour, scale: detail.arrays.weights.scale, opacity: lineOpacity };
-  paintLines(ctx, edgesOf(detail, [0], traits.threshold), focus ? { ...full, opacity: traceOpacity } : full);
+  const style = {
+    xStart: place.xQuery + 6,
+    xEnd: place.xKey - 6,
+    yQuery: y,
+    yKey: y,
+    offset: () => 0,
+  };
+  const full = {
+    ...style,
+    colour: () => colour,
+    scale: detail.arrays.weights.scale,
+    opacity: lineOpacity,
+  };
+  paintLines(
+    ctx,
+    edgesOf(detail, [0], traits.threshold),
+    focus ? { ...full, opacity: traceOpacity } : full,
+  );
   for (const index of focus?.rows ?? []) {
     const exact = focus && scene.exact(focus.side, index);
-    if (focus) paintLines(ctx, edgesOfRow(detail, [0], traits.threshold, focus.side, index, exact), full);
+    if (focus)
+      paintLines(ctx, edgesOfRow(detail, [0], traits.threshold, focus.side, index, exact), full);
   }
   for (const side of /** @type {const} */ (["query", "key"])) {
     const axis = side === "query" ? detail.queries : detail.keys;

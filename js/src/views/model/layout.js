@@ -46,11 +46,22 @@ const LABEL = 28; // under a thumbnail that stands for itself: layer and head, a
  * @param {number} [count] so many thumbnails one after another instead of the grid; 0 for the grid
  * @returns {ModelLayout}
  */
-export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken, chosen = 0, count = 0) {
+export function modelLayout(
+  width,
+  nLayers,
+  nLanes,
+  nQueries,
+  nKeys,
+  widestToken,
+  chosen = 0,
+  count = 0,
+) {
   const shape = Math.max(0.4, Math.min(2.5, nQueries / Math.max(1, nKeys)));
   if (nLanes < 1) return jointLayout(width, nLayers, shape);
   const beside = width >= 760;
-  const detailWidth = beside ? Math.max(200, Math.min(320, 2 * Math.min(widestToken, 90) + 120)) : 0;
+  const detailWidth = beside
+    ? Math.max(200, Math.min(320, 2 * Math.min(widestToken, 90) + 120))
+    : 0;
   const room = width - LEFT - (detailWidth ? detailWidth + 24 : 0);
   const gap = count ? 10 : nLanes > 20 ? 2 : nLanes > 14 ? 3 : 5;
   const largest = width >= 1180 ? 64 : 42;
@@ -64,16 +75,23 @@ export function modelLayout(width, nLayers, nLanes, nQueries, nKeys, widestToken
   const n = Math.max(nQueries, nKeys, 1);
   const lines = Math.max(gridHeight, Math.min(TOP + n * 17, 420));
   const isLines = (lines - TOP) / n >= DETAIL_ROW; // else the detail is a square heat map
-  const height = !beside ? gridHeight : isLines ? lines : Math.max(gridHeight, TOP + detailWidth + 4);
+  const height = !beside
+    ? gridHeight
+    : isLines
+      ? lines
+      : Math.max(gridHeight, TOP + detailWidth + 4);
   const row = Math.min(LARGEST_ROW, (height - TOP) / n);
   const detailHeight = isLines ? row * n : Math.min(detailWidth, height - TOP - 4);
-  const middle = TOP + ((count ? Math.floor(chosen / across) : chosen) + 0.5) * (thumbHeight + gap + below);
+  const middle =
+    TOP + ((count ? Math.floor(chosen / across) : chosen) + 0.5) * (thumbHeight + gap + below);
   const x = Math.min(width - detailWidth, gridWidth + 40);
   const tokens = Math.min(90, Math.max(40, widestToken));
   const detail = beside
     ? {
         x,
-        y: Math.round(Math.max(TOP, Math.min(middle - detailHeight / 2, height - detailHeight - 2))),
+        y: Math.round(
+          Math.max(TOP, Math.min(middle - detailHeight / 2, height - detailHeight - 2)),
+        ),
         width: detailWidth,
         height: detailHeight,
         row: isLines ? row : 0,

@@ -55,7 +55,8 @@ export function paintNumbers(ctx, { look, traits, hover }, layout, tiles) {
     setFont(ctx, look, layout.thumb < 24 ? 10 : 11, isLit ? 600 : 400);
     write(ctx, String(n), x, y, align, isLit ? look.ink : look.ink3);
   };
-  const skip = (/** @type {number} */ i, /** @type {number} */ room) => room + layout.gap < 19 && i % 4 > 0;
+  const skip = (/** @type {number} */ i, /** @type {number} */ room) =>
+    room + layout.gap < 19 && i % 4 > 0;
   for (const [column, head] of tiles.heads.entries()) {
     const [x] = corner(layout, 0, column);
     if (head === lit.head || !skip(column, layout.thumb))

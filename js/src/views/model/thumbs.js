@@ -37,7 +37,8 @@ export function tilesOf(frame, scores, top = 0) {
     layers,
     heads,
     at: (layer, head) => places.get(`${layer} ${head}`) ?? -1,
-    flow: scores && top ? ranked(tiles, scores, top) : heads[0] === null ? tiles.map((_, i) => i) : [],
+    flow:
+      scores && top ? ranked(tiles, scores, top) : heads[0] === null ? tiles.map((_, i) => i) : [],
   };
 }
 
@@ -72,7 +73,11 @@ export function strongestOfTile(frame, tile) {
   const { tiles } = frame.arrays;
   const [, rows, columns] = tiles.shape;
   const [pq, pk] = /** @type {[number, number]} */ (frame.pool ?? [1, 1]);
-  const special = (/** @type {number[]} */ marks, /** @type {number} */ from, /** @type {number} */ n) => {
+  const special = (
+    /** @type {number[]} */ marks,
+    /** @type {number} */ from,
+    /** @type {number} */ n,
+  ) => {
     for (let i = from; i < Math.min(marks.length, from + n); i++) if (!marks[i]) return false;
     return true;
   };

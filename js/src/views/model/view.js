@@ -144,7 +144,8 @@ export function modelView(callbacks, signal) {
     if (name === "show") asNumbers = value !== MAPS;
     else
       order =
-        ordersOf(scores?.name ?? "", now?.places.length ?? 0).find(({ text }) => text === value) ?? order;
+        ordersOf(scores?.name ?? "", now?.places.length ?? 0).find(({ text }) => text === value) ??
+        order;
     callbacks.onRedraw();
   }
 

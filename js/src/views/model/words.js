@@ -35,14 +35,17 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
       : `every cell drawn, nothing pooled at ${many(frame.keys.text.length, "token")}`;
   const sorted =
     scores && order.sorted ? ` · ${order.text}${order.top ? ", under each layer · head" : ""}` : "";
-  const caption = [`${what} · ${asNumbers && scores ? `coloured by ${scores.name}` : cells}${sorted}`];
+  const caption = [
+    `${what} · ${asNumbers && scores ? `coloured by ${scores.name}` : cells}${sorted}`,
+  ];
   const whose = `of the attention of ${joint ? `layer ${on.layer}` : `layer ${on.layer} · head ${on.head}`}`;
   if (detail) caption.push(...hiddenWords(detail, traits.hide_sinks, hiddenShare(detail), whose));
   if (tiles.some(({ exact }) => !exact))
     caption.push("hatched: upper bounds, the exact values would take too long here");
   return {
     reading:
-      (detail && detailReading(scene, detail, on, joint, scores)) || tileReading(scene, on, joint, scores),
+      (detail && detailReading(scene, detail, on, joint, scores)) ||
+      tileReading(scene, on, joint, scores),
     caption,
     saturation: tiles.find(({ layer, head }) => layer === on.layer && head === on.head)?.saturation,
     mass: null,
@@ -91,7 +94,9 @@ function notesOf(scores, { layer, head }) {
 
 /** The row of the chosen thumbnail's strongest cell. @param {Scene} scene @param {{ layer: number, head: number | null }} on @returns {import("../shared/selection.js").Focus | null} */
 function strongestFocus({ frame }, on) {
-  const tile = (frame.tiles ?? []).findIndex(({ layer, head }) => layer === on.layer && head === on.head);
+  const tile = (frame.tiles ?? []).findIndex(
+    ({ layer, head }) => layer === on.layer && head === on.head,
+  );
   const best = tile < 0 ? null : strongestOfTile(frame, tile);
   return best && { side: "query", rows: [best.query], pinned: false, pair: null };
 }
@@ -101,7 +106,9 @@ function strongestFocus({ frame }, on) {
  * @param {Scene} scene @param {{ layer: number, head: number | null }} on @param {boolean} joint @param {import("../shared/metric.js").Scores | null} scores @returns {Reading | null}
  */
 function tileReading({ frame, traits }, on, joint, scores) {
-  const tile = (frame.tiles ?? []).findIndex(({ layer, head }) => layer === on.layer && head === on.head);
+  const tile = (frame.tiles ?? []).findIndex(
+    ({ layer, head }) => layer === on.layer && head === on.head,
+  );
   const best = tile < 0 ? null : strongestOfTile(frame, tile);
   if (!best) return null;
   const [pq, pk] = poolOf(frame);

@@ -87,7 +87,11 @@ export function neuronHit({ row, xKey, xProduct, strip, channel }, x, y, scroll,
   if (y < HEADER || key >= nKeys) return null;
   for (const start of [xKey, xProduct]) {
     if (start === null || x < start || x >= start + strip) continue;
-    return { key, place: Math.min(channels - 1, Math.floor((x - start) / channel)), onToken: false };
+    return {
+      key,
+      place: Math.min(channels - 1, Math.floor((x - start) / channel)),
+      onToken: false,
+    };
   }
   return { key, place: null, onToken: x < (xKey ?? xProduct) };
 }

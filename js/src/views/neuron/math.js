@@ -21,7 +21,8 @@ export function products(frame) {
  */
 export function channelOrder(product, d, key, byContribution) {
   const order = Array.from({ length: d }, (_, c) => c);
-  if (byContribution) order.sort((a, b) => Math.abs(product[key * d + b]) - Math.abs(product[key * d + a]));
+  if (byContribution)
+    order.sort((a, b) => Math.abs(product[key * d + b]) - Math.abs(product[key * d + a]));
   return order;
 }
 

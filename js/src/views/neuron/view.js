@@ -75,7 +75,14 @@ export function neuronView(callbacks, signal) {
     const [n, d] = frame.arrays.k.shape;
     const product = productsOf(frame);
     const names = stagesOf(frame).map(({ name }) => name);
-    const layout = layoutOf(width, n, d, widestOf(frame.keys.text, look.font), names.join("|"), look.ratio);
+    const layout = layoutOf(
+      width,
+      n,
+      d,
+      widestOf(frame.keys.text, look.font),
+      names.join("|"),
+      look.ratio,
+    );
     const pinned = rowsOf(frame.keys, traits.key)[0] ?? indexOfLargest(frame.arrays.measured.data);
     const key = hover && "query" in hover ? hover.key : pinned;
     const order = channelOrder(product, d, pinned, byContribution);
@@ -92,7 +99,12 @@ export function neuronView(callbacks, signal) {
     ctx.restore();
     const channel = hover && "query" in hover ? hover.channel : undefined;
     if (channel !== undefined) paintChannel(ctx, look, key, order.indexOf(channel));
-    return describeNeuron(scene, { product, key, channel: channel ?? order[0], clip: productClip(product) });
+    return describeNeuron(scene, {
+      product,
+      key,
+      channel: channel ?? order[0],
+      clip: productClip(product),
+    });
   }
 
   /** @param {Context} ctx @param {Scene} scene */
@@ -143,7 +155,12 @@ export function neuronView(callbacks, signal) {
     const { layout, product } = now;
     const [n] = frame.arrays.k.shape;
     const scroll = scrollTop();
-    const colour = headColours(groupOf(traits).heads, [traits.head], look.dark, look.ink)(traits.head);
+    const colour = headColours(
+      groupOf(traits).heads,
+      [traits.head],
+      look.dark,
+      look.ink,
+    )(traits.head);
     const pins = new Set(rowsOf(frame.keys, traits.key));
     const marked = found(frame.keys, traits.find);
     const first = Math.floor(scroll / layout.row);
@@ -165,7 +182,8 @@ export function neuronView(callbacks, signal) {
         found: marked.has(key),
         focus: focused && pins.has(key),
       });
-      if (layout.xKey !== null) strip(ctx, look, frame.arrays.k.data, key, layout.xKey, y, clipOf(frame));
+      if (layout.xKey !== null)
+        strip(ctx, look, frame.arrays.k.data, key, layout.xKey, y, clipOf(frame));
       strip(ctx, look, product, key, layout.xProduct, y, productClip(product));
       setFont(ctx, look, 12, isChosen ? 600 : 400);
       for (const { name, x: right } of layout.numbers) {
@@ -221,7 +239,12 @@ export function neuronView(callbacks, signal) {
     ctx.strokeStyle = look.ink;
     ctx.lineWidth = 1;
     const box = (/** @type {number} */ x, /** @type {number} */ middle) =>
-      ctx.strokeRect(onHalf(x + place * layout.channel - 1.2), onHalf(middle - 10), layout.channel + 0.6, 19);
+      ctx.strokeRect(
+        onHalf(x + place * layout.channel - 1.2),
+        onHalf(middle - 10),
+        layout.channel + 0.6,
+        19,
+      );
     if (layout.xKey !== null) box(layout.xKey, y);
     box(layout.xProduct, y);
     box(layout.xKey ?? layout.xProduct, 48);

@@ -29,7 +29,9 @@ export function describeNeuron({ frame, look }, given) {
       value: frame.arrays.measured.data[key],
       exact: true,
       unit: "share",
-      notes: [`channel ${channel}: ${q} × ${k} = ${part} of ${fixed(frame.arrays.dot.data[key], 3)}`],
+      notes: [
+        `channel ${channel}: ${q} × ${k} = ${part} of ${fixed(frame.arrays.dot.data[key], 3)}`,
+      ],
     },
     caption: [check(frame), has(frame)],
     mass: null,
@@ -55,7 +57,9 @@ function check({ difference = 0, passed }) {
 function power(value) {
   if (!value) return "0";
   const [digits, exponent] = value.toExponential(1).split("e");
-  const raised = [...exponent.replace("+", "")].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]));
+  const raised = [...exponent.replace("+", "")].map((c) =>
+    c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)],
+  );
   return `${digits} × 10${raised.join("")}`;
 }
 

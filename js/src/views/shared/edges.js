@@ -35,7 +35,9 @@ export function edgesOf(frame, lanes, threshold) {
   const every = whole && Math.max(nQueries, nKeys) <= ALL_PAIRS;
   // In a scroll window only a part is drawn at once, so the budget is not spread over rows out of sight.
   const rows = Math.min(nQueries, 150) * Math.max(1, lanes.length);
-  const perRow = every ? null : Math.max(1, Math.min(MOST_PER_ROW, nKeys, Math.floor(BUDGET / rows)));
+  const perRow = every
+    ? null
+    : Math.max(1, Math.min(MOST_PER_ROW, nKeys, Math.floor(BUDGET / rows)));
   /** @type {[number, number, number, number][]} weight, lane, query, key */
   const found = [];
   for (const lane of lanes) {
@@ -88,8 +90,11 @@ export function rowValues(frame, side, index, exact) {
   if (whole) {
     const [poolQueries, poolKeys] = poolOf(frame);
     const [rows, columns] = [Math.ceil(nQueries / poolQueries), Math.ceil(nKeys / poolKeys)];
-    const flat = (/** @type {number} */ lane, /** @type {number} */ query, /** @type {number} */ key) =>
-      (lane * rows + Math.floor(query / poolQueries)) * columns + Math.floor(key / poolKeys);
+    const flat = (
+      /** @type {number} */ lane,
+      /** @type {number} */ query,
+      /** @type {number} */ key,
+    ) => (lane * rows + Math.floor(query / poolQueries)) * columns + Math.floor(key / poolKeys);
     const at = (/** @type {number} */ lane, /** @type {number} */ other) =>
       valueAt(whole, side === "query" ? flat(lane, index, other) : flat(lane, other, index));
     return { n, at, exact: false };

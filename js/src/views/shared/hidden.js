@@ -10,7 +10,9 @@ import { percent } from "../../format.js";
  */
 export function hiddenWords({ keys }, hide_sinks, share, of) {
   const { hidden = [] } = keys;
-  const said = hidden.length ? [`hidden: ${hidden.join(", ")}, ${percent(share)}${of && ` ${of}`}`] : [];
+  const said = hidden.length
+    ? [`hidden: ${hidden.join(", ")}, ${percent(share)}${of && ` ${of}`}`]
+    : [];
   if (hide_sinks && !hidden.some((what) => what.startsWith("sink ")))
     said.push("no sink: no key takes over 30 %");
   return said;
@@ -18,6 +20,7 @@ export function hiddenWords({ keys }, hide_sinks, share, of) {
 
 /** The share of a frame's attention that goes to hidden keys. @param {import("../../types.js").Frame} frame */
 export function hiddenShare({ arrays }) {
-  const sum = (/** @type {string} */ name) => Array.from(arrays[name]?.data ?? []).reduce((a, b) => a + b, 0);
+  const sum = (/** @type {string} */ name) =>
+    Array.from(arrays[name]?.data ?? []).reduce((a, b) => a + b, 0);
   return sum("hidden_mass") / (sum("row_sum") || 1);
 }

@@ -19,5 +19,6 @@ export function maskOf(frame, [poolQueries, poolKeys] = poolOf(frame)) {
   if (!frame.causal) return null;
   const last = frame.queries.positions.map((positions) => positions[positions.length - 1]);
   const first = frame.keys.positions.map((positions) => positions[0]);
-  return (row, column) => first[column * poolKeys] > last[Math.min(last.length, (row + 1) * poolQueries) - 1];
+  return (row, column) =>
+    first[column * poolKeys] > last[Math.min(last.length, (row + 1) * poolQueries) - 1];
 }

@@ -57,7 +57,9 @@ export function ranked(tiles, scores, top) {
     return Number.isNaN(found) ? -Infinity : found;
   };
   const order = tiles.map((_, i) => i);
-  return order.sort((a, b) => (value(b) === value(a) ? a - b : value(b) > value(a) ? 1 : -1)).slice(0, top);
+  return order
+    .sort((a, b) => (value(b) === value(a) ? a - b : value(b) > value(a) ? 1 : -1))
+    .slice(0, top);
 }
 
 /** Diverging where numbers below 0 are among them. @param {Scores} scores @param {boolean} dark */
@@ -79,7 +81,10 @@ export function legendOfScores(scores, dark) {
   return {
     name,
     marks: [mark(low), mark((low + high) / 2), mark(high)],
-    stops: Array.from({ length: 17 }, (_, i) => tableOf(scores, dark).css[Math.round((i / 16) * 255)]),
+    stops: Array.from(
+      { length: 17 },
+      (_, i) => tableOf(scores, dark).css[Math.round((i / 16) * 255)],
+    ),
     canRoot: false,
   };
 }

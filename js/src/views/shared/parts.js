@@ -38,7 +38,10 @@ export function wanted(frame, pool, cells, margin = 0) {
     ]);
   const rows = span(cells.row, cells.rows, frame.queries.text.length);
   const columns = span(cells.column, cells.columns, frame.keys.text.length);
-  if (margin && (rows[1] - rows[0] + pool) * (columns[1] - columns[0] + pool) > MOST_CELLS * pool * pool)
+  if (
+    margin &&
+    (rows[1] - rows[0] + pool) * (columns[1] - columns[0] + pool) > MOST_CELLS * pool * pool
+  )
     return wanted(frame, pool, cells);
   return { pool, rows, columns };
 }
@@ -52,7 +55,11 @@ export function wanted(frame, pool, cells, margin = 0) {
  */
 function known(frame, part, query, key) {
   const held =
-    part && query >= part.rows[0] && query < part.rows[1] && key >= part.columns[0] && key < part.columns[1];
+    part &&
+    query >= part.rows[0] &&
+    query < part.rows[1] &&
+    key >= part.columns[0] &&
+    key < part.columns[1];
   const span = held ? part.pool : poolOf(frame)[0];
   const [row, column] = held ? [query - part.rows[0], key - part.columns[0]] : [query, key];
   const { weights } = (held ? part : frame).arrays;
@@ -101,7 +108,8 @@ export function strongestIn(frame, part, pool, row, column, rowPool = pool) {
   const isMasked = maskOf(frame, [1, 1]);
   /** @type {Pair | null} */
   let best = null;
-  const nearest = (/** @type {number} */ at, /** @type {number} */ span) => Math.floor(at / span) * span;
+  const nearest = (/** @type {number} */ at, /** @type {number} */ span) =>
+    Math.floor(at / span) * span;
   const [lastQuery, lastKey] = [
     Math.min(frame.queries.text.length, (row + 1) * rowPool),
     Math.min(frame.keys.text.length, (column + 1) * pool),

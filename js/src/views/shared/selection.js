@@ -97,7 +97,8 @@ const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
  * @returns {Focus | null}
  */
 export function focusOf(queries, keys, pins, hover) {
-  if (hover && "side" in hover) return { side: hover.side, rows: [hover.index], pinned: false, pair: null };
+  if (hover && "side" in hover)
+    return { side: hover.side, rows: [hover.index], pinned: false, pair: null };
   const query = rowsOf(queries, pins.query);
   const key = rowsOf(keys, pins.key);
   const pair =

@@ -15,7 +15,8 @@ export function piecesOf({ source = [], spans = [], keys }) {
   for (const [segment, text] of source.entries()) {
     if (segment) pieces.push({ text: "\n\n", row: null });
     const letters = [...text];
-    const part = (/** @type {number} */ from, /** @type {number} */ to) => letters.slice(from, to).join("");
+    const part = (/** @type {number} */ from, /** @type {number} */ to) =>
+      letters.slice(from, to).join("");
     let at = 0;
     for (const [row, span] of spans.entries()) {
       if (!span || span[0] !== segment || span[2] <= span[1] || span[1] < at) continue;
@@ -42,4 +43,5 @@ export function tokensOf(text) {
 
 /** Both sides are the same tokens. @param {import("../../types.js").Frame} frame */
 export const isSelf = ({ queries, keys }) =>
-  queries.text.length === keys.text.length && queries.text.every((token, i) => token === keys.text[i]);
+  queries.text.length === keys.text.length &&
+  queries.text.every((token, i) => token === keys.text[i]);

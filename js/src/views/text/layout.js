@@ -20,7 +20,10 @@ const PITCH = 60; // from strip to strip, with the seconds between them
 const TICK_ROOM = 44;
 
 /** Where the i-th of many starts, and how long it is: whole pixels without gaps. @param {number} i @param {number} size */
-const between = (i, size) => [Math.round(i * size), Math.round((i + 1) * size) - Math.round(i * size)];
+const between = (i, size) => [
+  Math.round(i * size),
+  Math.round((i + 1) * size) - Math.round(i * size),
+];
 
 /**
  * @param {[number, number]} grid rows and columns of patches
@@ -44,7 +47,9 @@ export function patchArea([rows, columns], imageWidth, imageHeight, room) {
     },
     at(x, y) {
       const [row, column] = [Math.floor(y / h), Math.floor(x / w)];
-      return row >= 0 && column >= 0 && row < rows && column < columns ? row * columns + column : null;
+      return row >= 0 && column >= 0 && row < rows && column < columns
+        ? row * columns + column
+        : null;
     },
     ticks: [],
   };

@@ -39,7 +39,9 @@ export function textView(callbacks, signal) {
     const side = /** @type {Side} */ (span.dataset.side);
     return { side, index: Number(span.dataset.row) };
   };
-  element.addEventListener("pointerover", (event) => callbacks.onHover(targetOf(event)), { signal });
+  element.addEventListener("pointerover", (event) => callbacks.onHover(targetOf(event)), {
+    signal,
+  });
   element.addEventListener("pointerleave", () => callbacks.onHover(null), { signal });
   element.addEventListener(
     "click",
@@ -106,7 +108,10 @@ export function textView(callbacks, signal) {
       `rgba(${scaleTable("sequential", look.dark).bytes[stop]},${(t * opacity).toFixed(3)})`;
     for (const { side, spans } of columns) {
       const axis = side === "query" ? frame.queries : frame.keys;
-      const pins = new Set([...rowsOf(axis, traits[side]), ...(both ? rowsOf(frame.keys, traits.key) : [])]);
+      const pins = new Set([
+        ...rowsOf(axis, traits[side]),
+        ...(both ? rowsOf(frame.keys, traits.key) : []),
+      ]);
       const marked = found(axis, traits.find);
       const shaded = focus && (both || side !== focus.side);
       for (const { row, span } of spans) {

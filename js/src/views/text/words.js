@@ -41,11 +41,14 @@ export function shades(scene, focus) {
   const { frame, traits } = scene;
   const on = new Set(traits.heads);
   const lanes = frame.lanes.flatMap(({ head }, i) => (head === null || on.has(head) ? [i] : []));
-  const parts = focus.rows.map((row) => rowValues(frame, focus.side, row, scene.exact(focus.side, row)));
+  const parts = focus.rows.map((row) =>
+    rowValues(frame, focus.side, row, scene.exact(focus.side, row)),
+  );
   const n = parts[0].n;
   const values = new Float64Array(n);
   for (const part of parts) {
-    for (const lane of lanes) for (let i = 0; i < n; i++) values[i] += part.at(lane, i) / lanes.length;
+    for (const lane of lanes)
+      for (let i = 0; i < n; i++) values[i] += part.at(lane, i) / lanes.length;
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   let largest = 0;
@@ -82,7 +85,9 @@ export function describeText(scene, focus, shade, darkest) {
   }
   const axis = focus.side === "query" ? frame.keys : frame.queries;
   const own = focus.side === "query" ? frame.queries : frame.keys;
-  const order = largest(shade.n, width < 600 ? 6 : 10, (i) => (axis.special[i] ? NaN : shade.value(i)));
+  const order = largest(shade.n, width < 600 ? 6 : 10, (i) =>
+    axis.special[i] ? NaN : shade.value(i),
+  );
   const read = focus.read ?? order[0] ?? 0;
   const rows = focus.rows.map((row) => own.text[row]);
   const joint = !keepsHeads(traits.method);
@@ -150,7 +155,8 @@ function massOf({ frame, width }, focus, shade) {
     const sum = (/** @type {string} */ name, /** @type {number} */ otherwise) => {
       let total = 0;
       for (const lane of shade.lanes) {
-        for (const row of focus.rows) total += frame.arrays[name]?.data[lane * n + row] ?? otherwise;
+        for (const row of focus.rows)
+          total += frame.arrays[name]?.data[lane * n + row] ?? otherwise;
       }
       return total;
     };
