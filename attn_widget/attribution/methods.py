@@ -41,59 +41,82 @@ from attn_widget.attribution.validation import (
 from attn_widget.errors import InputError, MethodError
 from attn_widget.records import Attribution, Capture, to_numpy
 
+# Options of `attribute` that every method takes: the second is refused where there is no baseline.
+_EVERY = ("normalise", "baseline")
+_JOINT = ("residual", "reduce", *_EVERY)
+
+
+def _nothing(capture: Capture, attention: str | None) -> str:
+    return ""
+
 
 @dataclass(frozen=True)
 class Method:
-    """One entry of `METHODS`."""
+    """One entry of `METHODS`: the only place that says what a method is and needs."""
 
     name: str
     about: str
     run: Callable[[Job], dict[str, Any]]  # -> fields of Attribution
     follows: bool  # goes through several layers, and so needs them to fit together
-    needs: Callable[[Capture, str | None], str] = lambda capture, attention: (
-        ""
-    )  # what is missing, in a sentence
+    per_head: bool  # keeps heads apart: one matrix per head, else one for all heads
+    options: tuple[str, ...]  # options of `attribute` that change its numbers, once a head is given
+    has_baseline: bool = False  # uniform causal attention is a baseline for it
+    needs: Callable[[Capture, str | None], str] = _nothing  # what is missing, in a sentence
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("raw", "what one layer did", run_raw, follows=False),
+        Method("raw", "what one layer did", run_raw, False, True, _EVERY, True),
         Method(
             "rollout",
             "shares of the input, were layers to mix tokens linearly",
             run_rollout,
             follows=True,
+            per_head=False,
+            options=_JOINT,
+            has_baseline=True,
         ),
-        Method("flow", "how much could pass, attention taken as capacity", run_flow, follows=True),
+        Method(
+            "flow",
+            "how much could pass, attention taken as capacity",
+            run_flow,
+            follows=True,
+            per_head=False,
+            options=_JOINT,
+            has_baseline=True,
+        ),
         Method(
             "relevance",
             "what one answer depends on, through all layers",
             run_relevance,
-            True,
-            needs_gradient,
+            follows=True,
+            per_head=False,
+            options=_EVERY,
+            needs=needs_gradient,
         ),
         Method(
             "gradient_attention",
             "what one answer depends on, in one layer",
             run_gradient_attention,
-            False,
-            needs_gradient,
+            follows=False,
+            per_head=True,
+            options=_EVERY,
+            needs=needs_gradient,
         ),
         Method(
             "value_weighted",
             "how long a vector each key sends",
             run_value_weighted,
-            False,
-            needs_values,
+            follows=False,
+            per_head=True,
+            options=_EVERY,
+            needs=needs_values,
         ),
     )
 }
 # Methods that keep heads apart: they have a picture for each head. The others have one for all.
-PER_HEAD = frozenset({"raw", "gradient_attention", "value_weighted"})
-CORRECTED = frozenset(
-    {"raw", "rollout", "flow"}
-)  # methods that uniform causal attention is a baseline for
+PER_HEAD = frozenset(name for name, method in METHODS.items() if method.per_head)
 
 
 def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]:
@@ -235,8 +258,8 @@ def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
 def _check_causal(job: Job, method: str) -> None:
     """Refuse a causal baseline for attention that sees both ways."""
     one = job.one
-    if method not in CORRECTED:
-        known = ", ".join(name for name in METHODS if name in CORRECTED)
+    if not METHODS[method].has_baseline:
+        known = ", ".join(name for name, one in METHODS.items() if one.has_baseline)
         raise InputError(f"baseline must be False for {method}, got True. It exists for {known}.")
     if one.kind == "self" and (
         one.causal or not np.triu(to_numpy(reduced_rows(job.capture, one, "mean", None)), 1).any()

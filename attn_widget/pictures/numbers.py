@@ -16,9 +16,8 @@ from attn_widget.pictures.axes import Axis, pair
 from attn_widget.pictures.cache import Remembered
 from attn_widget.pictures.frame import Numbers, cut
 from attn_widget.pictures.protocol import Spec
+from attn_widget.pictures.rules import VIEW_RULES, numbers_key
 from attn_widget.records import Attribution, Capture, LayerAttention, Progress, to_numpy
-
-ONE_HEAD = ("matrix", "neuron")  # views that show one head of a method that keeps heads apart
 
 Report = Callable[[Progress], None]
 
@@ -49,7 +48,7 @@ class NumbersOf:
     ) -> Numbers:
         """Return the matrices of a spec: a lane per head for methods that keep heads apart, else one lane."""
         with self._lock:
-            key = _key(spec)
+            key = numbers_key(spec)
             numbers = self.remembered.get(key)
             if numbers is None:
                 start = time.perf_counter()
@@ -85,12 +84,12 @@ class NumbersOf:
 
     def knows(self, spec: Spec) -> bool:
         """Return whether the numbers of a spec are there without computing them."""
-        return _key(spec) in self.remembered
+        return numbers_key(spec) in self.remembered
 
     def line(self, spec: Spec, side: str, members: Sequence[int]) -> Numbers:
         """Return the numbers of only these positions along ``side``; a row is computed without the others."""
         with self._lock:
-            known = self.remembered.get(_key(spec))
+            known = self.remembered.get(numbers_key(spec))
             if known is None and side == "query":
                 return replace(self._compute(spec, list(members), None), exact=None)
             return cut(known if known is not None else self.whole(spec), side, members)
@@ -137,24 +136,7 @@ def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
     """Return the lanes of a spec: all heads, or one for views of one head, none for methods that join them."""
     if spec.method not in PER_HEAD:
         return (None,)
-    return (spec.head,) if spec.view in ONE_HEAD else tuple(range(layer.n_heads))
-
-
-def _key(spec: Spec) -> tuple:
-    """Return what the numbers depend on: not on how they are drawn."""
-    lanes: Any = (
-        (spec.head if spec.view in ONE_HEAD else "all") if spec.method in PER_HEAD else None
-    )
-    return (
-        spec.method,
-        spec.attention,
-        spec.layer,
-        lanes,
-        spec.residual,
-        spec.reduce,
-        spec.normalise,
-        spec.baseline,
-    )
+    return (spec.head,) if VIEW_RULES[spec.view].one_head else tuple(range(layer.n_heads))
 
 
 def _numbers(

@@ -14,6 +14,7 @@ from attn_widget.pictures.model import Tile, factors, model_frame, shrink
 from attn_widget.pictures.neuron import neuron_frame
 from attn_widget.pictures.numbers import NumbersOf, Partial
 from attn_widget.pictures.protocol import Frame, Spec
+from attn_widget.pictures.rules import frame_key
 from attn_widget.pictures.score_stages import stages_of
 from attn_widget.pictures.text import text_frame
 from attn_widget.records import Progress
@@ -39,7 +40,7 @@ class Drawing:
 
         A frame is kept: the still picture in the cell and the page's first question are of the same.
         """
-        kept = self.numbers.remembered.get((self.spec,))
+        kept = self.numbers.remembered.get(frame_key(self.spec))
         if kept is not None:
             return kept
 
@@ -49,7 +50,7 @@ class Drawing:
 
         frame = make(self.numbers.whole(self.spec, on_progress))
         nbytes = sum(array.nbytes for array, _, _ in frame.arrays.values())
-        self.numbers.remembered.put((self.spec,), frame, nbytes)
+        self.numbers.remembered.put(frame_key(self.spec), frame, nbytes)
         return frame
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import AttnWidgetError
+from attn_widget.pictures.rules import rules
 from attn_widget.pictures.validation import check, sentences
 from attn_widget.records import Capture, most_heads
 
@@ -107,6 +108,7 @@ def info(capture: Capture, *, runner: Any) -> dict[str, Any]:
     reads = getattr(getattr(runner, "model", None), "main_input_name", "input_ids")
     return {
         "model": capture.title,
+        "rules": rules(),
         "can_run": runner is not None and reads == "input_ids",
         "can_ablate": can_ablate,
         "steps": steps,
