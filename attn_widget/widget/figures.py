@@ -10,8 +10,8 @@ import numpy as np
 
 from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.figures.figure import figure
-from attn_widget.figures.still import Picked
 from attn_widget.pictures.frame import exact
+from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.model import Tile, model_frame, shrink
 from attn_widget.pictures.numbers import NumbersOf
 from attn_widget.pictures.protocol import Frame, Spec, plain
@@ -35,7 +35,7 @@ def figure_of(widget: AttentionWidget, theme: str) -> Figure:
     frame = VIEWS[spec.view](drawing)
     if spec.view not in NO_WEIGHTS:
         frame = exact(frame, widget._numbers.whole(spec), *drawing.axes())
-    picked = Picked(widget.heads, widget.query, widget.key, widget.threshold)
+    picked = Selection(widget.heads, widget.query, widget.key, widget.threshold)
     return figure(frame, picked, caption(widget.capture, spec, frame, widget.heads), theme=theme)
 
 
@@ -67,7 +67,7 @@ def heads_figure(
     if heads is not None:
         words += " · " + _numbers("head", heads, max(layer.n_heads for layer in group))
     frame = replace(frame, fields=frame.fields | {"layer_label": words})
-    return figure(frame, Picked(), caption(capture, spec, frame, ()), theme=theme)
+    return figure(frame, Selection(), caption(capture, spec, frame, ()), theme=theme)
 
 
 def caption(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
