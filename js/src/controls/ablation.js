@@ -1,6 +1,6 @@
 // A head switched off: one button a head of the layer, and the likeliest answers with it and without.
 import { choice } from "./controls.js";
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { odds } from "./likely-tokens.js";
 import { groupOf, requestOf } from "../wire/spec.js";
 

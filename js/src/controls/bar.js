@@ -1,5 +1,5 @@
 // The parts of the bar: view tabs, methods, layer and head, theme.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { icons } from "./icons.js";
 import { groupOf, keepsHeads } from "../wire/spec.js";
 
@@ -70,17 +70,16 @@ export function methods({ traits, dead }, actions) {
             class="more"
             aria-label="more methods"
             data-chosen=${String(isOther)}
-            .value=${isOther ? traits.method : ""}
             ?disabled=${dead}
             @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
           >
-            <option value="" ?selected=${!isOther} disabled hidden>more</option>
+            <option value="" .selected=${!isOther} disabled hidden>more</option>
             ${others.map(
               (method) =>
                 html`<option
                   value=${method}
                   title=${why(method) ?? nothing}
-                  ?selected=${method === traits.method}
+                  .selected=${method === traits.method}
                   ?disabled=${why(method) !== null}
                 >
                   ${name(method)}

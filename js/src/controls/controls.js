@@ -1,5 +1,5 @@
 // The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { methods, saveMenu, steppers, tabs, themeButton, stepsHeads } from "./bar.js";
 import { icons } from "./icons.js";
 import { squares } from "./head-toggles.js";
@@ -97,11 +97,10 @@ export function choice({ name, choices, value }, set) {
     ><span class="lab">${name}</span>
     <select
       aria-label=${name}
-      .value=${value}
       data-choice=${name}
       @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
     >
-      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each.replace("-", " → ")}</option>`)}
+      ${choices.map((each) => html`<option value=${each} .selected=${each === value}>${each.replace("-", " → ")}</option>`)}
     </select></label
   >`;
 }
@@ -121,12 +120,11 @@ function filters({ traits, matches }, actions, hasThreshold) {
             ><span class="lab">attention</span>
             <select
               aria-label="which attention"
-              .value=${traits.attention}
               @change=${(/** @type {Event} */ event) => actions.set({ attention: text(event) })}
             >
               ${groups.map(
                 ({ name }) =>
-                  html`<option value=${name} ?selected=${name === traits.attention}>
+                  html`<option value=${name} .selected=${name === traits.attention}>
                     ${name}
                   </option>`,
               )}

@@ -1,5 +1,5 @@
 // Everything around the picture: controls above it, what it shows beside it, readout and caption below.
-import { html, nothing, render } from "./html.js";
+import { html, nothing, render } from "lit-html";
 import { caption, side } from "./caption.js";
 import { controls } from "./controls.js";
 import { readout, runFailure, spoken } from "./readout.js";

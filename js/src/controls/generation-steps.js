@@ -1,5 +1,5 @@
 // Which token that the model wrote is explained: a slider over its steps, and what else was likely at this one.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { odds } from "./likely-tokens.js";
 import { groupOf } from "../wire/spec.js";
 

@@ -1,5 +1,5 @@
 // One square per head: click toggles, double-click isolates, double-click again turns all on.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { inkOn, parseCss } from "../paint/color.js";
 import { headColours, MANY_HEADS } from "../paint/palettes.js";
 import { groupOf } from "../wire/spec.js";

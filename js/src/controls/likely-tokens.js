@@ -1,5 +1,5 @@
 // Likely answers in a line: each with its probability as a number and a bar, or with two where a head is off.
-import { html } from "./html.js";
+import { html } from "lit-html";
 import { fixed, tokenText } from "../format.js";
 
 /** @param {[string, ...number[]][]} rows @param {string} [chosen] the token that was taken */

@@ -1,5 +1,5 @@
 // The sentence itself, editable where a model can run: Enter runs it, Escape puts it back.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
