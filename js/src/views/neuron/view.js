@@ -4,7 +4,7 @@ import { HEADER, neuronHit, neuronLayout } from "./layout.js";
 import { channelOrder, clip99, products } from "./math.js";
 import { headColours, scaleTable } from "../../paint/palettes.js";
 import { paintToken, widest } from "../../paint/tokens.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { fixed } from "../../format.js";
 import { memo } from "../../memo.js";
 import { rowsOf } from "../shared/selection.js";
@@ -24,7 +24,7 @@ import { listen, revealRow } from "../shared/pointer.js";
  */
 export function neuronView(callbacks, signal) {
   const element = document.createElement("div");
-  element.className = "window";
+  element.className = "viewport";
   const content = document.createElement("div");
   const canvas = document.createElement("canvas");
   const why = document.createElement("p");
