@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { found } from "../src/controls/find.js";
+import { found } from "../src/views/shared/find.js";
 import { pressed } from "../src/controls/keys.js";
 import { focusOf, moved, pinned, rowsOf } from "../src/views/shared/selection.js";
 import { isolated, toggled } from "../src/controls/head-toggles.js";

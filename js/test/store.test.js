@@ -154,12 +154,12 @@ test("a search that finds nothing and a kernel that is silent are said", () => {
     noMatch: true,
     hasPicture: true,
     tooNarrow: false,
-    kernel: true,
+    kernelReplies: true,
   };
   assert.equal(noticeOf(given), "no token contains “zz”");
   assert.match(
-    noticeOf({ ...given, noMatch: false, hasPicture: false, kernel: false }),
-    /kernel does not answer/,
+    noticeOf({ ...given, noMatch: false, hasPicture: false, kernelReplies: false }),
+    /kernel does not reply/,
   );
   assert.equal(noticeOf({ ...given, noMatch: false }), null);
 });

@@ -177,7 +177,7 @@ def test_specials_words_threshold_search_and_pins_work(page_file, open_file):
     changed(lambda: page.locator("[data-trait=words]").check())
     changed(lambda: page.get_by_label("threshold").fill("0.15"))
     changed(lambda: page.get_by_label("find a token").fill("keys"))
-    changed(lambda: page.locator(".hq[data-head='0']").click())
+    changed(lambda: page.locator(".head-toggle[data-head='0']").click())
     changed(lambda: canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2}))
     page.mouse.move(5, 890)
     assert value(root) > 0

@@ -49,7 +49,7 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
     button = widget.locator("[data-ablation] [data-off='3']")
     button.click()
-    answers = widget.locator("[data-ablation] .odds")
+    answers = widget.locator("[data-ablation] .likely-token")
     expect(answers.first).to_be_visible()
     answered = {}
     for how in ("zero", "mean"):

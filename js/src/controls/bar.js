@@ -1,5 +1,5 @@
-// The parts of the bar: view tabs, methods, layer and head, theme.
-import { html, nothing } from "./html.js";
+// The parts of the bar: view tabs, methods, layer and head, saving, theme.
+import { html, nothing } from "lit-html";
 import { icons } from "./icons.js";
 import { groupOf, keepsHeads } from "../wire/spec.js";
 
@@ -7,16 +7,16 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
 /** @typedef {import("./controls.js").ControlState} ControlState */
 /** @typedef {import("./controls.js").ControlActions} ControlActions */
 
-const IN_THE_OPEN = 3; // methods
+const BUTTONS = 3; // methods with a button of their own; the others share a select
 const THEMES = ["auto", "light", "dark"];
 const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
 /** @param {ControlState} state @param {ControlActions} actions */
-export function tabs({ traits, dead }, actions) {
-  // One head has only raw attention to take apart.
+export function tabs({ traits, runFailed }, actions) {
+  // The neuron view decomposes raw attention only.
   const choose = (/** @type {string} */ view) => () =>
     actions.set(view === "neuron" ? { view, method: "raw" } : { view });
-  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${roving}>
+  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${moveInGroup}>
     ${traits.views.map(
       (view) =>
         html`<button
@@ -25,7 +25,7 @@ export function tabs({ traits, dead }, actions) {
           data-view=${view}
           aria-selected=${String(view === traits.view)}
           tabindex=${view === traits.view ? 0 : -1}
-          ?disabled=${dead}
+          ?disabled=${runFailed}
           @click=${choose(view)}
         >
           ${title(view)}
@@ -34,8 +34,8 @@ export function tabs({ traits, dead }, actions) {
   </div>`;
 }
 
-/** The first three in the open, the others behind one select: more do not fit a line. @param {ControlState} state @param {ControlActions} actions */
-export function methods({ traits, dead }, actions) {
+/** The first three as buttons, the others in one select: more do not fit in a line. @param {ControlState} state @param {ControlActions} actions */
+export function methods({ traits, runFailed }, actions) {
   const group = groupOf(traits);
   const why = (/** @type {string} */ method) =>
     traits.view === "neuron" && method !== "raw"
@@ -44,11 +44,11 @@ export function methods({ traits, dead }, actions) {
         ? null
         : (group.reasons?.[method] ?? "not for this attention");
   const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
-  const others = traits.view === "neuron" ? [] : traits.methods.slice(IN_THE_OPEN);
+  const others = traits.view === "neuron" ? [] : traits.methods.slice(BUTTONS);
   const isOther = others.includes(traits.method);
-  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${roving}>
+  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${moveInGroup}>
     ${traits.methods
-      .slice(0, IN_THE_OPEN)
+      .slice(0, BUTTONS)
       .map(
         (method) =>
           html`<button
@@ -58,7 +58,7 @@ export function methods({ traits, dead }, actions) {
             aria-checked=${String(method === traits.method)}
             tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
             title=${why(method) ?? nothing}
-            ?disabled=${dead || why(method) !== null}
+            ?disabled=${runFailed || why(method) !== null}
             @click=${() => actions.set({ method })}
           >
             ${name(method)}
@@ -70,17 +70,16 @@ export function methods({ traits, dead }, actions) {
             class="more"
             aria-label="more methods"
             data-chosen=${String(isOther)}
-            .value=${isOther ? traits.method : ""}
-            ?disabled=${dead}
+            ?disabled=${runFailed}
             @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
           >
-            <option value="" ?selected=${!isOther} disabled hidden>more</option>
+            <option value="" .selected=${!isOther} disabled hidden>more</option>
             ${others.map(
               (method) =>
                 html`<option
                   value=${method}
                   title=${why(method) ?? nothing}
-                  ?selected=${method === traits.method}
+                  .selected=${method === traits.method}
                   ?disabled=${why(method) !== null}
                 >
                   ${name(method)}
@@ -92,20 +91,20 @@ export function methods({ traits, dead }, actions) {
   </div>`;
 }
 
-/** Layer and head are both stepped through: the bar is longer. @param {Traits} traits */
-export const stepsHeads = ({ view, method }) =>
+/** The head has a stepper too, so the bar is longer. @param {Traits} traits */
+export const hasHeadStepper = ({ view, method }) =>
   (view === "matrix" || view === "neuron") && keepsHeads(method);
 
 /** @param {ControlState} state @param {ControlActions} actions */
-export function steppers({ traits, dead, width }, actions) {
+export function steppers({ traits, runFailed, width }, actions) {
   const group = groupOf(traits);
-  const oneHead = stepsHeads(traits);
+  const oneHead = hasHeadStepper(traits);
   const short = oneHead && width < 1000;
   return [
-    traits.view === "model" || dead
+    traits.view === "model" || runFailed
       ? nothing
       : stepper("layer", traits.layer, group.layers, short, (layer) => actions.set({ layer })),
-    oneHead && !dead
+    oneHead && !runFailed
       ? stepper("head", traits.head, group.heads, short, (head) => actions.set({ head }))
       : nothing,
   ];
@@ -158,10 +157,10 @@ export function saveMenu(actions) {
 }
 
 /**
- * Left and right move within a group of which one is chosen; Tab passes it by.
+ * Left and right move within a group of buttons of which one is chosen; Tab leaves the group.
  * @param {KeyboardEvent} event
  */
-function roving(event) {
+function moveInGroup(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
   const group = /** @type {HTMLElement} */ (event.currentTarget);

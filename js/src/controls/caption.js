@@ -1,5 +1,5 @@
 // What is left out and how much it weighs; how far the numbers can be trusted. And what stands beside the matrix.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { count, fixed, many, percent, tokenText } from "../format.js";
 
 /** @typedef {import("../types.js").Said} Said */

@@ -1,8 +1,8 @@
-// The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
-import { html, nothing } from "./html.js";
-import { methods, saveMenu, steppers, tabs, themeButton, stepsHeads } from "./bar.js";
+// The two lines above the picture: view, method and layer, then filters. Only what exists and what the view can use.
+import { html, nothing } from "lit-html";
+import { methods, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
 import { icons } from "./icons.js";
-import { squares } from "./head-toggles.js";
+import { headToggles } from "./head-toggles.js";
 import { groupOf, keepsHeads } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
@@ -13,8 +13,8 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
  * @property {number} width
  * @property {boolean} narrow
  * @property {boolean} folded the filters are hidden (narrow only)
- * @property {boolean} dead a failed run: nothing can be chosen
- * @property {{ count: number, at: number } | null} matches of `find`, and which one is lit; null while nothing is searched
+ * @property {boolean} runFailed the model raised an error: nothing can be chosen
+ * @property {{ count: number, at: number } | null} matches of `find`, and which one is current; null while nothing is searched
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
  * @property {import("../types.js").Look} look
  * @property {import("../types.js").Option[]} options choices of the view alone
@@ -23,9 +23,9 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
 /**
  * @typedef {Object} ControlActions
  * @property {(values: Partial<Traits>) => void} set
- * @property {(head: number | null) => void} light the head whose square is hovered
+ * @property {(head: number | null) => void} highlightHead draw this head's lines in its colour; null for none
  * @property {() => void} fold
- * @property {(step: number) => void} next the next match of `find`, or the one before
+ * @property {(direction: 1 | -1) => void} nextMatch the next match of `find`, or the one before
  * @property {(format: string) => void} save png, svg or html
  * @property {(name: string, value: string) => void} choose
  */
@@ -46,9 +46,9 @@ export const usesOf = (view) => USES[/** @type {keyof typeof USES} */ (view)] ??
 export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
   const uses = usesOf(traits.view);
-  const hasSquares = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
-  const stacked = narrow || state.width < (stepsHeads(traits) ? 860 : 720); // else the bar would break anywhere
-  const hasFilters = hasSquares || uses.tokens || state.options.length > 0;
+  const hasToggles = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
+  const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720); // else the bar would wrap at an arbitrary place
+  const hasFilters = hasToggles || uses.tokens || state.options.length > 0;
   return html`
     <div class="bar">
       ${tabs(state, actions)}
@@ -61,14 +61,14 @@ export function controls(state, actions) {
                 aria-label="filters"
                 title="filters"
                 aria-expanded=${String(!folded)}
-                ?disabled=${state.dead}
+                ?disabled=${state.runFailed}
                 @click=${actions.fold}
               >
                 ${icons.filter}
               </button>`
             : nothing
         }
-        ${state.dead ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
+        ${state.runFailed ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
       </div>
       ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
     </div>
@@ -80,9 +80,9 @@ export function controls(state, actions) {
         : nothing
     }
     ${
-      hasFilters && !state.dead
+      hasFilters && !state.runFailed
         ? html`<div class="filters">
-            ${hasSquares ? squares(traits, state.look, actions) : nothing}
+            ${hasToggles ? headToggles(traits, state.look, actions) : nothing}
             ${state.options.map((option) => choice(option, (value) => actions.choose(option.name, value)))}
             ${uses.tokens && !(narrow && folded) ? filters(state, actions, uses.threshold) : nothing}
           </div>`
@@ -97,11 +97,10 @@ export function choice({ name, choices, value }, set) {
     ><span class="lab">${name}</span>
     <select
       aria-label=${name}
-      .value=${value}
       data-choice=${name}
       @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
     >
-      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each.replace("-", " → ")}</option>`)}
+      ${choices.map((each) => html`<option value=${each} .selected=${each === value}>${each.replace("-", " → ")}</option>`)}
     </select></label
   >`;
 }
@@ -110,7 +109,7 @@ export function choice({ name, choices, value }, set) {
 function filters({ traits, matches }, actions, hasThreshold) {
   const groups = traits.info?.groups ?? [];
   const { segments = [] } = groupOf(traits);
-  const between = (/** @type {string} */ segments) => actions.set({ segments });
+  const setSegments = (/** @type {string} */ segments) => actions.set({ segments });
   const checked = (/** @type {Event} */ event) =>
     /** @type {HTMLInputElement} */ (event.target).checked;
   const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
@@ -121,12 +120,11 @@ function filters({ traits, matches }, actions, hasThreshold) {
             ><span class="lab">attention</span>
             <select
               aria-label="which attention"
-              .value=${traits.attention}
               @change=${(/** @type {Event} */ event) => actions.set({ attention: text(event) })}
             >
               ${groups.map(
                 ({ name }) =>
-                  html`<option value=${name} ?selected=${name === traits.attention}>
+                  html`<option value=${name} .selected=${name === traits.attention}>
                     ${name}
                   </option>`,
               )}
@@ -134,7 +132,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
           >`
         : html`<span><span class="lab">attention</span><b>${traits.attention}</b></span>`
     }
-    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, between) : nothing}
+    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, setSegments) : nothing}
     <label
       ><input
         type="checkbox"
@@ -191,11 +189,11 @@ function filters({ traits, matches }, actions, hasThreshold) {
         autocomplete="off"
         .value=${traits.find}
         @input=${(/** @type {Event} */ event) => actions.set({ find: text(event) })}
-        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.next(event.shiftKey ? -1 : 1)}
+        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.nextMatch(event.shiftKey ? -1 : 1)}
       />
       ${
         matches?.count
-          ? html`<button data-next title="next match (Enter)" @click=${() => actions.next(1)}>
+          ? html`<button data-next title="next match (Enter)" @click=${() => actions.nextMatch(1)}>
               ${matches.at < 0 ? matches.count : `${matches.at + 1} of ${matches.count}`} ›
             </button>`
           : nothing

@@ -1,5 +1,5 @@
 // The line below the picture: the number that is read, or what goes on, or what went wrong. Always one line.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
 import { legend } from "./caption.js";
 import { fixed, rounded, seconds, tokenText } from "../format.js";
 

@@ -1,5 +1,5 @@
-// The sentence itself, editable where a model can run: Enter runs it, Escape puts it back.
-import { html, nothing } from "./html.js";
+// The text, editable where a model can run: Enter runs the model, Escape restores the text.
+import { html, nothing } from "lit-html";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -14,7 +14,7 @@ import { html, nothing } from "./html.js";
  * @param {Draft} draft
  * @param {{ edit: (draft: Partial<Draft>) => void, run: () => void }} actions
  */
-export function textboxes(traits, draft, actions) {
+export function textInput(traits, draft, actions) {
   if (!traits.info?.can_run) return nothing;
   const changed = ["text", "pair"].some((name) => {
     const typed = draft[/** @type {"text" | "pair"} */ (name)];

@@ -1,6 +1,7 @@
 // The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of attn_widget/pages/coding.py
 // and attn_widget/pictures/axes.py.
 
+import { pooled as largestOfBlocks } from "../paint/pooling.js";
 import { decodeArray } from "../wire/decode.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
@@ -104,22 +105,24 @@ export function shownOf(
 }
 
 /**
- * The largest value of each block, so that no single strong link vanishes.
+ * One thumbnail: the largest value of each block.
  * @param {Float64Array} weights
  * @param {number} nKeys
  * @param {[number, number]} pool queries and keys of a block
+ * @returns {Float64Array}
  */
 export function pooled(weights, nKeys, [poolQueries, poolKeys]) {
+  const array = /** @type {any} */ ({ data: weights, table: null });
   const nQueries = weights.length / nKeys;
-  const columns = Math.ceil(nKeys / poolKeys);
-  const cells = new Float64Array(Math.ceil(nQueries / poolQueries) * columns);
-  for (let query = 0; query < nQueries; query++) {
-    const row = Math.floor(query / poolQueries) * columns;
-    for (let key = 0; key < nKeys; key++) {
-      const cell = row + Math.floor(key / poolKeys);
-      const value = weights[query * nKeys + key];
-      if (!(value <= cells[cell])) cells[cell] = value; // a missing number stays one
-    }
-  }
-  return cells;
+  const grid = largestOfBlocks(
+    array,
+    0,
+    nQueries,
+    nKeys,
+    poolKeys,
+    null,
+    poolQueries,
+    Float64Array, // a byte of the thumbnail must round as it does in Python
+  );
+  return /** @type {any} */ (grid.values);
 }

@@ -1,6 +1,6 @@
 // Frames and exact rows: what has come, what is asked for, what failed. The kernel is asked only for what is missing.
 import { decodeFrame, decodeRow } from "./decode.js";
-import { covers } from "../views/shared/parts.js";
+import { covers } from "./regions.js";
 import { frameKey } from "./spec.js";
 
 /** @typedef {import("../types.js").Frame} Frame */

@@ -7,7 +7,7 @@ import { laneOffset, lineOpacity, paintLines, traceOpacity } from "./marks.js";
 import { headColours, sequential } from "../../paint/palettes.js";
 import { paintStrip } from "./strip.js";
 import { paintToken, widest } from "../../paint/tokens.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { focusOf, rowsOf } from "../shared/selection.js";
 import { memo } from "../../memo.js";
 import { describeHead, focusValues } from "./words.js";
@@ -24,7 +24,7 @@ import { listen, revealRow } from "../shared/pointer.js";
  */
 export function headView(callbacks, signal) {
   const element = document.createElement("div");
-  element.className = "window";
+  element.className = "viewport";
   const content = document.createElement("div");
   const canvas = document.createElement("canvas");
   const base = document.createElement("canvas");

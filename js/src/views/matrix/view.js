@@ -1,11 +1,13 @@
 // The matrix view: every query by every key as a heat map, with zoom, pan and a cross-hair.
 import { prepared } from "../../paint/canvas.js";
-import { paintCells, pixels, pooled } from "../../paint/heatmap.js";
-import { covers, strongestIn, visibleGrid, wanted } from "../shared/parts.js";
+import { paintCells, pixels } from "../../paint/heatmap.js";
+import { pooled } from "../../paint/pooling.js";
+import { strongestIn, visibleGrid } from "../shared/parts.js";
+import { covers, regionOf } from "../../wire/regions.js";
 import { matrixHit, matrixLayout } from "./layout.js";
 import { paintAxisNames, paintLabels, paintMarks, paintOpen } from "./marks.js";
 import { widest } from "../../paint/tokens.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { maskOf, poolOf } from "../shared/masking.js";
 import { memo } from "../../memo.js";
 import { focusOf, rowsOf } from "../shared/selection.js";
@@ -42,7 +44,7 @@ export function matrixView(callbacks, signal) {
   );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
-    /** A hover leaves the image as it is. @type {(...of: [import("../../paint/heatmap.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    /** A hover leaves the image as it is. @type {(...of: [import("../../paint/pooling.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
     (grid, row, column, rows, columns, scale, root, dark) => {
       Object.assign(image, { width: columns, height: rows });
       const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
@@ -97,7 +99,7 @@ export function matrixView(callbacks, signal) {
     if (!target || !("query" in target) || !target.span || now?.waits) return target;
     const { query: row, key: column, span } = target;
     const block = { row, column, rows: span, columns: span };
-    const part = finer(wanted(frame, 1, block), wanted(frame, 1, block, 64));
+    const part = finer(regionOf(frame, 1, block), regionOf(frame, 1, block, 64));
     const pair = part && strongestIn(frame, part, span, row / span, column / span);
     return pair && !pair.span ? pair : target;
   }
@@ -112,8 +114,8 @@ export function matrixView(callbacks, signal) {
     const scale = frame.arrays.weights.scale;
     const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
     const isFine = pool < poolOf(frame)[0]; // finer than the cells that came
-    const want = wanted(frame, pool, shown);
-    const part = isFine ? scene.finer(want, wanted(frame, pool, shown, visibleRows >> 2)) : null;
+    const want = regionOf(frame, pool, shown);
+    const part = isFine ? scene.finer(want, regionOf(frame, pool, shown, visibleRows >> 2)) : null;
     now = { layout, scene, part, waits: isFine && !covers(part, want) };
     const hover = pairIn(scene, scene.hover);
     const grid = isFine
@@ -161,7 +163,7 @@ export function matrixView(callbacks, signal) {
   /**
    * Cells too small for gaps: one image, stretched to whole device pixels.
    * @param {CanvasRenderingContext2D} ctx
-   * @param {import("../../paint/heatmap.js").Grid} grid
+   * @param {import("../../paint/pooling.js").Grid} grid
    * @param {{ row: number, column: number, rows: number, columns: number }} part
    * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
    */

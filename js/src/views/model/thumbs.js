@@ -1,5 +1,6 @@
 // The thumbnails: where each stands, and one atlas of pixels for all of them. Pure.
-import { pixels, pooled } from "../../paint/heatmap.js";
+import { pixels } from "../../paint/heatmap.js";
+import { pooled } from "../../paint/pooling.js";
 import { ranked } from "../shared/metric.js";
 import { valueAt } from "../../wire/decode.js";
 

@@ -5,46 +5,7 @@ import { valueAt } from "../../wire/decode.js";
 
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("../../types.js").Part} Part */
-/** @typedef {import("../../types.js").Wanted} Wanted */
 /** @typedef {{ query: number, key: number, span?: number, value?: number }} Pair */
-
-const MOST_CELLS = 2 ** 22; // of one reply
-
-/**
- * Does a part hold all of what is wanted?
- * @param {Wanted | null} part
- * @param {Wanted} wanted
- */
-export const covers = (part, { pool, rows, columns }) =>
-  part?.pool === pool &&
-  part.rows[0] <= rows[0] &&
-  part.rows[1] >= rows[1] &&
-  part.columns[0] <= columns[0] &&
-  part.columns[1] >= columns[1];
-
-/**
- * What to ask for so that these cells can be drawn, and moved a little before more is needed.
- * @param {Frame} frame
- * @param {number} pool
- * @param {{ row: number, column: number, rows: number, columns: number }} cells
- * @param {number} [margin] cells around them
- * @returns {Wanted}
- */
-export function wanted(frame, pool, cells, margin = 0) {
-  const span = (/** @type {number} */ first, /** @type {number} */ n, /** @type {number} */ all) =>
-    /** @type {[number, number]} */ ([
-      Math.max(0, first - margin) * pool,
-      Math.min(all, (first + n + margin) * pool),
-    ]);
-  const rows = span(cells.row, cells.rows, frame.queries.text.length);
-  const columns = span(cells.column, cells.columns, frame.keys.text.length);
-  if (
-    margin &&
-    (rows[1] - rows[0] + pool) * (columns[1] - columns[0] + pool) > MOST_CELLS * pool * pool
-  )
-    return wanted(frame, pool, cells);
-  return { pool, rows, columns };
-}
 
 /**
  * The cell that holds a pair, as fine as it is known: `span` tokens wide.
@@ -78,7 +39,7 @@ function known(frame, part, query, key) {
  * @param {number} column
  * @param {number} rows cells on screen
  * @param {number} columns
- * @returns {import("../../paint/heatmap.js").Grid}
+ * @returns {import("../../paint/pooling.js").Grid}
  */
 export function visibleGrid(frame, part, pool, row, column, rows, columns) {
   const isMasked = maskOf(frame, [pool, pool]);

@@ -1,6 +1,6 @@
 // The text view: the text as it was written, shaded by what the pinned token takes from each token, or gives.
 import { scaleTable } from "../../paint/palettes.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { rowsOf } from "../shared/selection.js";
 import { describeText, shades, textFocus } from "./words.js";
 import { sameTarget } from "../shared/pointer.js";
