@@ -17,7 +17,7 @@ from attn_widget.errors import AttnWidgetError
 from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
 from attn_widget.pictures.axes import SEGMENTS, Axis
-from attn_widget.pictures.frame import BOUND_TEXT, TOP_K
+from attn_widget.pictures.frame import BOUND_TEXT
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
 from attn_widget.pictures.numbers import NumbersOf
 from attn_widget.pictures.protocol import Frame, Spec
@@ -89,7 +89,7 @@ def payload(
         "state": state,
         "groups": {name: axes.of(name) for name in capture.groups},
         "axes": axes.known,
-        "choices": list(CHOICES),
+        "choices": {name: values[0] for name, values in CHOICES.items()},
         "places": [
             piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces
         ],
@@ -98,7 +98,6 @@ def payload(
         if capture.image is None
         else blob.array("image", jpeg(small(to_numpy(capture.image)))),
         "bound_text": BOUND_TEXT,
-        "top_k": TOP_K,
         "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
     }
     return blob.closed(about)

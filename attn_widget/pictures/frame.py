@@ -199,7 +199,6 @@ def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str
         "saturation": numbers.saturation,
         "bound_text": BOUND_TEXT,
         "divided_by": numbers.divided_by,
-        "top_k": TOP_K,
     }
 
 

@@ -53,7 +53,6 @@ def model_frame(
     fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
         "pool": list(pool),
         "n_layers": n_layers or len({t.layer for t in tiles}),
-        "n_heads": max(sum(t.layer == layer for t in tiles) for layer in {t.layer for t in tiles}),
         "tiles": [
             {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": int(t.exact)}
             for t in tiles

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ALL_PAIRS,
-  BUDGET,
-  edgesOf,
-  edgesOfRow,
-  inWindow,
-  rowValues,
-} from "../src/views/shared/edges.js";
+import drawing from "../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { edgesOf, edgesOfRow, inWindow, rowValues } from "../src/views/shared/edges.js";
 import { close, frame, frameOf, row, stored } from "./helpers.js";
 
 const listed = (edges) =>
@@ -49,14 +43,14 @@ test("query and key are not swapped on a rectangular map", () => {
 });
 
 test("beyond 64 tokens each row keeps its strongest, within the budget", () => {
-  const n = ALL_PAIRS + 6;
+  const n = drawing.lines.all_pairs_up_to + 6;
   const rows = Array.from({ length: n }, (_, q) =>
     Array.from({ length: n }, (_, k) => (k === (q * 7) % n ? 0.5 : 0.5 / n)),
   );
   const edges = edgesOf(frameOf([rows, rows]), [0, 1], 0);
   assert.equal(edges.perRow, 8);
   assert.equal(edges.length, 2 * n * 8);
-  assert.ok(edges.length <= BUDGET);
+  assert.ok(edges.length <= drawing.lines.most);
   for (let i = edges.length - 2 * n; i < edges.length; i++)
     assert.equal(edges.key[i], (edges.query[i] * 7) % n);
 });

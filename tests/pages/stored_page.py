@@ -1,6 +1,6 @@
 """A page's payload and the frames that Python makes of the same rounded numbers: what the JavaScript twin must equal.
 
-``python -m tests.export.stored_page`` writes it where the node tests read it; a test here compares.
+``python -m tests.pages.stored_page`` writes it where the node tests read it; a test here compares.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ export class Store {
 
   /**
    * Make the frame of this spec the shown one: from memory, else by asking. The last good picture stays until then.
-   * @param {Spec & { query?: number }} spec
+   * @param {Partial<Spec> & { query?: number }} spec
    */
   want(spec) {
     const key = frameKey(spec);

@@ -1,13 +1,13 @@
 // Which lines are drawn, and what that leaves out. Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { poolOf } from "./masking.js";
 import { valueAt } from "../../wire/decode.js";
 
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("../../types.js").Row} Row */
 
-export const ALL_PAIRS = 64; // up to this many tokens, every pair at or above the threshold is a line
-export const BUDGET = 16_384; // lines; more is slow and reads as a blob
-const MOST_PER_ROW = 8;
+// Up to so many tokens, every pair at or above the threshold is a line; above, so many per row and so many in all.
+const { all_pairs_up_to, most, most_per_row, rows: ROWS } = drawing.lines;
 
 /**
  * Lines in the order in which they are drawn: weakest first.
@@ -32,18 +32,16 @@ export function edgesOf(frame, lanes, threshold) {
   const nQueries = frame.queries.text.length;
   const nKeys = frame.keys.text.length;
   const whole = frame.arrays.weights;
-  const every = whole && Math.max(nQueries, nKeys) <= ALL_PAIRS;
+  const every = whole && Math.max(nQueries, nKeys) <= all_pairs_up_to;
   // In a scroll window only a part is drawn at once, so the budget is not spread over rows out of sight.
-  const rows = Math.min(nQueries, 150) * Math.max(1, lanes.length);
-  const perRow = every
-    ? null
-    : Math.max(1, Math.min(MOST_PER_ROW, nKeys, Math.floor(BUDGET / rows)));
+  const rows = Math.min(nQueries, ROWS) * Math.max(1, lanes.length);
+  const perRow = every ? null : Math.max(1, Math.min(most_per_row, nKeys, Math.floor(most / rows)));
   /** @type {[number, number, number, number][]} weight, lane, query, key */
   const found = [];
   for (const lane of lanes) {
     for (let query = 0; query < nQueries; query++) {
       if (whole) strongest(whole, lane, query, nQueries, nKeys, threshold, perRow, found);
-      else listed(frame, lane, query, nQueries, threshold, perRow ?? MOST_PER_ROW, found);
+      else listed(frame, lane, query, nQueries, threshold, perRow ?? most_per_row, found);
     }
   }
   return packed(found, perRow);
@@ -60,7 +58,9 @@ export function edgesOf(frame, lanes, threshold) {
  * @returns {Edges}
  */
 export function edgesOfRow(frame, lanes, threshold, side, index, exact) {
-  const values = rowValues(frame, side, index, exact);
+  // Lines are chosen by the numbers that came with the frame, here as in Python; only where it holds no more than the
+  // strongest keys of each row does the exact row complete them.
+  const values = rowValues(frame, side, index, frame.arrays.weights ? null : exact);
   /** @type {[number, number, number, number][]} */
   const found = [];
   for (const lane of lanes) {
@@ -71,6 +71,31 @@ export function edgesOfRow(frame, lanes, threshold, side, index, exact) {
     }
   }
   return packed(found, null);
+}
+
+/**
+ * The lines of a picture: of the rows that it is about, else of all.
+ * @param {Frame} frame
+ * @param {number[]} lanes
+ * @param {number} threshold
+ * @param {import("./selection.js").Focus | null} focus
+ * @param {(side: "query" | "key", index: number) => Row | null} exact
+ * @returns {Edges}
+ */
+export function drawnEdges(frame, lanes, threshold, focus, exact) {
+  if (!focus) return edgesOf(frame, lanes, threshold);
+  const { side, rows } = focus;
+  const parts = rows.map((row) => edgesOfRow(frame, lanes, threshold, side, row, exact(side, row)));
+  /** @param {Edges} part @returns {[number, number, number, number][]} */
+  const listOf = ({ weight, lane, query, key }) =>
+    Array.from(weight, (w, i) => [w, lane[i], query[i], key[i]]);
+  return parts.length === 1 ? parts[0] : packed(parts.flatMap(listOf), null);
+}
+
+/** The lanes that are drawn; one that joins the heads always is. @param {Frame} frame @param {number[]} heads */
+export function lanesOn(frame, heads) {
+  const on = new Set(heads);
+  return frame.lanes.flatMap(({ head }, i) => (head === null || on.has(head) ? [i] : []));
 }
 
 /**
@@ -191,6 +216,6 @@ export function inWindow(edges, queries) {
   for (let i = 0; i < edges.length; i++) {
     if (edges.query[i] >= queries[0] && edges.query[i] < queries[1]) kept.push(i);
   }
-  const dropped = Math.max(0, kept.length - BUDGET);
+  const dropped = Math.max(0, kept.length - most);
   return { indices: Uint32Array.from(dropped ? kept.slice(dropped) : kept), dropped };
 }
