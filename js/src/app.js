@@ -1,4 +1,4 @@
-// One view of the widget, put together: traits and messages come in, one update per animation frame goes out.
+// One view of the widget: traits and messages come in, at most one update per animation frame goes out.
 //
 // Which part holds which state, and how long:
 //
@@ -79,7 +79,7 @@ export function mount(model, el, signal) {
     clearTimeout(silence);
     change({ kernelReplies: true });
   };
-  requester.ask("hello", {}, { reply: onReply, fail: onReply });
+  requester.request("hello", {}, { reply: onReply, fail: onReply });
 
   signal.addEventListener("abort", () => {
     cancelAnimationFrame(scheduled);

@@ -32,7 +32,7 @@ export function createAblation(requester, onChange) {
       onChange();
     };
     if (head >= 0)
-      requester.ask(
+      requester.request(
         "ablate",
         { ...requestOf(traits), head, how: fill, step: traits.step },
         {

@@ -48,7 +48,7 @@ export function renderLayout(shell, content, actions) {
   render(description && hasSide ? side(description, actions) : nothing, shell.side);
 
   const reading = description?.reading ?? null;
-  const isWorking = !content.hover && content.kernelReplies; // a kernel that is gone does not work
+  const isWorking = !content.hover && content.kernelReplies; // a lost kernel computes nothing
   const line = {
     reading,
     failure,

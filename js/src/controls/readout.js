@@ -1,4 +1,4 @@
-// The line below the picture: the number that is read, or what goes on, or what went wrong. Always one line.
+// The readout below the picture: the number under the pointer, or the progress, or an error. Always one line.
 import { html, nothing } from "lit-html";
 import { legend } from "./caption.js";
 import { fixed, rounded, seconds, tokenText } from "../format.js";
@@ -6,7 +6,7 @@ import { fixed, rounded, seconds, tokenText } from "../format.js";
 /** @typedef {import("../types.js").Reading} Reading */
 /** @typedef {import("../types.js").Failure} Failure */
 
-const ASK = "Hover a token to read it, click to pin it.";
+const HINT = "Hover a token to read it, click to pin it.";
 
 /**
  * @typedef {Object} ReadoutState
@@ -37,7 +37,7 @@ export function readout(state, actions) {
           ? working(state.working, actions)
           : reading
             ? read(reading, state.narrow)
-            : html`<span class="m">${state.notice ?? ASK}</span>`
+            : html`<span class="m">${state.notice ?? HINT}</span>`
     }
     ${state.legend && !state.narrow ? html`<span class="gap"></span>${legend(state.legend, actions)}` : nothing}
   </div>`;
@@ -110,13 +110,13 @@ export function runFailure(error) {
 }
 
 /**
- * What a screen reader is told: the reading in words, once it is exact.
+ * The reading in words for a screen reader; "" until it is exact.
  * @param {Reading | null} reading
  */
 export function spoken(reading) {
   if (!reading?.exact) return "";
-  const of = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
+  const where = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
   const names = (/** @type {string[]} */ tokens) =>
     tokens.map((token) => tokenText(token)).join(", ");
-  return `${names(reading.queries)} to ${names(reading.keys)}: ${fixed(reading.value, 4)}, ${of}`;
+  return `${names(reading.queries)} to ${names(reading.keys)}: ${fixed(reading.value, 4)}, ${where}`;
 }

@@ -67,7 +67,7 @@ function box(name, traits, draft, actions) {
     ></textarea>`;
 }
 
-/** As tall as its text, to six lines. @param {HTMLTextAreaElement} area */
+/** Grow with the text, to at most six lines. @param {HTMLTextAreaElement} area */
 function grow(area) {
   area.style.height = "";
   area.style.height = `${Math.min(6 * 20 + 5, area.scrollHeight + 1)}px`;

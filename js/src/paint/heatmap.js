@@ -5,7 +5,7 @@ import { scaleTable } from "./palettes.js";
 /** @typedef {import("./pooling.js").Grid} Grid */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-const HATCH = [0xff777777, 0xffbbbbbb]; // stripes of what is not a number, where cells are too small for lines
+const HATCH = [0xff777777, 0xffbbbbbb]; // stripes for NaN, where cells are too small for lines
 
 /**
  * The place in the palette, 0 to 255.
@@ -42,7 +42,7 @@ export function pixels(grid, part, { scale, root, dark }) {
 }
 
 /**
- * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is not a number.
+ * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is NaN.
  * @param {Context} ctx
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part

@@ -1,4 +1,4 @@
-// Tokens on a canvas: text cut to the room there is, and the marks of its states. Text only ever goes to fillText.
+// Tokens on a canvas: their text, shortened to fit, and marks for hover, pin, match and focus. Text goes to fillText only.
 import { tokenText } from "../format.js";
 import { setFont, write } from "./canvas.js";
 

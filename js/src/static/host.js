@@ -1,5 +1,5 @@
-// Shows stored numbers in a page of their own: the same widget, no kernel, no network. The page runs widget.js before this,
-// with its default export put where both can see it (attn_widget/pages/html.py), so that it is bundled once.
+// Shows stored numbers in a static page: the same widget without a kernel or a network. The page runs widget.js first and
+// puts its default export into globalThis.attn_widget (attn_widget/pages/html.py), so that it is bundled once.
 import { answers } from "./frames.js";
 import { StaticModel } from "./model.js";
 import { unpacked } from "./numbers.js";

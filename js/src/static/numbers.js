@@ -58,7 +58,7 @@ export const arrayAt = (bytes, entry) =>
  * One matrix as it is shown: keys of a row summed, queries averaged.
  * @param {Uint8Array} bytes
  * @param {Place} place
- * @param {[number, number]} size tokens that ask, tokens that answer
+ * @param {[number, number]} size tokens on the query side, tokens on the key side
  * @param {Axis} queries
  * @param {Axis} keys
  */
@@ -86,14 +86,14 @@ export function shownOf(
   const bound = new Uint8Array(saturated ? weights.length : 0).fill(1);
   const sums = new Float32Array(queries.text.length);
   const hidden = sums.slice();
-  for (const [row, asks] of queries.positions.entries()) {
-    for (const query of asks) {
+  for (const [row, rowQueries] of queries.positions.entries()) {
+    for (const query of rowQueries) {
       const start = query * nKeys;
-      sums[row] += exact[query] / asks.length;
-      for (let key = 0; key < nKeys; key++) hidden[row] += values[start + key] / asks.length;
-      for (const [column, answers] of keys.positions.entries()) {
-        for (const key of answers) {
-          weights[row * n + column] += values[start + key] / asks.length;
+      sums[row] += exact[query] / rowQueries.length;
+      for (let key = 0; key < nKeys; key++) hidden[row] += values[start + key] / rowQueries.length;
+      for (const [column, columnKeys] of keys.positions.entries()) {
+        for (const key of columnKeys) {
+          weights[row * n + column] += values[start + key] / rowQueries.length;
           if (saturated) bound[row * n + column] &= bytes[at + start + key];
         }
       }

@@ -1,11 +1,11 @@
-// Where the matrix stands, at any zoom, and what a point of it is. Cells are whole device pixels. Pure.
+// Positions of everything in the matrix view at any zoom, and what is at a point. Cells are whole device pixels. Pure.
 
 /** @typedef {import("../../types.js").Target} Target */
 
 export const GAP_FROM = 8; // cells this large are drawn apart
 const LABEL_FROM = 11; // and named from here on
 const TALLEST = 640;
-const FLAT = 96; // lower than this, a map of many columns is a strip: its few rows are drawn taller than wide
+const FLAT = 96; // a map lower than this has few rows and many columns: its cells are drawn taller than wide
 const FLAT_TALL = 240;
 const SIDE = 330; // the gap and the legend beside the picture
 
@@ -19,7 +19,7 @@ const SIDE = 330; // the gap and the legend beside the picture
  * @property {number} tall CSS pixels of its height: more than `cell` only in flat maps
  * @property {number} pool displayed keys per drawn cell
  * @property {number} rowPool displayed queries per drawn cell
- * @property {number} rows drawn cells there are
+ * @property {number} rows drawn cells in all
  * @property {number} columns
  * @property {number} visibleRows drawn cells that fit
  * @property {number} visibleColumns
@@ -33,14 +33,14 @@ const SIDE = 330; // the gap and the legend beside the picture
  */
 
 /**
- * @param {number} width CSS pixels there are
+ * @param {number} width CSS pixels available
  * @param {number} nRows
  * @param {number} nColumns
  * @param {number} widestRow
  * @param {number} widestColumn
  * @param {number} ratio device pixels per CSS pixel
  * @param {number} zoom device pixels per displayed token; below 1 several share one; 0 = all fit
- * @param {number} [sent] tokens per cell as it was sent: what is coarser must be whole multiples of it
+ * @param {number} [sent] tokens per cell of the frame: coarser cells are whole multiples of it
  * @returns {MatrixLayout}
  */
 export function matrixLayout(
@@ -175,7 +175,7 @@ function margin(cell, widestRow, widestColumn, tall = cell) {
 }
 
 /**
- * What a point of the canvas is: a drawn cell, or the label of a row or column.
+ * What is at a point of the canvas: a drawn cell, or the label of a row or column.
  * @param {MatrixLayout} layout
  * @param {number} x
  * @param {number} y

@@ -21,7 +21,7 @@ import { createZoom } from "./zoom.js";
 /** @typedef {import("../../types.js").Part} Part */
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
 
-const ROOT_FROM = 64; // shares spread over more tokens than this are seen better on a √ scale
+const ROOT_FROM = 64; // more tokens than this, and small shares are visible on a √ scale only
 
 /**
  * @param {import("../../types.js").Callbacks} callbacks
@@ -44,7 +44,7 @@ export function matrixView(callbacks, signal) {
   );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
-    /** A hover leaves the image as it is. @type {(...of: [import("../../paint/pooling.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    /** Not drawn again for a hover. @type {(...values: [import("../../paint/pooling.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
     (grid, row, column, rows, columns, scale, root, dark) => {
       Object.assign(image, { width: columns, height: rows });
       const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
@@ -113,7 +113,7 @@ export function matrixView(callbacks, signal) {
     const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
     const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
-    const isFine = pool < poolOf(frame)[0]; // finer than the cells that came
+    const isFine = pool < poolOf(frame)[0]; // finer than the cells of the frame
     const want = regionOf(frame, pool, shown);
     const part = isFine ? scene.finer(want, regionOf(frame, pool, shown, visibleRows >> 2)) : null;
     now = { layout, scene, part, waits: isFine && !covers(part, want) };

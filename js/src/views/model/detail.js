@@ -16,7 +16,7 @@ import { paintToken } from "../../paint/tokens.js";
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-/** Makes the heat map of a detail, and makes it again only for another: a hover leaves it as it is. */
+/** Returns a function that draws the heat map of a detail; a hover reuses the last one. */
 export function detailImage() {
   const small = document.createElement("canvas");
   return memo(

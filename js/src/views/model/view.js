@@ -71,13 +71,13 @@ export function modelView(callbacks, signal) {
     const joint = frame.tiles?.[0]?.head === null;
     scores = scoresFor(traits.metric, traits.attention, joint);
     const tiles = tilesFor(frame, order.sorted ? scores : null, order.top);
-    const isRanked = !joint && tiles.flow.length > 0;
+    const isRanked = !joint && tiles.sequence.length > 0;
     const nLanes = tiles.heads.length;
     const text = frame.queries.text;
     const nLayers = frame.n_layers ?? 0;
     const wide = widestOf(text, look.font);
     const chosen = isRanked
-      ? tiles.flow.indexOf(tiles.at(traits.layer, traits.head))
+      ? tiles.sequence.indexOf(tiles.at(traits.layer, traits.head))
       : tiles.layers.indexOf(traits.layer);
     const layout = layoutOf(
       width,
@@ -87,12 +87,12 @@ export function modelView(callbacks, signal) {
       frame.keys.text.length,
       wide,
       Math.max(0, chosen),
-      isRanked ? tiles.flow.length : 0,
+      isRanked ? tiles.sequence.length : 0,
     );
     const detail = layout.detail && matches(scene) ? scene.detail : null;
     const tileAt = (/** @type {number} */ place) =>
-      layout.flow
-        ? (tiles.flow[place] ?? -1)
+      layout.wraps
+        ? (tiles.sequence[place] ?? -1)
         : tiles.at(tiles.layers[Math.floor(place / nLanes)], tiles.heads[place % nLanes]);
     now = { layout, detail, places: frame.tiles ?? [], tileAt };
     const device = look.ratio * Math.min(layout.thumb, layout.thumbHeight);
@@ -117,7 +117,7 @@ export function modelView(callbacks, signal) {
       else if (isRanked && scores)
         paintRank(ctx, look, layout, `${layer}·${head}`, scores.of(layer, head), x, y, isChosen);
     }
-    if (!layout.flow) paintNumbers(ctx, scene, layout, tiles);
+    if (!layout.wraps) paintNumbers(ctx, scene, layout, tiles);
     if (detail && layout.detail) paintDetail(ctx, scene, detail, layout.detail, imageOf);
     return describeModel(scene, {
       joint,

@@ -1,7 +1,7 @@
-// Where the columns of the neuron view stand. Pure.
+// Positions of the columns of the neuron view, and what is at a point. Pure.
 
 export const HEADER = 72; // names of the columns and the query's own row, above the keys
-const WINDOW_ROWS = 36;
+const VIEWPORT_ROWS = 36;
 
 /**
  * @typedef {Object} NeuronLayout
@@ -52,7 +52,7 @@ export function neuronLayout(width, nKeys, channels, widestToken, names, ratio) 
   const scrolls = nKeys > 150;
   const row = nKeys > 40 ? 17 : 23;
   const contentHeight = HEADER + nKeys * row + 34;
-  const height = scrolls ? HEADER + WINDOW_ROWS * row : contentHeight;
+  const height = scrolls ? HEADER + VIEWPORT_ROWS * row : contentHeight;
   const bar = Math.max(20, xWeight - 52 - xBar);
   return {
     width: used,

@@ -62,10 +62,7 @@ export function paintHeader(ctx, scene, placing) {
   paintVector(ctx, scene, placing, frame.arrays.q.data, 0, x, 48, placing.vectorClip);
   if (layout.xKey !== null) {
     setFont(ctx, look, 11);
-    const note = frame.rotated
-      ? "q, the pinned query, rotated as the model used it"
-      : "q, the pinned query";
-    write(ctx, note, layout.xProduct, 48, "left", look.ink3);
+    write(ctx, "q, the pinned query", layout.xProduct, 48, "left", look.ink3);
   }
   ctx.fillStyle = look.rule;
   ctx.fillRect(0, 66, layout.width, 1);

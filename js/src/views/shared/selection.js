@@ -1,4 +1,4 @@
-// Pins: traits hold token positions, pictures show rows that may stand for several. Pure.
+// Pins: traits hold token positions; a displayed row may have several positions. Pure.
 
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Side} Side */
@@ -6,7 +6,7 @@
 /** @typedef {import("../../types.js").Traits} Traits */
 
 /**
- * The displayed rows that stand for any of these token positions.
+ * The displayed rows that have any of these token positions.
  * @param {Axis} axis
  * @param {number[]} positions
  */
@@ -81,7 +81,7 @@ const sorted = (positions) => [...new Set(positions)].sort((a, b) => a - b);
 const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
 
 /**
- * What the picture turns on: the rows of one side, and perhaps one pair. Hover wins over pins while it lasts.
+ * The rows of one side that the picture shows, and perhaps one pair. A hover replaces the pins while it lasts.
  * @typedef {Object} Focus
  * @property {Side} side
  * @property {number[]} rows displayed rows of that side
