@@ -1,4 +1,5 @@
-// State of one view of the widget alone. Neither Python nor another view knows it; it ends with the view.
+// State of one view of the widget alone. Neither Python nor another view knows it; it ends with the
+// view.
 
 /** @typedef {import("../types.js").Look} Look */
 /** @typedef {import("../types.js").Target} Target */

@@ -7,8 +7,8 @@ import { moved } from "../views/shared/selection.js";
 /** @typedef {import("../types.js").Frame} Frame */
 
 /**
- * What a key on the stage does: arrows move the pinned token, Shift + arrows layer and head (in the model view the
- * arrows alone), Escape releases.
+ * What a key on the stage does: arrows move the pinned token, Shift + arrows layer and head (in the
+ * model view the arrows alone), Escape releases.
  * @param {{ key: string, shiftKey: boolean }} event
  * @param {Traits} traits
  * @param {Frame | null} frame
@@ -57,7 +57,12 @@ export function pressed({ key, shiftKey }, traits, frame) {
   return {};
 }
 
-/** Down is the next layer, as in the model view's grid. @param {Traits} traits @param {number} step @returns {Partial<Traits>} */
+/**
+ * Down is the next layer, as in the model view's grid.
+ * @param {Traits} traits
+ * @param {number} step
+ * @returns {Partial<Traits>}
+ */
 function layerBy(traits, step) {
   const layer = Math.max(0, Math.min(groupOf(traits).layers - 1, traits.layer + step));
   return layer === traits.layer ? {} : { layer };

@@ -1,4 +1,5 @@
-// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it draws on.
+// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it
+// draws on.
 import { scaleTable } from "./palettes.js";
 
 /** @typedef {import("../types.js").FrameArray} FrameArray */
@@ -19,7 +20,8 @@ export function level(value, scale, root) {
 }
 
 /**
- * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the paper.
+ * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the
+ * paper.
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
  * @param {{ scale: number, root: boolean, dark: boolean }} look
@@ -75,7 +77,8 @@ export function paintCells(ctx, grid, part, style) {
       ctx.fillStyle = colours[at];
       ctx.fillRect(x, y, cell - 1, tall - 1);
       if (cell >= 10 && style.dotted?.(row, column)) {
-        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff"; // strong cells are dark in light, light in dark
+        // strong cells are dark in light, light in dark
+        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff";
         ctx.globalAlpha = 0.8;
         ctx.beginPath();
         ctx.arc(x + (cell - 1) / 2, y + (tall - 1) / 2, 1.6, 0, 7);

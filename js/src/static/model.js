@@ -1,4 +1,5 @@
-// Replaces anywidget's model in a static page: holds the traits and replies to requests from the stored numbers.
+// Replaces anywidget's model in a static page: holds the traits and replies to requests from the
+// stored numbers.
 
 const LATER_MS = 0; // a reply never arrives before the request returns
 /** Traits that only a kernel can change. */
@@ -10,7 +11,8 @@ export class StaticModel {
 
   /**
    * @param {Record<string, any>} state the traits
-   * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where the frame is not stored
+   * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where the
+   *   frame is not stored
    * @param {Record<string, any>} [onEnter] by view: traits that are set when the view is chosen
    * @param {string} [page] the page's own HTML, for saving it
    */

@@ -1,5 +1,5 @@
-// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of attn_widget/pages/coding.py
-// and attn_widget/pictures/axes.py.
+// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of
+// attn_widget/pages/coding.py and attn_widget/pictures/axes.py.
 
 import { pooled as largestOfBlocks } from "../paint/pooling.js";
 import { decodeArray } from "../wire/decode.js";
@@ -7,7 +7,8 @@ import { decodeArray } from "../wire/decode.js";
 /** @typedef {import("../types.js").Axis} Axis */
 
 /**
- * One matrix: codes of each key's queries, then the rows' sums, then which pairs are at their bound.
+ * One matrix: codes of each key's queries, then the rows' sums, then which pairs are at their
+ * bound.
  * @typedef {Object} Place
  * @property {string} attention
  * @property {string} method
@@ -29,14 +30,17 @@ import { decodeArray } from "../wire/decode.js";
  * @property {Record<string, any>} state
  * @property {(Axis & { spans: any[] })[]} axes
  * @property {string[]} choices what of a spec changes the axes
- * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read: any }>} groups the axes of
- *   queries and keys in each way to display them, how many tokens they have, and what the text view needs
+ * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read:
+ *   any }>} groups the axes of
+ *   queries and keys in each way to display them, how many tokens they have, and what the text view
+ *   needs
  * @property {Place[]} places
  * @property {any} neuron
  * @property {any} image
  * @property {string} bound_text
  * @property {number} top_k
- * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them small
+ * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them
+ *   small
  */
 
 /**

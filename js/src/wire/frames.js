@@ -1,4 +1,5 @@
-// Frames, exact rows and finer regions: what has arrived, what is requested, what failed. Only what is missing is requested.
+// Frames, exact rows and finer regions: what has arrived, what is requested, what failed. Only what
+// is missing is requested.
 import { decodeFrame, decodeRow } from "./decode.js";
 import { covers } from "./regions.js";
 import { frameKey } from "./spec.js";
@@ -53,7 +54,8 @@ export class Store {
   }
 
   /**
-   * Show the frame of this spec: from the cache, else by a request. The last frame stays until it arrives.
+   * Show the frame of this spec: from the cache, else by a request. The last frame stays until it
+   * arrives.
    * @param {Spec & { query?: number }} spec
    */
   want(spec) {
@@ -143,11 +145,13 @@ export class Store {
   }
 
   /**
-   * A finer part of a matrix that came pooled: one with the whole region, else the newest that is as fine. Where the
-   * region is missing, it is requested once; if that fails, the coarse cells stay.
+   * A finer part of a matrix that came pooled: one with the whole region, else the newest that is
+   * as fine. Where the region is missing, it is requested once; if that fails, the coarse cells
+   * stay.
    * @param {Frame} frame
    * @param {import("../types.js").Wanted} region
-   * @param {import("../types.js").Wanted} [wider] the region to request, so that a small move needs no new one
+   * @param {import("../types.js").Wanted} [wider] the region to request, so that a small move needs
+   *   no new one
    */
   finer(frame, region, wider = region) {
     const key = frameKey(frame.spec);

@@ -1,8 +1,10 @@
-// Loads the bundle where a page has not run it yet. A host keeps the module of every widget, also of those that are
-// gone; so once a page runs the bundle, Python gives later widgets this module instead (attn_widget/widget/loader.py).
-// A page that was loaded again, or another page, requests the bundle from the kernel. Measured in Chromium, 200 runs
-// of one cell: the JavaScript heap grows by 14 MB where each widget runs the bundle of 120 kB, by 1.1 MB where the
-// bundle runs once per page (build.mjs), and by 0.4 MB with this module. The modules' text comes on top: 24 MB or 0.2 MB.
+// Loads the bundle where a page has not run it yet. A host keeps the module of every widget, also
+// of those that are gone; so once a page runs the bundle, Python gives later widgets this module
+// instead (attn_widget/widget/loader.py). A page that was loaded again, or another page, requests
+// the bundle from the kernel. Measured in Chromium, 200 runs of one cell: the JavaScript heap grows
+// by 14 MB where each widget runs the bundle of 120 kB, by 1.1 MB where the bundle runs once per
+// page (build.mjs), and by 0.4 MB with this module. The modules' text comes on top: 24 MB or 0.2
+// MB.
 
 import { GONE } from "./requests.js";
 
@@ -11,7 +13,11 @@ import { GONE } from "./requests.js";
 const KEY = Symbol.for("attn-widget MARK"); // the build writes the bundle's mark here
 const loadedBundle = () => /** @type {any} */ (globalThis)[KEY];
 
-/** @param {Given} given @param {(text: string) => void} show @returns {Promise<void>} when the page has the bundle */
+/**
+ * @param {Given} given
+ * @param {(text: string) => void} show
+ * @returns {Promise<void>} when the page has the bundle
+ */
 function fetched({ model, signal }, show) {
   return new Promise((done, fail) => {
     const id = Math.random().toString(36).slice(2);

@@ -1,5 +1,6 @@
-// Requests and replies over custom messages. Several requesters share one model, so the ids of each carry a session of
-// their own. Every request gets one reply; a newer request of the same name cancels the older one.
+// Requests and replies over custom messages. Several requesters share one model, so the ids of each
+// carry a session of their own. Every request gets one reply; a newer request of the same name
+// cancels the older one.
 
 /** @typedef {import("../types.js").Failure} Failure */
 /** @typedef {import("../types.js").Progress} Progress */
@@ -29,7 +30,10 @@ export class Requester {
    */
   constructor(send, session = Math.random().toString(36).slice(2, 10)) {
     this.session = session;
-    /** @param {any} message @returns {boolean} whether it was sent: after a restart of the kernel the connection is lost */
+    /**
+     * @param {any} message
+     * @returns {boolean} whether it was sent: after a restart of the kernel the connection is lost
+     */
     this.send = (message) => {
       try {
         send(message);

@@ -1,4 +1,5 @@
-// Saving the picture as a file: PNG from the canvas, other formats from the kernel or the static page.
+// Saving the picture as a file: PNG from the canvas, other formats from the kernel or the static
+// page.
 
 /** @typedef {import("../types.js").Look} Look */
 
@@ -64,7 +65,11 @@ export class Saving {
   }
 }
 
-/** The canvas with a margin and its label below. @param {HTMLCanvasElement} canvas @param {Look} look */
+/**
+ * The canvas with a margin and its label below.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Look} look
+ */
 export function withMargin(canvas, look) {
   const { ratio } = look;
   const sheet = document.createElement("canvas");

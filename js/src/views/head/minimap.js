@@ -1,4 +1,5 @@
-// The minimap beside the viewport: attention along the whole text, and the part in view. Pure but for its context.
+// The minimap beside the viewport: attention along the whole text, and the part in view. Pure but
+// for its context.
 import { sequential } from "../../paint/palettes.js";
 import { TOP } from "./layout.js";
 

@@ -1,4 +1,5 @@
-// The head view: two columns of tokens, lines by head colour, and beside the keys each head's share.
+// The head view: two columns of tokens, lines by head colour, and beside the keys each head's
+// share.
 import { prepared, setFont, write } from "../../paint/canvas.js";
 import { edgesOf, edgesOfRow, inWindow } from "../shared/edges.js";
 import { headHit, headLayout, rowMiddle, visibleRows, TOP } from "./layout.js";

@@ -1,4 +1,5 @@
-// Marks over and around the cells: pins, cross-hair, labels, rows that are not exact yet. Pure but for its context.
+// Marks over and around the cells: pins, cross-hair, labels, rows that are not exact yet. Pure but
+// for its context.
 import { setFont, write } from "../../paint/canvas.js";
 import { hatch, openRows } from "../../paint/heatmap.js";
 import { paintToken } from "../../paint/tokens.js";

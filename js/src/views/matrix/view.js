@@ -44,7 +44,11 @@ export function matrixView(callbacks, signal) {
   );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
-    /** Not drawn again for a hover. @type {(...values: [import("../../paint/pooling.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    /**
+     * Not drawn again for a hover.
+     * @type {(...values: [import("../../paint/pooling.js").Grid, number, number, number, number,
+     *   number, boolean, boolean]) => void}
+     */
     (grid, row, column, rows, columns, scale, root, dark) => {
       Object.assign(image, { width: columns, height: rows });
       const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
@@ -165,7 +169,8 @@ export function matrixView(callbacks, signal) {
    * @param {CanvasRenderingContext2D} ctx
    * @param {import("../../paint/pooling.js").Grid} grid
    * @param {{ row: number, column: number, rows: number, columns: number }} part
-   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
+   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean,
+   *   dark: boolean }} style
    */
   function paintImage(
     ctx,

@@ -5,7 +5,8 @@ import { scaleOf, zoomed } from "./layout.js";
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {(zoom: number) => MatrixLayout | null} layoutAt the layout at a zoom; null while nothing is drawn
+ * @param {(zoom: number) => MatrixLayout | null} layoutAt the layout at a zoom; null while nothing
+ *   is drawn
  * @param {() => number} ratio device pixels per CSS pixel
  * @param {() => void} redraw
  * @param {AbortSignal} signal

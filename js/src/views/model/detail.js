@@ -1,4 +1,5 @@
-// The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are too many.
+// The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are
+// too many.
 import { focusOf, rowsOf } from "../shared/selection.js";
 import { maskOf } from "../shared/masking.js";
 import { memo } from "../../memo.js";
@@ -23,7 +24,8 @@ export function detailImage() {
     (/** @type {Frame} */ detail, /** @type {number} */ room, /** @type {boolean} */ dark) => {
       const { weights } = detail.arrays;
       const [r, c] = weights.shape.slice(-2);
-      const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room))); // no more cells than device pixels
+      // no more cells than device pixels
+      const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room)));
       const grid = pooled(weights, 0, r, c, pool, maskOf(detail), rowPool);
       const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
       put(
@@ -37,7 +39,13 @@ export function detailImage() {
   );
 }
 
-/** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {ReturnType<typeof detailImage>} imageOf */
+/**
+ * @param {Context} ctx
+ * @param {Scene} scene
+ * @param {Frame} detail
+ * @param {NonNullable<ModelLayout["detail"]>} place
+ * @param {ReturnType<typeof detailImage>} imageOf
+ */
 export function paintDetail(ctx, scene, detail, place, imageOf) {
   const { look, traits, hover } = scene;
   setFont(ctx, look, 11);

@@ -1,4 +1,5 @@
-// Marks on and around the thumbnails: numbers, names, the ring of the chosen one. Pure but for its context.
+// Marks on and around the thumbnails: numbers, names, the ring of the chosen one. Pure but for its
+// context.
 import { colourOf } from "../shared/metric.js";
 import { fixed } from "../../format.js";
 import { onHalf, setFont, write } from "../../paint/canvas.js";
@@ -11,7 +12,16 @@ import { corner } from "./layout.js";
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-/** A cell of the metric: its colour, and its number where that can be read. @param {Context} ctx @param {Look} look @param {ModelLayout} layout @param {import("../shared/metric.js").Scores} scores @param {number} value @param {number} x @param {number} y */
+/**
+ * A cell of the metric: its colour, and its number where that can be read.
+ * @param {Context} ctx
+ * @param {Look} look
+ * @param {ModelLayout} layout
+ * @param {import("../shared/metric.js").Scores} scores
+ * @param {number} value
+ * @param {number} x
+ * @param {number} y
+ */
 export function paintNumber(ctx, look, { thumb, thumbHeight }, scores, value, x, y) {
   if (Number.isNaN(value)) return hatch(ctx, x, y, thumb, thumbHeight, look.hatch);
   const { fill, bytes } = colourOf(scores, value, look.dark);
@@ -22,7 +32,17 @@ export function paintNumber(ctx, look, { thumb, thumbHeight }, scores, value, x,
   write(ctx, scoreText(value), x + thumb / 2, y + thumbHeight / 2 + 1, "center", inkOn(bytes));
 }
 
-/** Under a thumbnail that is out of the grid: which it is, and its number. @param {Context} ctx @param {Look} look @param {ModelLayout} layout @param {string} name @param {number} value @param {number} x @param {number} y @param {boolean} chosen */
+/**
+ * Under a thumbnail that is out of the grid: which it is, and its number.
+ * @param {Context} ctx
+ * @param {Look} look
+ * @param {ModelLayout} layout
+ * @param {string} name
+ * @param {number} value
+ * @param {number} x
+ * @param {number} y
+ * @param {boolean} chosen
+ */
 export function paintRank(ctx, look, { thumb, thumbHeight }, name, value, x, y, chosen) {
   setFont(ctx, look, 11, chosen ? 600 : 400);
   write(ctx, name, x + thumb / 2, y + thumbHeight + 11, "center", look.ink);
@@ -34,7 +54,14 @@ export function paintRank(ctx, look, { thumb, thumbHeight }, name, value, x, y, 
 const scoreText = (value) =>
   Number.isNaN(value) ? "–" : fixed(value, Math.abs(value) < 10 ? 2 : 0);
 
-/** @param {Context} ctx @param {Look} look @param {number} x @param {number} y @param {ModelLayout} layout @param {boolean} chosen */
+/**
+ * @param {Context} ctx
+ * @param {Look} look
+ * @param {number} x
+ * @param {number} y
+ * @param {ModelLayout} layout
+ * @param {boolean} chosen
+ */
 export function ring(ctx, look, x, y, { thumb, thumbHeight, gap }, chosen) {
   const out = Math.min(2, gap / 2 - 0.5);
   ctx.strokeStyle = look.ink;
@@ -43,7 +70,13 @@ export function ring(ctx, look, x, y, { thumb, thumbHeight, gap }, chosen) {
   ctx.strokeRect(at(x), at(y), thumb + 2 * out + 1, thumbHeight + 2 * out + 1);
 }
 
-/** Layers down, heads across; the chosen ones in bold. @param {Context} ctx @param {Scene} scene @param {ModelLayout} layout @param {import("./thumbs.js").Tiles} tiles */
+/**
+ * Layers down, heads across; the chosen ones in bold.
+ * @param {Context} ctx
+ * @param {Scene} scene
+ * @param {ModelLayout} layout
+ * @param {import("./thumbs.js").Tiles} tiles
+ */
 export function paintNumbers(ctx, { look, traits, hover }, layout, tiles) {
   const marked = hover && "layer" in hover ? hover : { layer: traits.layer, head: traits.head };
   const number = (
@@ -71,7 +104,16 @@ export function paintNumbers(ctx, { look, traits, hover }, layout, tiles) {
   }
 }
 
-/** Above and below a joint map: its layers, and how much of it is at the bound. @param {Context} ctx @param {Scene} scene @param {ModelLayout} layout @param {number} tile @param {number} x @param {number} y @param {boolean} chosen */
+/**
+ * Above and below a joint map: its layers, and how much of it is at the bound.
+ * @param {Context} ctx
+ * @param {Scene} scene
+ * @param {ModelLayout} layout
+ * @param {number} tile
+ * @param {number} x
+ * @param {number} y
+ * @param {boolean} chosen
+ */
 export function paintUnder(ctx, { frame, look }, { thumb, thumbHeight }, tile, x, y, chosen) {
   const { layer = 0, saturation = null, exact = 1 } = frame.tiles?.[tile] ?? {};
   setFont(ctx, look, thumb < 96 ? 11 : 12, chosen || thumb >= 96 ? 600 : 400);

@@ -12,13 +12,16 @@ import { valueAt } from "../../wire/decode.js";
  * @typedef {Object} Tiles
  * @property {number[]} layers original numbers, in the order drawn
  * @property {(number | null)[]} heads
- * @property {(layer: number, head: number | null) => number} at the tile, -1 where there is none (yet)
- * @property {number[]} sequence the tiles in drawn order where they are no grid of layers and heads; else empty
+ * @property {(layer: number, head: number | null) => number} at the tile, -1 where there is none
+ *   (yet)
+ * @property {number[]} sequence the tiles in drawn order where they are no grid of layers and
+ *   heads; else empty
  */
 
 /**
  * @param {Frame} frame
- * @param {import("../shared/metric.js").Scores | null} scores rows and columns by their largest number, largest first
+ * @param {import("../shared/metric.js").Scores | null} scores rows and columns by their largest
+ *   number, largest first
  * @param {number} [top] this many heads with the largest numbers; 0 for the grid
  * @returns {Tiles}
  */
@@ -44,7 +47,8 @@ export function tilesOf(frame, scores, top = 0) {
 }
 
 /**
- * All thumbnails below one another as one block of pixels, pooled so that no cell is smaller than a device pixel.
+ * All thumbnails below one another as one block of pixels, pooled so that no cell is smaller than a
+ * device pixel.
  * @param {FrameArray} tiles (tile, row, column)
  * @param {number} factor cells per pixel side
  * @param {boolean} dark
@@ -65,7 +69,8 @@ export function atlas(tiles, factor, dark, root, isMasked) {
 }
 
 /**
- * The strongest cell of a thumbnail away from special tokens: displayed row and column where it begins, and its value.
+ * The strongest cell of a thumbnail away from special tokens: displayed row and column where it
+ * begins, and its value.
  * @param {Frame} frame
  * @param {number} tile
  * @returns {{ query: number, key: number, value: number } | null}

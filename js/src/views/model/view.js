@@ -47,7 +47,11 @@ export function modelView(callbacks, signal) {
   let asNumbers = false; // colours of the metric instead of small maps
   /** @type {import("../shared/metric.js").Scores | null} */
   let scores = null;
-  /** @type {{ layout: ModelLayout, detail: Frame | null, places: NonNullable<Frame["tiles"]>, tileAt: (place: number) => number } | null} */
+  /**
+   * What was drawn last.
+   * @type {{ layout: ModelLayout, detail: Frame | null, places: NonNullable<Frame["tiles"]>,
+   *   tileAt: (place: number) => number } | null}
+   */
   let now = null;
   listen(canvas, hit, callbacks, signal);
 
@@ -152,7 +156,10 @@ export function modelView(callbacks, signal) {
   return { element, surface: canvas, draw, options, choose };
 }
 
-/** The detail that has come is of the chosen head, or layer where heads are joined. @param {Scene} scene */
+/**
+ * The detail that has come is of the chosen head, or layer where heads are joined.
+ * @param {Scene} scene
+ */
 function matches({ detail, traits, frame }) {
   return (
     detail?.spec.layer === traits.layer &&

@@ -12,7 +12,8 @@ const VIEWPORT_ROWS = 36;
  * @property {number} row
  * @property {number} room widest a token may be
  * @property {number} channel width of a channel
- * @property {number | null} xKey left edge of the key's channels; null where there is room for the product alone
+ * @property {number | null} xKey left edge of the key's channels; null where there is room for the
+ *   product alone
  * @property {number} xProduct
  * @property {number} strip width of all channels
  * @property {{ name: string, x: number }[]} numbers right edges of the columns of numbers
@@ -80,7 +81,8 @@ export function neuronLayout(width, nKeys, channels, widestToken, names, ratio) 
  * @param {number} scroll
  * @param {number} nKeys
  * @param {number} channels
- * @returns {{ key: number, place: number | null, onToken: boolean } | null} `place`: which drawn channel
+ * @returns {{ key: number, place: number | null, onToken: boolean } | null} `place`: which drawn
+ *   channel
  */
 export function neuronHit({ row, xKey, xProduct, strip, channel }, x, y, scroll, nKeys, channels) {
   const key = Math.floor((y - HEADER + scroll) / row);

@@ -1,5 +1,5 @@
-// What the neuron view draws: the names of its columns, one row per key, the frame around one channel. Pure but for its
-// context.
+// What the neuron view draws: the names of its columns, one row per key, the frame around one
+// channel. Pure but for its context.
 import { fixed } from "../../format.js";
 import { onHalf, setFont, write } from "../../paint/canvas.js";
 import { headColours, scaleTable } from "../../paint/palettes.js";

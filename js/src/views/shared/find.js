@@ -20,7 +20,8 @@ export function found(axis, text) {
 }
 
 /**
- * The rows with a token that contains the text, as targets: queries first, keys where they are other tokens.
+ * The rows with a token that contains the text, as targets: queries first, keys where they are
+ * other tokens.
  * @param {import("../../types.js").Frame} frame
  * @param {string} text
  * @returns {{ side: import("../../types.js").Side, index: number }[]}
@@ -48,7 +49,10 @@ export function nextMatch(frame, text, current, direction) {
   return matches[next] ?? null;
 }
 
-/** @param {ReturnType<typeof matchesOf>} matches @param {import("../../types.js").Target | null} current */
+/**
+ * @param {ReturnType<typeof matchesOf>} matches
+ * @param {import("../../types.js").Target | null} current
+ */
 export const placeOf = (matches, current) =>
   current && "side" in current
     ? matches.findIndex(({ side, index }) => side === current.side && index === current.index)

@@ -1,5 +1,5 @@
-// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as far as that
-// reaches, from the coarse cells beyond. Pure.
+// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as
+// far as that reaches, from the coarse cells beyond. Pure.
 import { maskOf, poolOf } from "./masking.js";
 import { valueAt } from "../../wire/decode.js";
 
@@ -55,8 +55,8 @@ export function visibleGrid(frame, part, pool, row, column, rows, columns) {
 }
 
 /**
- * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then with its span.
- * None where the model cannot look.
+ * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then
+ * with its span. None where the model cannot look.
  * @param {Frame} frame
  * @param {Part | null} part
  * @param {number} pool tokens per side of the block

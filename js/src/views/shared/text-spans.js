@@ -1,10 +1,13 @@
 // The text as it was written, cut at the displayed tokens. Pure.
 
-/** @typedef {{ text: string, row: number | null }} TextSpan `row`: the displayed row it belongs to, null between tokens */
+/**
+ * `row`: the displayed row that the text belongs to, null between tokens.
+ * @typedef {{ text: string, row: number | null }} TextSpan
+ */
 
 /**
- * The key side's text as spans. Python counts code points, JavaScript UTF-16 units: cut by code points.
- * Without spans, tokens are set with spaces between them.
+ * The key side's text as spans. Python counts code points, JavaScript UTF-16 units: cut by code
+ * points. Without spans, tokens are set with spaces between them.
  * @param {import("../../types.js").Frame} frame
  * @returns {TextSpan[]}
  */

@@ -1,4 +1,5 @@
-// Tokens without text: patches over their picture, frames of sound along time. Shaded, the pinned one outlined.
+// Tokens without text: patches over their picture, frames of sound along time. Shaded, the pinned
+// one outlined.
 import { patchArea, soundArea } from "./layout.js";
 import { prepared, setFont, write } from "../../paint/canvas.js";
 import { hatch } from "../../paint/heatmap.js";
@@ -59,7 +60,8 @@ export function areaOf(frame, callbacks, signal) {
     /**
      * @param {Scene} scene
      * @param {import("./words.js").TextFocus | null} focus
-     * @param {{ at: (row: number) => number, largest: number } | null} shade of the keys, or of the queries where they are these
+     * @param {{ at: (row: number) => number, largest: number } | null} shade of the keys, or of the
+     *   queries where they are these
      * @param {string} tint the colour of the largest value
      */
     draw({ frame: now, look, traits, hover, width: room }, focus, shade, tint) {

@@ -1,4 +1,5 @@
-// The text view: the text as it was written, shaded by the attention of the pinned token to each token, or from each.
+// The text view: the text as it was written, shaded by the attention of the pinned token to each
+// token, or from each.
 import { scaleTable } from "../../paint/palettes.js";
 import { found } from "../shared/find.js";
 import { rowsOf } from "../shared/selection.js";
@@ -74,7 +75,8 @@ export function textView(callbacks, signal) {
       const paragraph = document.createElement("p");
       paragraph.dir = "auto";
       const spans = parts.flatMap((part) => {
-        const hasDirection = /[\u202a-\u202e\u2066-\u2069]/.test(part.text); // must not reverse the text around it
+        // must not reverse the text around it
+        const hasDirection = /[\u202a-\u202e\u2066-\u2069]/.test(part.text);
         if (part.row === null && !hasDirection) {
           paragraph.append(part.text);
           return [];
