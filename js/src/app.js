@@ -1,18 +1,19 @@
-// One view of the widget, put together: traits and messages come in, one update per animation frame goes out.
+// One view of the widget: traits and messages come in, at most one update per animation frame goes
+// out.
 //
-// Which part holds which state, and how long:
-//
-// | state                              | held by                              | until                       |
-// | ---------------------------------- | ------------------------------------ | --------------------------- |
-// | traits: what is shown              | the host's model, via wire/traits.js | the kernel forgets the widget |
-// | pins and selection                 | the traits query, key, heads, head; views/shared/selection.js maps positions to displayed rows | as the traits |
-// | frames, exact rows, finer regions  | wire/frames.js Store: one for the stage, one for the head beside the model view | another capture, or the view closes |
-// | requests without a reply           | wire/requests.js Requester           | the reply, or the view closes |
-// | a file that is being saved         | wire/save.js Saving                  | it is saved                 |
-// | trait changes not yet sent         | wire/traits.js, 40 ms                | they are sent               |
-// | hover, focus, draft text, colours  | app/local.js                         | the view closes             |
-// | scroll, zoom, order, scale         | each views/<name>/view.js            | the view closes             |
-// | the ablated head and its result    | controls/ablation.js                 | another layer or capture    |
+// state                        | held by                                 | until
+// ---------------------------- | --------------------------------------- | ------------------------
+// traits: what is shown        | host's model, by wire/traits.js         | the widget is deleted
+// pins, selection              | traits query, key, heads, head; rows of | as the traits
+//                              | positions: views/shared/selection.js    |
+// frames, exact rows, regions  | wire/frames.js: a Store for the stage,  | another capture, closing
+//                              | one for the head beside the model view  |
+// requests without a reply     | wire/requests.js: a Requester per Store | the reply, closing
+// a file that is being saved   | wire/save.js                            | it is saved
+// trait changes not sent yet   | wire/traits.js                          | sent after 40 ms
+// hover, focus, draft, colours | app/local.js                            | closing the view
+// scroll, zoom, order, scale   | views/<name>/view.js                    | closing the view
+// ablated head and its result  | controls/ablation.js                    | another layer
 import { createActions } from "./app/actions.js";
 import { listenToKeys } from "./app/keyboard.js";
 import { createLocal } from "./app/local.js";
@@ -49,7 +50,8 @@ export function mount(model, el, signal) {
 
   const state = createState(model, signal);
   const requester = new Requester(state.send);
-  const detailRequester = new Requester(state.send); // a request of the same name must not cancel the stage's
+  // a request of the same name must not cancel the stage's
+  const detailRequester = new Requester(state.send);
   const parts = {
     state,
     store: new Store(requester, redraw),
@@ -79,7 +81,7 @@ export function mount(model, el, signal) {
     clearTimeout(silence);
     change({ kernelReplies: true });
   };
-  requester.ask("hello", {}, { reply: onReply, fail: onReply });
+  requester.request("hello", {}, { reply: onReply, fail: onReply });
 
   signal.addEventListener("abort", () => {
     cancelAnimationFrame(scheduled);

@@ -45,7 +45,11 @@ export function createActions({ state, store, saving, local, change }) {
       change({ hover: match });
     },
     toggleScale: () => local.view?.toggleScale?.(),
-    /** Set a choice that only the view on the stage has. @param {string} name @param {string} value */
+    /**
+     * Set a choice that only the view on the stage has.
+     * @param {string} name
+     * @param {string} value
+     */
     choose: (name, value) => local.view?.choose?.(name, value),
   };
 }

@@ -1,4 +1,4 @@
-// The keyboard on the stage: keys become changes of traits, and the stage knows whether it has the focus.
+// The keyboard on the stage: keys become changes of traits; `local.focused` follows the focus.
 import { pressed } from "../controls/keys.js";
 
 /**

@@ -1,4 +1,5 @@
-// What one view of the widget keeps for itself: gone when the view closes, unknown to Python and to other views.
+// State of one view of the widget alone. Neither Python nor another view knows it; it ends with the
+// view.
 
 /** @typedef {import("../types.js").Look} Look */
 /** @typedef {import("../types.js").Target} Target */

@@ -1,4 +1,5 @@
-// The stage: puts the view of the shown frame on it, draws it, and takes what the pointer does there.
+// The stage: puts the view of the shown frame on it, draws it, and takes what the pointer does
+// there.
 import { VIEWS } from "../views/index.js";
 import { NARROWEST } from "../controls/status.js";
 import { sameTarget } from "../views/shared/pointer.js";
@@ -65,7 +66,12 @@ export function createStage({ state, store, detail, shell, local, change }, acti
     return description;
   }
 
-  /** Put on the surface what was drawn, for tests and screen readers. @param {HTMLElement} surface @param {Frame} frame @param {Said} description */
+  /**
+   * Put on the surface what was drawn, for tests and screen readers.
+   * @param {HTMLElement} surface
+   * @param {Frame} frame
+   * @param {Said} description
+   */
   function describe(surface, frame, description) {
     const { view, method, layer, head, attention } = frame.spec;
     const { capture_id } = frame;

@@ -1,4 +1,5 @@
-// One update: requests what the traits show and the page lacks, draws what has arrived, and renders what stands around it.
+// One update: requests what the traits show and the page lacks, draws what has arrived, and renders
+// what stands around it.
 import { renderLayout } from "../controls/frame-layout.js";
 import { generationSteps } from "../controls/generation-steps.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "../controls/status.js";
@@ -45,7 +46,8 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
   /** Request the frames that these traits show. @param {Traits} traits */
   function request(traits) {
     store.want(requestOf(traits));
-    // The kernel caches joint matrices: once all thumbnails have arrived, the chosen one takes no time.
+    // The kernel caches joint matrices: once all thumbnails have arrived, the chosen one takes no
+    // time.
     if (traits.view === "model" && (keepsHeads(traits) || store.complete))
       detail.want(requestOf({ ...traits, view: "matrix" }));
   }
@@ -61,7 +63,11 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
     return work;
   }
 
-  /** The matches of the search, null where nothing is searched. @param {Traits} traits @param {Frame | null} frame */
+  /**
+   * The matches of the search, null where nothing is searched.
+   * @param {Traits} traits
+   * @param {Frame | null} frame
+   */
   function currentMatches({ find }, frame) {
     if (!frame || !find.trim()) return null;
     const matches = matchesOf(frame, find);
@@ -69,7 +75,8 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
   }
 
   return function update() {
-    const width = shell.below.clientWidth; // a part that is never hidden: the width inside the paddings
+    // a part that is never hidden: the width inside the paddings
+    const width = shell.below.clientWidth;
     if (width <= 0) return;
     const traits = state.traits();
     const look = currentLook(traits);

@@ -1,4 +1,5 @@
-// Head ablation: one button per head of the layer, and the likeliest next tokens with the head and without it.
+// Head ablation: one button per head of the layer, and the likeliest next tokens with the head and
+// without it.
 import { html, nothing } from "lit-html";
 import { choice } from "./controls.js";
 import { likelyTokens } from "./likely-tokens.js";
@@ -32,7 +33,7 @@ export function createAblation(requester, onChange) {
       onChange();
     };
     if (head >= 0)
-      requester.ask(
+      requester.request(
         "ablate",
         {
           ...requestOf(traits),

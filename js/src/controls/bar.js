@@ -1,5 +1,6 @@
 // The parts of the bar: view tabs, methods, layer and head, saving, theme.
 import { html, nothing } from "lit-html";
+import { valueOf } from "./events.js";
 import { icons } from "./icons.js";
 import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
@@ -9,6 +10,7 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 const BUTTONS = 3; // methods with a button of their own; the others share a select
 const THEMES = ["auto", "light", "dark"];
+/** @type {Record<string, string>} */
 const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
 /** @param {ControlState} state @param {ControlActions} actions */
@@ -35,7 +37,11 @@ export function tabs({ traits, runFailed }, actions) {
   </div>`;
 }
 
-/** The first three as buttons, the others in one select: more do not fit in a line. @param {ControlState} state @param {ControlActions} actions */
+/**
+ * The first three as buttons, the others in one select: more do not fit in a line.
+ * @param {ControlState} state
+ * @param {ControlActions} actions
+ */
 export function methods({ traits, runFailed }, actions) {
   const group = groupOf(traits);
   const shown = viewRule(traits).methods;
@@ -48,6 +54,7 @@ export function methods({ traits, runFailed }, actions) {
   const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
   const others = traits.methods.slice(BUTTONS).filter((method) => shown.includes(method));
   const isOther = others.includes(traits.method);
+  const reachedByTab = isOther ? traits.methods[0] : traits.method;
   return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${moveInGroup}>
     ${traits.methods
       .slice(0, BUTTONS)
@@ -58,7 +65,7 @@ export function methods({ traits, runFailed }, actions) {
             data-t=${name(method)}
             data-method=${method}
             aria-checked=${String(method === traits.method)}
-            tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
+            tabindex=${method === reachedByTab ? 0 : -1}
             title=${why(method) ?? nothing}
             ?disabled=${runFailed || why(method) !== null}
             @click=${() => actions.set({ method })}
@@ -73,7 +80,7 @@ export function methods({ traits, runFailed }, actions) {
             aria-label="more methods"
             data-chosen=${String(isOther)}
             ?disabled=${runFailed}
-            @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
+            @change=${(/** @type {Event} */ event) => actions.set({ method: valueOf(event) })}
           >
             <option value="" .selected=${!isOther} disabled hidden>more</option>
             ${others.map(
@@ -111,7 +118,13 @@ export function steppers({ traits, runFailed, width }, actions) {
   ];
 }
 
-/** @param {string} name @param {number} value @param {number} n @param {boolean} short @param {(value: number) => void} set */
+/**
+ * @param {string} name
+ * @param {number} value
+ * @param {number} n
+ * @param {boolean} short
+ * @param {(value: number) => void} set
+ */
 function stepper(name, value, n, short, set) {
   return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
     <span class="lab">${name}</span>
@@ -129,7 +142,7 @@ function stepper(name, value, n, short, set) {
 /** @param {Traits} traits @param {ControlActions} actions */
 export function themeButton(traits, actions) {
   const next = THEMES[(THEMES.indexOf(traits.theme) + 1) % THEMES.length];
-  const name = `theme: ${THEME_NAMES[/** @type {keyof typeof THEME_NAMES} */ (traits.theme)] ?? traits.theme}`;
+  const name = `theme: ${THEME_NAMES[traits.theme] ?? traits.theme}`;
   return html`<button
     aria-label=${name}
     title=${name}

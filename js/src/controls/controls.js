@@ -1,8 +1,10 @@
-// The two lines above the picture: view, method and layer, then filters. Only what exists and what the view can use.
+// The two lines above the picture: view, method and layer, then filters. Only what exists and what
+// the view can use.
 import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { percent } from "../format.js";
 import { html, nothing } from "lit-html";
 import { methods, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
+import { isChecked, valueOf } from "./events.js";
 import { icons } from "./icons.js";
 import { headToggles } from "./head-toggles.js";
 import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
@@ -16,7 +18,8 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
  * @property {boolean} narrow
  * @property {boolean} folded the filters are hidden (narrow only)
  * @property {boolean} runFailed the model raised an error: nothing can be chosen
- * @property {{ count: number, at: number } | null} matches of `find`, and which one is current; null while nothing is searched
+ * @property {{ count: number, at: number } | null} matches of `find`, and which one is current;
+ *   null while nothing is searched
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
  * @property {import("../types.js").Look} look
  * @property {import("../types.js").Option[]} options choices of the view alone
@@ -25,7 +28,8 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 /**
  * @typedef {Object} ControlActions
  * @property {(values: Partial<Traits>) => void} set
- * @property {(head: number | null) => void} highlightHead draw this head's lines in its colour; null for none
+ * @property {(head: number | null) => void} highlightHead draw this head's lines in its colour;
+ *   null for none
  * @property {() => void} fold
  * @property {(direction: 1 | -1) => void} nextMatch the next match of `find`, or the one before
  * @property {(format: string) => void} save png, svg or html
@@ -36,9 +40,13 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
   const rule = viewRule(traits);
-  const usesTokens = !rule.per_token;
   const hasToggles = rule.heads && keepsHeads(traits) && groupOf(traits).heads > 1;
-  const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720); // else the bar would wrap at an arbitrary place
+  // else the bar would wrap at an arbitrary place
+  const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720);
+  const usesTokens = !rule.per_token;
+  const hasTokens = usesTokens && !(narrow && folded);
+  const viewChoice = (/** @type {import("../types.js").Option} */ option) =>
+    choice(option, (value) => actions.choose(option.name, value));
   const hasFilters = hasToggles || usesTokens || state.options.length > 0;
   return html`
     <div class="bar">
@@ -61,7 +69,7 @@ export function controls(state, actions) {
         }
         ${state.runFailed ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
       </div>
-      ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
+      ${progress === null ? nothing : progressBar(progress)}
     </div>
     ${
       stacked
@@ -74,13 +82,17 @@ export function controls(state, actions) {
       hasFilters && !state.runFailed
         ? html`<div class="filters">
             ${hasToggles ? headToggles(traits, state.look, actions) : nothing}
-            ${state.options.map((option) => choice(option, (value) => actions.choose(option.name, value)))}
-            ${usesTokens && !(narrow && folded) ? filters(state, actions, rule.threshold) : nothing}
+            ${state.options.map(viewChoice)}
+            ${hasTokens ? filters(state, actions, rule.threshold) : nothing}
           </div>`
         : nothing
     }
   `;
 }
+
+/** @param {number} share from 0 to 1 */
+const progressBar = (share) =>
+  html`<i class="progress" style="width:${(100 * share).toFixed(1)}%"></i>`;
 
 /** @param {import("../types.js").Option} option @param {(value: string) => void} set */
 export function choice({ name, choices, value }, set) {
@@ -89,9 +101,14 @@ export function choice({ name, choices, value }, set) {
     <select
       aria-label=${name}
       data-choice=${name}
-      @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
+      @change=${(/** @type {Event} */ event) => set(valueOf(event))}
     >
-      ${choices.map((each) => html`<option value=${each} .selected=${each === value}>${each.replace("-", " → ")}</option>`)}
+      ${choices.map(
+        (each) =>
+          html`<option value=${each} .selected=${each === value}>
+            ${each.replace("-", " → ")}
+          </option>`,
+      )}
     </select></label
   >`;
 }
@@ -100,10 +117,14 @@ export function choice({ name, choices, value }, set) {
 function filters({ traits, matches }, actions, hasThreshold) {
   const groups = traits.info?.groups ?? [];
   const { segments = [] } = groupOf(traits);
+  const sentences = { name: "sentences", choices: segments, value: traits.segments };
   const setSegments = (/** @type {string} */ segments) => actions.set({ segments });
-  const checked = (/** @type {Event} */ event) =>
-    /** @type {HTMLInputElement} */ (event.target).checked;
-  const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
+  const onThreshold = (/** @type {Event} */ event) =>
+    actions.set({ threshold: Number(valueOf(event)) });
+  const onHideSinks = (/** @type {Event} */ event) => actions.set({ hide_sinks: isChecked(event) });
+  const onFindKey = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter") actions.nextMatch(event.shiftKey ? -1 : 1);
+  };
   return html`
     ${
       groups.length > 1
@@ -111,7 +132,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
             ><span class="lab">attention</span>
             <select
               aria-label="which attention"
-              @change=${(/** @type {Event} */ event) => actions.set({ attention: text(event) })}
+              @change=${(/** @type {Event} */ event) => actions.set({ attention: valueOf(event) })}
             >
               ${groups.map(
                 ({ name }) =>
@@ -123,13 +144,13 @@ function filters({ traits, matches }, actions, hasThreshold) {
           >`
         : html`<span><span class="lab">attention</span><b>${traits.attention}</b></span>`
     }
-    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, setSegments) : nothing}
+    ${segments.length > 1 ? choice(sentences, setSegments) : nothing}
     <label
       ><input
         type="checkbox"
         data-trait="hide_special"
         .checked=${traits.hide_special}
-        @change=${(/** @type {Event} */ event) => actions.set({ hide_special: checked(event) })}
+        @change=${(/** @type {Event} */ event) => actions.set({ hide_special: isChecked(event) })}
       />hide special</label
     >
     ${
@@ -140,7 +161,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
               type="checkbox"
               data-trait="hide_sinks"
               .checked=${traits.hide_sinks}
-              @change=${(/** @type {Event} */ event) => actions.set({ hide_sinks: checked(event) })}
+              @change=${onHideSinks}
             />sinks</label
           >`
         : nothing
@@ -150,7 +171,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
         type="checkbox"
         data-trait="words"
         .checked=${traits.words}
-        @change=${(/** @type {Event} */ event) => actions.set({ words: checked(event) })}
+        @change=${(/** @type {Event} */ event) => actions.set({ words: isChecked(event) })}
       />words</label
     >
     ${
@@ -164,7 +185,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
               max="0.2"
               step="0.01"
               .value=${String(traits.threshold)}
-              @input=${(/** @type {Event} */ event) => actions.set({ threshold: Number(text(event)) })}
+              @input=${onThreshold}
             />
             <output>${traits.threshold.toFixed(2)}</output></label
           >`
@@ -180,8 +201,8 @@ function filters({ traits, matches }, actions, hasThreshold) {
         spellcheck="false"
         autocomplete="off"
         .value=${traits.find}
-        @input=${(/** @type {Event} */ event) => actions.set({ find: text(event) })}
-        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.nextMatch(event.shiftKey ? -1 : 1)}
+        @input=${(/** @type {Event} */ event) => actions.set({ find: valueOf(event) })}
+        @keydown=${onFindKey}
       />
       ${
         matches?.count

@@ -17,8 +17,10 @@ import { textInput } from "./text-input.js";
  * @property {{ count: number, at: number } | null} matches of the search
  * @property {import("../types.js").Look} look
  * @property {import("../types.js").Option[]} options of the view
- * @property {any[]} modelControls templates of what needs the model: generation steps, head ablation
- * @property {import("../types.js").Said | null} description of the picture, by the view that drew it
+ * @property {any[]} modelControls templates of what needs the model: generation steps, head
+ *   ablation
+ * @property {import("../types.js").Said | null} description of the picture, by the view that drew
+ *   it
  * @property {import("../types.js").Frame | null} frame
  * @property {import("../types.js").Failure | null} failure
  * @property {string | null} notice
@@ -31,7 +33,8 @@ import { textInput } from "./text-input.js";
 /**
  * @param {ReturnType<typeof import("./shell.js").createShell>} shell
  * @param {Content} content
- * @param {import("./controls.js").ControlActions & Parameters<typeof textInput>[2] & Parameters<typeof readout>[1]
+ * @param {import("./controls.js").ControlActions & Parameters<typeof textInput>[2] &
+ *   Parameters<typeof readout>[1]
  *   & Parameters<typeof caption>[3]} actions
  */
 export function renderLayout(shell, content, actions) {
@@ -48,7 +51,7 @@ export function renderLayout(shell, content, actions) {
   render(description && hasSide ? side(description, actions) : nothing, shell.side);
 
   const reading = description?.reading ?? null;
-  const isWorking = !content.hover && content.kernelReplies; // a kernel that is gone does not work
+  const isWorking = !content.hover && content.kernelReplies; // a lost kernel computes nothing
   const line = {
     reading,
     failure,

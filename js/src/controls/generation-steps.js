@@ -1,4 +1,5 @@
-// Which generated token is explained: a slider over the generation steps, and the likely tokens at the chosen one.
+// Which generated token is explained: a slider over the generation steps, and the likely tokens at
+// the chosen one.
 import { html, nothing } from "lit-html";
 import { likelyTokens } from "./likely-tokens.js";
 import { groupOf } from "../wire/spec.js";

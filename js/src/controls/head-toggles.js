@@ -1,4 +1,5 @@
-// One toggle per head: a click turns it on or off, a double-click isolates it, a second double-click turns all on.
+// One toggle per head: a click turns it on or off, a double-click isolates it, a second
+// double-click turns all on.
 import { html, nothing } from "lit-html";
 import { inkOn, parseCss } from "../paint/color.js";
 import { headColours, MANY_HEADS } from "../paint/palettes.js";
@@ -26,7 +27,8 @@ export function isolated(on, head, n) {
 /** Side of a toggle in pixels. @param {number} n heads */
 const sideOf = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
 
-// Two clicks arrive before the double-click: the heads that were on before the first of them decide what it does.
+// Two clicks arrive before the double-click: the heads that were on before the first of them decide
+// what it does.
 /** @type {{ head: number, on: number[] }} */
 let beforeClick = { head: -1, on: [] };
 

@@ -1,4 +1,4 @@
-// The icons; each button that wears one has a name.
+// Icons. Every button with an icon also has an accessible name.
 import { html } from "lit-html";
 
 export const icons = {

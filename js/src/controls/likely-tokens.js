@@ -1,4 +1,5 @@
-// Likely next tokens in a line: each with its probability as a number and a bar, or with two where a head is ablated.
+// Likely next tokens in a line: each with its probability as a number and a bar, or with two where
+// a head is ablated.
 import { html } from "lit-html";
 import { fixed, tokenText } from "../format.js";
 

@@ -1,4 +1,5 @@
-// The fixed elements of one view of the widget: a host element, its shadow root, and the parts that are rendered into.
+// The fixed elements of one view of the widget: a host element, its shadow root, and the parts that
+// are rendered into.
 import { css } from "./styles.js";
 
 /**
@@ -8,7 +9,8 @@ import { css } from "./styles.js";
 export function createShell(el, signal) {
   const host = document.createElement("div");
   host.className = "attn-widget";
-  // Keys pressed here must not reach the notebook's shortcuts: Jupyter looks for this attribute, others for the event.
+  // Keys pressed here must not reach the notebook's shortcuts: Jupyter looks for this attribute,
+  // others for the event.
   host.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const type of ["keydown", "keypress", "keyup"]) {
     host.addEventListener(type, (event) => event.stopPropagation(), { signal });

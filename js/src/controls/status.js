@@ -2,7 +2,10 @@
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Failure} Failure */
-/** @typedef {Pick<import("../wire/frames.js").Store, "pending" | "failed">} Waiting what waits for a reply: the frames, or a file */
+/**
+ * What waits for a reply: the frames, or a file.
+ * @typedef {Pick<import("../wire/frames.js").Store, "pending" | "failed">} Waiting
+ */
 
 export const WORKING_AFTER_MS = 150; // shorter work is not shown
 const TICK_MS = 200;

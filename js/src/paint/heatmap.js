@@ -1,11 +1,12 @@
-// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it draws on.
+// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it
+// draws on.
 import { scaleTable } from "./palettes.js";
 
 /** @typedef {import("../types.js").FrameArray} FrameArray */
 /** @typedef {import("./pooling.js").Grid} Grid */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-const HATCH = [0xff777777, 0xffbbbbbb]; // stripes of what is not a number, where cells are too small for lines
+const HATCH = [0xff777777, 0xffbbbbbb]; // stripes for NaN, where cells are too small for lines
 
 /**
  * The place in the palette, 0 to 255.
@@ -19,7 +20,8 @@ export function level(value, scale, root) {
 }
 
 /**
- * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the paper.
+ * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the
+ * paper.
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
  * @param {{ scale: number, root: boolean, dark: boolean }} look
@@ -42,7 +44,7 @@ export function pixels(grid, part, { scale, root, dark }) {
 }
 
 /**
- * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is not a number.
+ * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is NaN.
  * @param {Context} ctx
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
@@ -75,7 +77,8 @@ export function paintCells(ctx, grid, part, style) {
       ctx.fillStyle = colours[at];
       ctx.fillRect(x, y, cell - 1, tall - 1);
       if (cell >= 10 && style.dotted?.(row, column)) {
-        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff"; // strong cells are dark in light, light in dark
+        // strong cells are dark in light, light in dark
+        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff";
         ctx.globalAlpha = 0.8;
         ctx.beginPath();
         ctx.arc(x + (cell - 1) / 2, y + (tall - 1) / 2, 1.6, 0, 7);

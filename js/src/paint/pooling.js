@@ -11,8 +11,8 @@ import { valueAt } from "../wire/decode.js";
  */
 
 /**
- * The largest value of each block of `rowPool × pool` values. The largest and not the mean, so that one strong link
- * stays visible; NaN is kept for the same reason.
+ * The largest value of each block of `rowPool × pool` values. The largest and not the mean, so that
+ * one strong link stays visible; NaN is kept for the same reason.
  * @param {import("../types.js").FrameArray} weights
  * @param {number} start flat index of the first value
  * @param {number} nRows

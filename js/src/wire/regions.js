@@ -18,7 +18,8 @@ export const covers = (part, { pool, rows, columns }) =>
   part.columns[1] >= columns[1];
 
 /**
- * The displayed rows and columns under these cells, with a margin so that a small move needs no new request.
+ * The displayed rows and columns under these cells, with a margin so that a small move needs no new
+ * request.
  * @param {Frame} frame
  * @param {number} pool displayed tokens per cell side
  * @param {{ row: number, column: number, rows: number, columns: number }} cells

@@ -1,4 +1,5 @@
-// The head view: two columns of tokens, lines by head colour, and beside the keys each head's share.
+// The head view: two columns of tokens, lines by head colour, and beside the keys each head's
+// share.
 import { prepared, setFont, write } from "../../paint/canvas.js";
 import { drawnEdges, edgesOf, inWindow, lanesOn } from "../shared/edges.js";
 import { headHit, headLayout, rowMiddle, visibleRows, TOP } from "./layout.js";
@@ -168,7 +169,7 @@ export function headView(callbacks, signal) {
       paintMinimap(ctx, look, layout, received([lines], other, n), scroll);
     }
     const values = focus && focusValues(scene, focus, lanes);
-    const said = describeHead(scene, {
+    const { strip, said: description } = describeHead(scene, {
       focus,
       values,
       lanes,
@@ -181,11 +182,11 @@ export function headView(callbacks, signal) {
     });
     paintTokens(ctx, scene, focus, rows, scroll);
     const shown = focus?.side === "key" ? rows.query : rows.key;
-    paintStrip(ctx, look, layout, { ...said.strip, scale, colour: style.colour }, shown, scroll);
+    paintStrip(ctx, look, layout, { ...strip, scale, colour: style.colour }, shown, scroll);
     setFont(ctx, look, 11);
     write(ctx, "query", layout.xQuery, 8, "right", look.ink3);
     write(ctx, "key", layout.xKey, 8, "left", look.ink3);
-    return said.said;
+    return description;
   }
 
   /**
@@ -233,7 +234,7 @@ export function headView(callbacks, signal) {
     }
   }
 
-  /** Bring a row into the window. @param {number} index */
+  /** Bring a row into the viewport. @param {number} index */
   function reveal(index) {
     if (layout?.scrolls) revealRow(element, layout.row, layout.height - TOP, index);
   }
@@ -245,7 +246,7 @@ export function headView(callbacks, signal) {
 const serials = new WeakMap();
 let lastSerial = 0;
 
-/** A number for each frame there ever was. @param {Frame} frame */
+/** A number that is different for every frame. @param {Frame} frame */
 function serial(frame) {
   let n = serials.get(frame);
   if (n === undefined) serials.set(frame, (n = ++lastSerial));

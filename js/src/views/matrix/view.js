@@ -43,7 +43,11 @@ export function matrixView(callbacks, signal) {
   );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
-    /** A hover leaves the image as it is. @type {(...of: [import("../../paint/pooling.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    /**
+     * Not drawn again for a hover.
+     * @type {(...values: [import("../../paint/pooling.js").Grid, number, number, number, number,
+     *   number, boolean, boolean]) => void}
+     */
     (grid, row, column, rows, columns, scale, root, dark) => {
       Object.assign(image, { width: columns, height: rows });
       const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
@@ -112,7 +116,7 @@ export function matrixView(callbacks, signal) {
     const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
     const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
-    const isFine = pool < poolOf(frame)[0]; // finer than the cells that came
+    const isFine = pool < poolOf(frame)[0]; // finer than the cells of the frame
     const want = regionOf(frame, pool, shown);
     const part = isFine ? scene.finer(want, regionOf(frame, pool, shown, visibleRows >> 2)) : null;
     now = { layout, scene, part, waits: isFine && !covers(part, want) };
@@ -164,7 +168,8 @@ export function matrixView(callbacks, signal) {
    * @param {CanvasRenderingContext2D} ctx
    * @param {import("../../paint/pooling.js").Grid} grid
    * @param {{ row: number, column: number, rows: number, columns: number }} part
-   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
+   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean,
+   *   dark: boolean }} style
    */
   function paintImage(
     ctx,

@@ -1,5 +1,5 @@
-// What the neuron view draws: the names of its columns, one row per key, the frame around one channel. Pure but for its
-// context.
+// What the neuron view draws: the names of its columns, one row per key, the frame around one
+// channel. Pure but for its context.
 import { fixed } from "../../format.js";
 import { onHalf, setFont, write } from "../../paint/canvas.js";
 import { headColours, scaleTable } from "../../paint/palettes.js";
@@ -62,8 +62,7 @@ export function paintHeader(ctx, scene, placing) {
   paintVector(ctx, scene, placing, frame.arrays.q.data, 0, x, 48, placing.vectorClip);
   if (layout.xKey !== null) {
     setFont(ctx, look, 11);
-    const note = "q, the pinned query";
-    write(ctx, note, layout.xProduct, 48, "left", look.ink3);
+    write(ctx, "q, the pinned query", layout.xProduct, 48, "left", look.ink3);
   }
   ctx.fillStyle = look.rule;
   ctx.fillRect(0, 66, layout.width, 1);

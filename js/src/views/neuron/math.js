@@ -1,4 +1,5 @@
-// One head's channels: their products, in what order they are drawn, where colours are clipped. Pure.
+// One head's channels: their products, in what order they are drawn, where colours are clipped.
+// Pure.
 import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 
 /** @typedef {import("../../types.js").Frame} Frame */
@@ -14,7 +15,8 @@ export function products(frame) {
 }
 
 /**
- * Channels in the order in which they are drawn: as they are, or the largest contribution to one key first.
+ * Channels in the order in which they are drawn: as they are, or the largest contribution to one
+ * key first.
  * @param {Float32Array} product
  * @param {number} d channels
  * @param {number} key

@@ -1,4 +1,5 @@
-// The neuron view: one head from left to right, key, product, sum, scale, softmax. Rows add up on screen.
+// The neuron view: one head from left to right, key, product, sum, scale, softmax. Rows add up on
+// screen.
 import { prepared } from "../../paint/canvas.js";
 import { HEADER, neuronHit, neuronLayout } from "./layout.js";
 import { channelOrder, clip99, products } from "./math.js";
@@ -37,7 +38,10 @@ export function neuronView(callbacks, signal) {
     widest(/** @type {Context} */ (canvas.getContext("2d")), font, text, 13),
   );
   let byContribution = true;
-  /** What was drawn last. @type {{ layout: ReturnType<typeof neuronLayout>, order: number[], frame: Frame } | null} */
+  /**
+   * What was drawn last.
+   * @type {{ layout: ReturnType<typeof neuronLayout>, order: number[], frame: Frame } | null}
+   */
   let drawn = null;
 
   element.addEventListener("scroll", () => callbacks.onRedraw(), { signal, passive: true });

@@ -1,4 +1,4 @@
-// Token search: which displayed rows contain what was typed? Pure.
+// Token search: the displayed rows whose token contains the text. Pure.
 
 import { isSelf } from "./text-spans.js";
 
@@ -20,34 +20,40 @@ export function found(axis, text) {
 }
 
 /**
- * The rows with a token that contains the text, as targets: queries first, keys where they are other tokens.
+ * The rows with a token that contains the text, as targets: queries first, keys where they are
+ * other tokens.
  * @param {import("../../types.js").Frame} frame
  * @param {string} text
  * @returns {{ side: import("../../types.js").Side, index: number }[]}
  */
 export function matchesOf(frame, text) {
-  const of = (/** @type {import("../../types.js").Side} */ side, /** @type {Axis} */ axis) =>
+  const onSide = (/** @type {import("../../types.js").Side} */ side, /** @type {Axis} */ axis) =>
     [...found(axis, text)].map((index) => ({ side, index }));
-  return [...of("query", frame.queries), ...(isSelf(frame) ? [] : of("key", frame.keys))];
+  return [...onSide("query", frame.queries), ...(isSelf(frame) ? [] : onSide("key", frame.keys))];
 }
 
 /**
- * The match after the one that is lit, or before it; round the end.
+ * The match after the current one, or before it; after the last comes the first.
  * @param {import("../../types.js").Frame} frame
  * @param {string} text
- * @param {import("../../types.js").Target | null} lit
- * @param {number} step 1 or -1
+ * @param {import("../../types.js").Target | null} current
+ * @param {1 | -1} direction
  */
-export function nextMatch(frame, text, lit, step) {
+export function nextMatch(frame, text, current, direction) {
   const matches = matchesOf(frame, text);
-  const at = placeOf(matches, lit);
+  const at = placeOf(matches, current);
   const next =
-    at < 0 && step < 0 ? matches.length - 1 : (at + step + matches.length) % matches.length;
+    at < 0 && direction < 0
+      ? matches.length - 1
+      : (at + direction + matches.length) % matches.length;
   return matches[next] ?? null;
 }
 
-/** @param {ReturnType<typeof matchesOf>} matches @param {import("../../types.js").Target | null} lit */
-export const placeOf = (matches, lit) =>
-  lit && "side" in lit
-    ? matches.findIndex(({ side, index }) => side === lit.side && index === lit.index)
+/**
+ * @param {ReturnType<typeof matchesOf>} matches
+ * @param {import("../../types.js").Target | null} current
+ */
+export const placeOf = (matches, current) =>
+  current && "side" in current
+    ? matches.findIndex(({ side, index }) => side === current.side && index === current.index)
     : -1;

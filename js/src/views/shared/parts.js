@@ -1,5 +1,5 @@
-// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as far as that
-// reaches, from the coarse cells beyond. Pure.
+// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as
+// far as that reaches, from the coarse cells beyond. Pure.
 import { maskOf, poolOf } from "./masking.js";
 import { valueAt } from "../../wire/decode.js";
 
@@ -8,13 +8,13 @@ import { valueAt } from "../../wire/decode.js";
 /** @typedef {{ query: number, key: number, span?: number, value?: number }} Pair */
 
 /**
- * The cell that holds a pair, as fine as it is known: `span` tokens wide.
+ * The value of the finest cell that holds a pair, `span` tokens wide.
  * @param {Frame} frame
  * @param {Part | null} part
  * @param {number} query
  * @param {number} key
  */
-function known(frame, part, query, key) {
+function finestCell(frame, part, query, key) {
   const held =
     part &&
     query >= part.rows[0] &&
@@ -48,15 +48,15 @@ export function visibleGrid(frame, part, pool, row, column, rows, columns) {
   for (let r = 0, i = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++, i++) {
       if (masked && isMasked?.(row + r, column + c)) masked[i] = 1;
-      else values[i] = known(frame, part, (row + r) * pool, (column + c) * pool).value;
+      else values[i] = finestCell(frame, part, (row + r) * pool, (column + c) * pool).value;
     }
   }
   return { rows, columns, values, masked };
 }
 
 /**
- * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then with its span.
- * None where the model cannot look.
+ * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then
+ * with its span. None where the model cannot look.
  * @param {Frame} frame
  * @param {Part | null} part
  * @param {number} pool tokens per side of the block
@@ -78,7 +78,7 @@ export function strongestIn(frame, part, pool, row, column, rowPool = pool) {
   for (let query = row * rowPool; query < lastQuery; query++) {
     for (let key = column * pool; key < lastKey; key++) {
       if (isMasked?.(query, key)) continue;
-      const { span, value } = known(frame, part, query, key);
+      const { span, value } = finestCell(frame, part, query, key);
       if (best && !(value > (best.value ?? 0))) continue;
       best =
         span > 1
