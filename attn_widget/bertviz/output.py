@@ -33,9 +33,9 @@ def put_out(
         return None
     from IPython.display import HTML
 
-    from attn_widget.widget.page import static_html
+    from attn_widget.pages.page import static_html
 
-    return HTML(static_html(widget))
+    return HTML(static_html(widget.picture_state()))
 
 
 def check_action(html_action: Any) -> None:

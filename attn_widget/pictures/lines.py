@@ -49,6 +49,7 @@ class Lines:
     pairs: int  # how many lines there could be
     total: float  # what all pairs carry together, hidden keys included
     hidden: float  # what of it goes to hidden keys
+    rest: float  # what of it the pairs without a line carry
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -57,8 +58,7 @@ class Lines:
     @property
     def left_out(self) -> float:
         """Return the share of the total that goes to pairs without a line, 0 to 1; hidden keys apart."""
-        rest = self.total - self.hidden - float(self.weight.sum(dtype=np.float64))
-        return max(0.0, rest) / (self.total or 1.0)
+        return max(0.0, self.rest) / (self.total or 1.0)
 
 
 def rows_of(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
@@ -111,13 +111,19 @@ def lines_of(frame: Frame, selection: Selection) -> Lines:
     else:
         rows = focus.rows if focus else list(range(n_queries))
         total, hidden = (row_total(frame, name, lanes, rows) for name in ("row_sum", "hidden_mass"))
+    carried = float(np.nansum(weight[wanted], dtype=np.float64))
+    if not whole and not (focus and focus.side == "key"):  # the frame holds only the strongest keys
+        carried = total - hidden
     with np.errstate(invalid="ignore"):  # a weight that is not a number is no line
         wanted &= (weight >= selection.threshold) & (weight > 0)
     if limit is not None:
         wanted &= _strongest(frame, limit)
     found = np.flatnonzero(wanted)
     found = found[np.argsort(weight[found], kind="stable")]
-    return Lines(lane[found], query[found], key[found], weight[found], limit, pairs, total, hidden)
+    # The sum of what is left out, not what the sum of the lines leaves: small weights are rounded less.
+    rest = carried - float(weight[found].sum(dtype=np.float64))
+    lines = lane[found], query[found], key[found], weight[found]
+    return Lines(*lines, limit, pairs, total, hidden, rest)
 
 
 def in_viewport(lines: Lines, first: int, last: int) -> tuple[Int[np.ndarray, " drawn"], int]:
@@ -141,10 +147,15 @@ def lane_offsets(n_lanes: int) -> Float[np.ndarray, " lane"]:
     return (np.arange(n_lanes) - (n_lanes - 1) / 2) * gap
 
 
-def pairs_of(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return lane, query, key and weight of every pair that the frame holds."""
-    if "weights" in frame.arrays:
-        weight = decoded(frame, "weights")
+def pairs_of(
+    frame: Frame, name: str = "weights"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return lane, query, key and weight of every pair that the frame holds.
+
+    ``name`` is the array of weights: ``weights``, or ``exact_weights`` where the frame has them.
+    """
+    if name in frame.arrays:
+        weight = decoded(frame, name)
         weight = weight if weight.ndim == 3 else weight[None]
         lane, query, key = np.indices(weight.shape).reshape(3, -1)
         return lane, query, key, weight.ravel()

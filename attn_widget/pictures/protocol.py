@@ -16,7 +16,6 @@ from jaxtyping import Float, Shaped, UInt8
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis
 
-VERSION = 1
 MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo cope badly with more in one message
 
 

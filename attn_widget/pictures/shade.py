@@ -26,14 +26,17 @@ class Shade:
     apart: float  # what of it goes to hidden keys, else to special tokens
 
 
-def shade_of(frame: Frame, selection: Selection) -> Shade | None:
-    """Return the shade of the pinned queries, else of the pinned keys; None where nothing is pinned."""
+def shade_of(frame: Frame, selection: Selection, name: str = "weights") -> Shade | None:
+    """Return the shade of the pinned queries, else of the pinned keys; None where nothing is pinned.
+
+    ``name`` is the array of weights, as in `pairs_of`.
+    """
     focus, lanes = focus_of(frame, selection), lanes_on(frame, selection.heads)
     if focus is None or not lanes:
         return None
     fields = frame.fields
     axis = fields["keys" if focus.side == "query" else "queries"]
-    values = _means(frame, focus, lanes, len(axis["text"]))
+    values = _means(pairs_of(frame, name), focus, lanes, len(axis["text"]))
     special = np.array(axis["special"], bool)
     largest = float(np.nanmax(values, where=~special, initial=0.0))
     total, hidden = (
@@ -46,8 +49,10 @@ def shade_of(frame: Frame, selection: Selection) -> Shade | None:
     return Shade(focus.side, focus.rows, values, axis, largest, len(lanes), total, apart)
 
 
-def _means(frame: Frame, focus: Focus, lanes: list[int], n: int) -> Float[np.ndarray, " row"]:
-    lane, query, key, weight = pairs_of(frame)
+def _means(
+    pairs: tuple[np.ndarray, ...], focus: Focus, lanes: list[int], n: int
+) -> Float[np.ndarray, " row"]:
+    lane, query, key, weight = pairs
     own, other = (query, key) if focus.side == "query" else (key, query)
     wanted = np.isin(lane, lanes) & np.isin(own, focus.rows)
     return np.bincount(other[wanted], weight[wanted], minlength=n) / len(lanes)

@@ -13,7 +13,6 @@ import attn_widget as aw
 from attn_widget.bertviz import head_view, model_view
 from attn_widget.bertviz.neuron_view import show
 from attn_widget.errors import InputError
-from attn_widget.pictures.views import VIEWS, Drawing
 from attn_widget.widget.widget import AttentionWidget
 from tests import models
 from tests.conftest import softmax_rows
@@ -53,9 +52,15 @@ def widget(view, *arguments, **options):
     return view(*arguments, **options, html_action="widget")
 
 
+def on_screen(w):
+    """Return the frame that a widget shows."""
+    state = w.picture_state()
+    return state.pictures.frame(state.spec)
+
+
 def tiles(w):
     """Layer and head of every map in the model view."""
-    frame = VIEWS["model"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     return [(tile["layer"], tile["head"]) for tile in frame.fields["tiles"]]
 
 
@@ -140,7 +145,7 @@ def test_two_sentences_can_be_looked_at_apart(view):
     w = widget(view, layers(), TOKENS, sentence_b_start=3)
     assert w.capture.tokens.segments == (0, 0, 0, 1, 1)
     w.view, w.segments = "head", "A-B"
-    frame = VIEWS["head"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["queries"]["text"] == ["[CLS]", "key", "s"]
     assert frame.fields["keys"]["text"] == ["turn", "[SEP]"]
 
@@ -193,7 +198,7 @@ def test_included_layers_and_heads_keep_their_numbers():
     assert (w.layer, w.heads) == (1, [0, 2])
     w.view, w.layer = "head", 3
     assert np.allclose(w.matrix(), attention[3][0][[0, 2]])
-    frame = VIEWS["head"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["layer_label"] == "layer 3"
 
 
@@ -440,7 +445,7 @@ def test_the_neuron_view_works_with_an_ordinary_model_of_any_type(model_type):
     model, tokenizer = models.minilm()
     w = widget(show, model, model_type, tokenizer, "The keys turn", "in the lock", layer=3, head=1)
     assert (w.view, w.layer, w.head, w.theme) == ("neuron", 3, 1, "dark")
-    frame = VIEWS["neuron"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["passed"] == 1
     assert 1 in w.capture.tokens.segments
     w.text = "Another sentence"

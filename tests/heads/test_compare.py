@@ -151,10 +151,10 @@ def test_a_widget_keeps_its_runner_and_a_new_text_is_aligned_again(minilm):
     w.text = "The nurse said that they were late."
     assert c.aligned_queries.labels[5:7] == ("they | he", "were | was")
     w.text = "Nothing alike here"
-    assert "must have a word in common" in c._said.value
+    assert "must have a word in common" in c._message.value
     assert c._pictures["dark"].value == b""
     w.text = "The nurse said that she was late."
-    assert c._said.layout.display == "none"
+    assert c._message.layout.display == "none"
     assert c._pictures["dark"].value
 
 
@@ -191,4 +191,4 @@ def test_other_units_are_refused_with_what_would_make_them_one():
     c = aw.compare(a, a, method=("raw", "flow"), layer=1)
     with pytest.raises(aw.InputError, match=r"b must be in the unit of a, got flow and share"):
         c.difference  # noqa: B018
-    assert "must be in the unit of a" in c._said.value
+    assert "must be in the unit of a" in c._message.value

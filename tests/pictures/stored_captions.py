@@ -17,10 +17,9 @@ import numpy as np
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.pictures.captions import caption
 from attn_widget.pictures.lines import Selection, lines_of
-from attn_widget.pictures.numbers import NumbersOf
 from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.rules import rules
-from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.pictures.views import VIEWS, Pictures
 from attn_widget.recording.from_arrays import from_arrays
 from tests.pages import stored_page
 
@@ -44,7 +43,7 @@ def cases() -> list[dict[str, Any]]:
     """Return every view, method and toggle of a small capture, and of one with more tokens than lines are drawn for."""
     found = []
     capture = stored_page.capture()
-    numbers = NumbersOf(capture)
+    pictures = Pictures(capture)
     for attention, view, toggles in product(capture.groups, VIEWS, TOGGLES):
         for method in ("raw", "rollout", "flow", "value_weighted"):
             if applicable(capture, attention)[method] or (attention, view) == ("cross", "neuron"):
@@ -56,19 +55,18 @@ def cases() -> list[dict[str, Any]]:
             if view == "neuron" and (method != "raw" or toggles):
                 continue
             spec = Spec(view=view, method=method, attention=attention, layer=1, head=1, **toggles)
-            found += _cases(numbers, spec)
+            found += _cases(pictures, spec)
     return found + _long()
 
 
 def _long() -> list[dict[str, Any]]:
     weights = np.random.default_rng(3).dirichlet(np.full(70, 0.1), (1, 3, 70))
-    numbers = NumbersOf(from_arrays(weights * 0.999))
-    return _cases(numbers, Spec(), SELECTIONS[:3]) + _cases(numbers, Spec(view="matrix"))
+    pictures = Pictures(from_arrays(weights * 0.999))
+    return _cases(pictures, Spec(), SELECTIONS[:3]) + _cases(pictures, Spec(view="matrix"))
 
 
-def _cases(numbers: NumbersOf, spec: Spec, selections: Any = SELECTIONS) -> list[dict[str, Any]]:
-    data = {"query": 3} if spec.view == "neuron" else {}
-    frame = VIEWS[spec.view](Drawing(numbers, spec, data, lambda *_: None))
+def _cases(pictures: Pictures, spec: Spec, selections: Any = SELECTIONS) -> list[dict[str, Any]]:
+    frame = pictures.frame(spec, 3)
     header, buffers = frame.encode()
     several = selections if spec.view in ("head", "text") else selections[:1]
     return [

@@ -26,7 +26,7 @@ from attn_widget.pictures.lines import (
     lines_of,
     rows_of,
 )
-from attn_widget.pictures.protocol import Frame, decoded
+from attn_widget.pictures.protocol import Frame
 
 ARCS = 260
 ROOM = 150
@@ -121,7 +121,7 @@ class Strip:
 def _strip(sheet: Sheet, frame: Frame, strip: Strip, y_of: RowY) -> float:
     """Draw what the pinned query takes from each key: a square per head, the mean as a bar and a number."""
     theme, lanes, x = sheet.theme, strip.lanes, strip.x
-    weights = decoded(frame, "weights")[lanes][:, strip.query]
+    weights = marks.numbers_of(frame)[lanes][:, strip.query]
     keys = range(strip.first, min(weights.shape[1], strip.first + MAX_ROWS))
     if 1 < len(lanes) <= MAX_STRIP:
         x = _squares(sheet, frame, strip, weights, y_of) + 14

@@ -12,7 +12,7 @@ from attn_widget.figures.fonts import plain
 from attn_widget.figures.sheet import Sheet
 from attn_widget.pictures import palettes
 from attn_widget.pictures.format import brief
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.protocol import Frame, decoded
 
 SWATCH = 15
 BAR = 110
@@ -27,9 +27,14 @@ class Painted:
     caption: Sequence[str] = ()
 
 
-def is_exact(frame: Frame, name: str = "weights") -> bool:
-    """Return whether an array came as it is, and not in a byte per value."""
-    return name in frame.arrays and frame.arrays[name][1] == "plain"
+def is_exact(frame: Frame) -> bool:
+    """Return whether the frame holds its weights exactly."""
+    return "exact_weights" in frame.arrays
+
+
+def numbers_of(frame: Frame) -> np.ndarray:
+    """Return the weights to print: exact where the frame holds them so, else rounded."""
+    return decoded(frame, "exact_weights" if is_exact(frame) else "weights")
 
 
 def scale_of(frame: Frame, name: str) -> float:

@@ -23,7 +23,7 @@ MAX_CELLS = 1000
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     """Draw one matrix, a row per query and a column per key; pinned rows and columns are framed."""
     theme = sheet.theme
-    weights = decoded(frame, "weights")
+    weights = marks.numbers_of(frame)
     weights = weights[0] if weights.ndim == 3 else weights
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     pool = max(1, -(-max(weights.shape) // MAX_CELLS))

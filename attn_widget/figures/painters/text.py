@@ -31,7 +31,7 @@ Span = tuple[str, int | None]  # a stretch of text, and the displayed row that i
 
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     """Draw the text, the image or the sound with its shade, and beside it the strongest tokens."""
-    shade = shade_of(frame, selection)
+    shade = shade_of(frame, selection, "exact_weights" if marks.is_exact(frame) else "weights")
     fields = frame.fields
     if fields.get("seconds"):
         return areas.paint_sound(sheet, frame, selection)

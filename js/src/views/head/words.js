@@ -55,7 +55,7 @@ export function focusValues(scene, focus, lanes) {
  * @param {Focus | null} given.focus
  * @param {Values | null} given.values
  * @param {number[]} given.lanes indices of the lanes that are on
- * @param {{ length: number, mass: number, perRow: number | null }} given.lines
+ * @param {Pick<import("../shared/edges.js").Edges, "length" | "mass" | "perRow" | "rest">} given.lines
  * @param {boolean} given.joint one lane for all heads
  * @param {{ query: [number, number], key: [number, number] }} given.rows
  * @param {number} given.dropped lines beyond the budget
@@ -165,7 +165,7 @@ function bounds(scene, focus, other) {
  * The caption: which lines are drawn, and how much the others carry. Twin of attn_widget/pictures/captions.py.
  * @param {Scene} scene
  * @param {{ focus: Focus | null, values: Values | null, lanes: number[], joint: boolean, dropped: number,
- *   lines: { length: number, mass: number, perRow: number | null },
+ *   lines: Pick<import("../shared/edges.js").Edges, "length" | "mass" | "perRow" | "rest">,
  *   rows: { query: [number, number], key: [number, number] },
  *   layout: { scrolls: boolean } }} given
  */
@@ -178,7 +178,8 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
   const queries = focus && !ofKey ? focus.rows : range(nQueries);
   const hidden = ofKey ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
   const pairs = lanes.length * (focus ? focus.rows.length * (values?.n ?? 0) : nQueries * nKeys);
-  const left = percent(Math.max(0, all - hidden - lines.mass) / (all || 1));
+  const rest = Math.max(0, lines.rest ?? all - hidden - lines.mass) / (all || 1);
+  const left = percent(rest);
   const mass = massName(frame.unit);
   const threshold = fixed(traits.threshold, 2);
   const caption = [];
@@ -198,7 +199,7 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
     caption.push(sentence("rows", { first, last: end - 1, n: nQueries }));
   }
   if (dropped && !focus) caption.push(sentence("weaker_lines", { n: count(dropped) }));
-  return { caption, mass: { drawn: Math.min(1, lines.mass / (all || 1)), all: 1 } };
+  return { caption, mass: { drawn: Math.max(0, 1 - rest - hidden / (all || 1)), all: 1 } };
 }
 
 /** @param {import("../../types.js").FrameArray | undefined} array @param {number[]} lanes @param {number} n */

@@ -19,6 +19,7 @@ const { all_pairs_up_to, most, most_per_row, rows: ROWS } = drawing.lines;
  * @property {Float32Array} weight
  * @property {number} mass what the lines carry together
  * @property {number | null} perRow lines per row and lane at most; null where all are there
+ * @property {number | null} rest what the pairs without a line carry; null where the frame does not hold them
  */
 
 /**
@@ -38,13 +39,16 @@ export function edgesOf(frame, lanes, threshold) {
   const perRow = every ? null : Math.max(1, Math.min(most_per_row, nKeys, Math.floor(most / rows)));
   /** @type {[number, number, number, number][]} weight, lane, query, key */
   const found = [];
+  let carried = 0;
   for (const lane of lanes) {
+    const start = lane * nQueries * nKeys;
+    for (let i = 0; whole && i < nQueries * nKeys; i++) carried += valueAt(whole, start + i) || 0;
     for (let query = 0; query < nQueries; query++) {
       if (whole) strongest(whole, lane, query, nQueries, nKeys, threshold, perRow, found);
       else listed(frame, lane, query, nQueries, threshold, perRow ?? most_per_row, found);
     }
   }
-  return packed(found, perRow);
+  return packed(found, perRow, whole ? carried : null);
 }
 
 /**
@@ -63,14 +67,16 @@ export function edgesOfRow(frame, lanes, threshold, side, index, exact) {
   const values = rowValues(frame, side, index, frame.arrays.weights ? null : exact);
   /** @type {[number, number, number, number][]} */
   const found = [];
+  let carried = 0;
   for (const lane of lanes) {
     for (let other = 0; other < values.n; other++) {
       const weight = values.at(lane, other);
+      carried += weight || 0;
       if (!(weight >= threshold && weight > 0)) continue; // nor what is not a number
       found.push(side === "query" ? [weight, lane, index, other] : [weight, lane, other, index]);
     }
   }
-  return packed(found, null);
+  return packed(found, null, frame.arrays.weights || exact ? carried : null);
 }
 
 /**
@@ -89,7 +95,12 @@ export function drawnEdges(frame, lanes, threshold, focus, exact) {
   /** @param {Edges} part @returns {[number, number, number, number][]} */
   const listOf = ({ weight, lane, query, key }) =>
     Array.from(weight, (w, i) => [w, lane[i], query[i], key[i]]);
-  return parts.length === 1 ? parts[0] : packed(parts.flatMap(listOf), null);
+  if (parts.length === 1) return parts[0];
+  const whole = packed(parts.flatMap(listOf), null, null);
+  const isKnown = parts.every(({ rest }) => rest !== null);
+  return isKnown
+    ? { ...whole, rest: parts.reduce((sum, { rest }) => sum + (rest ?? 0), 0) }
+    : whole;
 }
 
 /** The lanes that are drawn; one that joins the heads always is. @param {Frame} frame @param {number[]} heads */
@@ -181,8 +192,8 @@ function listed(frame, lane, query, nQueries, threshold, perRow, found) {
   }
 }
 
-/** @param {[number, number, number, number][]} found @param {number | null} perRow @returns {Edges} */
-function packed(found, perRow) {
+/** @param {[number, number, number, number][]} found @param {number | null} perRow @param {number | null} carried by all pairs @returns {Edges} */
+function packed(found, perRow, carried) {
   found.sort((a, b) => a[0] - b[0]);
   const length = found.length;
   const edges = {
@@ -193,6 +204,7 @@ function packed(found, perRow) {
     weight: new Float32Array(length),
     mass: 0,
     perRow,
+    rest: carried,
   };
   for (const [i, [weight, lane, query, key]] of found.entries()) {
     edges.weight[i] = weight;
@@ -201,6 +213,8 @@ function packed(found, perRow) {
     edges.key[i] = key;
     edges.mass += weight;
   }
+  // The sum of what is left out, not what the sum of the lines leaves: small weights are rounded less.
+  if (edges.rest !== null) edges.rest -= edges.mass;
   return edges;
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import attn_widget as aw
-from attn_widget.widget import save_file as saving
+from attn_widget.pages import save_file
 from tests.conftest import capture_of, softmax_rows
 
 
@@ -35,7 +35,7 @@ def test_each_format_comes_back_as_one_file(wire, widget, kind, mime, starts):
 
 def test_dark_figures_are_dark(wire, widget):
     files = {
-        theme: saving.file_of(widget, "svg", theme, lambda step: None).data
+        theme: save_file.file_of(widget.picture_state(), "svg", theme, lambda step: None).data
         for theme in ("dark", "light")
     }
     assert files["dark"] != files["light"]
@@ -49,14 +49,14 @@ def test_an_unknown_format_is_refused_in_a_sentence(wire, widget):
 def test_a_file_too_large_for_a_message_is_refused_with_the_line_that_writes_it(
     wire, widget, monkeypatch
 ):
-    monkeypatch.setattr(saving, "MAX_MESSAGE_BYTES", 1000)
+    monkeypatch.setattr(save_file, "MAX_MESSAGE_BYTES", 1000)
     error = wire.answer(widget, "export", format="svg")["error"]
-    assert error["message"].startswith("the file must have at most")
+    assert error["message"].startswith("file must have at most")
     assert error["code"] == 'w.to_figure().savefig("attention.svg")'
 
 
 def test_saving_reports_how_far_it_is_and_stops_when_cancelled(wire, tokens, monkeypatch):
-    monkeypatch.setattr("attn_widget.widget.requests.PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr("attn_widget.widget.request_queue.PROGRESS_EVERY_S", 0.0)
     weights = softmax_rows(np.random.default_rng(0), 3, 2, 5, 5)
     widget = aw.AttentionWidget(capture_of(weights, tokens))
     request = wire.ask(widget, "export", format="html")
@@ -68,4 +68,4 @@ def test_saving_reports_how_far_it_is_and_stops_when_cancelled(wire, tokens, mon
         raise aw.Cancelled("This request was cancelled.")
 
     with pytest.raises(aw.Cancelled):
-        saving.file_of(widget, "html", "light", cancelled)
+        save_file.file_of(widget.picture_state(), "html", "light", cancelled)

@@ -1,4 +1,4 @@
-"""What the widget shows now, as a figure for print: its frame with exact numbers, and the caption."""
+"""What is on screen as a figure for print: its frame with exact numbers, and the caption."""
 
 from __future__ import annotations
 
@@ -12,66 +12,63 @@ from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.figures.figure import figure
 from attn_widget.pictures.frame import exact
 from attn_widget.pictures.lines import Selection
-from attn_widget.pictures.model import Tile, model_frame, shrink
-from attn_widget.pictures.numbers import NumbersOf
+from attn_widget.pictures.model import Tile, model_frame, pool_to
 from attn_widget.pictures.protocol import Frame, Spec, plain
-from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.pictures.state import PictureState
+from attn_widget.pictures.views import Pictures
 from attn_widget.records import Capture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from attn_widget.widget.widget import AttentionWidget
-
 CELLS = 96  # of a small map along an axis: more cannot be told apart in print
 NO_WEIGHTS = ("model", "neuron")  # views whose frames hold no weights of one layer
 
 
-def figure_of(widget: AttentionWidget, theme: str) -> Figure:
-    """Return the figure of what a widget shows."""
-    spec = widget._spec()
-    data = {"query": widget.query[0]} if widget.query else {}
-    drawing = Drawing(widget._numbers, spec, data, lambda *_: None)
-    frame = VIEWS[spec.view](drawing)
+def figure_of(state: PictureState, theme: str) -> Figure:
+    """Return the figure of what is on screen; ``theme`` is ``light`` or ``dark``."""
+    spec, pictures = state.spec, state.pictures
+    frame = pictures.frame(spec, state.query[0] if state.query else None)
     if spec.view not in NO_WEIGHTS:
-        frame = exact(frame, widget._numbers.whole(spec), *drawing.axes())
-    picked = Selection(widget.heads, widget.query, widget.key, widget.threshold)
-    return figure(frame, picked, caption(widget.capture, spec, frame, widget.heads), theme=theme)
+        frame = exact(frame, pictures.numbers(spec), *pictures.axes(spec))
+    return figure(frame, selection_of(state), heading(state, frame), theme=theme)
+
+
+def selection_of(state: PictureState) -> Selection:
+    """Return what of a frame the state draws."""
+    return Selection(state.heads, state.query, state.key, state.threshold)
+
+
+def heading(state: PictureState, frame: Frame) -> list[str]:
+    """Return what the picture of a state is of, in one or two lines."""
+    return heading_of(state.capture, state.spec, frame, state.heads)
 
 
 def heads_figure(
     capture: Capture, spec: Spec, layers: Sequence[int], heads: Sequence[int] | None, theme: str
 ) -> Figure:
-    """Return the figure of these layers and heads as small maps; ``heads`` None: all that a layer has."""
-    group = capture.group(spec.attention)
-    numbers_of = NumbersOf(capture)
-    queries, keys = numbers_of.axes(spec)
-    pool = tuple(max(1, -(-len(axis) // CELLS)) for axis in (queries, keys))
+    """Return the figure of these layers and heads as small maps; all heads if ``heads`` is None."""
+    group, pictures = capture.group(spec.attention), Pictures(capture)
+    queries, keys = pictures.axes(spec)
+    pool = pool_to(queries, keys, CELLS)
     tiles: list[Tile] = []
-    unit, causal = "share", True
     for i in layers:
-        wanted = (
-            range(group[i].n_heads) if heads is None else [h for h in heads if h < group[i].n_heads]
-        )
-        for head in wanted if spec.method in PER_HEAD else [0]:
-            numbers = numbers_of.whole(
-                replace(spec, layer=i, head=head, view="matrix"), remember=False
-            )
-            unit, causal = numbers.unit, causal and numbers.causal
-            (cells,) = shrink(numbers.values, queries, keys, pool)
-            tiles.append(Tile(group[i].layer, numbers.lanes[0], cells, numbers.saturation))
-    frame = model_frame(spec, tiles, queries, keys, pool, unit=unit, causal=causal)
+        wanted = [h for h in (heads or range(group[i].n_heads)) if h < group[i].n_heads]
+        places = [(i, head) for head in (wanted if spec.method in PER_HEAD else [0])]
+        for tile in pictures.tiles(spec, places, pool):
+            tiles.append(replace(tile, layer=group[i].layer))
+    frame = model_frame(spec, tiles, queries, keys, pool)
     exact_tiles = plain(np.stack([tile.cells for tile in tiles]).astype(np.float32))
     frame = replace(frame, arrays=dict(frame.arrays) | {"tiles": exact_tiles})
     words = _numbers("layer", [group[i].layer for i in layers], len(group))
     if heads is not None:
         words += " · " + _numbers("head", heads, max(layer.n_heads for layer in group))
     frame = replace(frame, fields=frame.fields | {"layer_label": words})
-    return figure(frame, Selection(), caption(capture, spec, frame, ()), theme=theme)
+    return figure(frame, Selection(), heading_of(capture, spec, frame, ()), theme=theme)
 
 
-def caption(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
-    """Return what a picture is of: model, attention, layer, heads and method in one line, the text in the next."""
+def heading_of(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
+    """Return what a picture is of: model, attention, layer, heads and method; in a second line, the text."""
     lanes = frame.fields.get("lanes", [])
     named = [lane["head"] for lane in lanes if lane["head"] in heads] if len(lanes) > 1 else []
     parts = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attn_widget.pictures import views as drawings
+from attn_widget.pictures import views
 from attn_widget.pictures.frame import matrix_frame
 from attn_widget.records import Tokens
 from attn_widget.widget.widget import AttentionWidget
@@ -51,11 +51,11 @@ def test_whatever_tokens_hold_the_still_picture_and_its_words_are_made(wire, vie
 def test_a_frame_is_made_once_for_the_still_picture_and_the_page(wire, capture, monkeypatch):
     widget, made = AttentionWidget(capture, view="matrix"), []
     monkeypatch.setattr(
-        drawings, "matrix_frame", lambda *args: made.append(args) or matrix_frame(*args)
+        views, "matrix_frame", lambda *args: made.append(args) or matrix_frame(*args)
     )
     widget._repr_mimebundle_()
-    _, first = wire.reply(widget, "frame", **asdict(widget._spec()))
+    _, first = wire.reply(widget, "frame", **asdict(widget.picture_state().spec))
     assert len(made) == 1
-    _, other = wire.reply(widget, "frame", **asdict(replace(widget._spec(), head=1)))
+    _, other = wire.reply(widget, "frame", **asdict(replace(widget.picture_state().spec, head=1)))
     assert len(made) == 2
     assert not np.array_equal(first["weights"], other["weights"])

@@ -5,15 +5,14 @@ import gc
 import numpy as np
 import pytest
 
-from attn_widget.pictures import cache as remembered
-from attn_widget.pictures.cache import Remembered
+from attn_widget.pictures import cache
+from attn_widget.pictures.cache import PictureCache, shared_cache
 from attn_widget.pictures.frame import Numbers
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(remembered, "_kept", type(remembered._kept)())
-    monkeypatch.setattr(remembered, "LIMIT_BYTES", 3 * 80)
+    monkeypatch.setattr(cache, "_entries", shared_cache(3 * 80))
 
 
 def numbers(value):
@@ -21,7 +20,7 @@ def numbers(value):
 
 
 def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
-    one, other = Remembered(), Remembered()
+    one, other = PictureCache(), PictureCache()
     for i in range(3):
         one.put((i,), numbers(i), 80)
     assert one.get((0,)) is not None  # used: now the newest
@@ -32,7 +31,7 @@ def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
 
 
 def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
-    one = Remembered()
+    one = PictureCache()
     one.put((0,), numbers(0), 80)
     one.put((1,), numbers(1), 3200)
     one.put(("frame",), numbers(1), 80)
@@ -40,17 +39,17 @@ def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
 
 
 def test_a_widget_that_is_gone_keeps_nothing():
-    one = Remembered()
+    one = PictureCache()
     one.put((0,), numbers(0), 80)
     del one
     gc.collect()
-    assert not remembered._kept
+    assert not cache._entries
 
 
 def test_what_was_dear_stays_when_no_page_shows_the_widget():
-    one, other = Remembered(), Remembered()
+    one, other = PictureCache(), PictureCache()
     one.put(("cheap",), numbers(0), 80, 0.2)
     one.put(("dear",), numbers(1), 80, 20.0)
     other.put(("cheap",), numbers(2), 80, 0.2)
-    one.forget_cheap()
+    one.drop_cheap()
     assert [("cheap",) in one, ("dear",) in one, ("cheap",) in other] == [False, True, True]
