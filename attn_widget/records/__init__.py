@@ -7,6 +7,7 @@ queries and keys are ``(head, token, channel)``.
 
 from attn_widget.records.arrays import to_numpy
 from attn_widget.records.capture import Capture, Step
+from attn_widget.records.indices import check_index, check_indices
 from attn_widget.records.layers import LayerAttention, most_heads
 from attn_widget.records.results import Attribution, HeadScores, Prediction
 from attn_widget.records.tokens import Tokens
@@ -22,6 +23,8 @@ __all__ = [
     "Runner",
     "Step",
     "Tokens",
+    "check_index",
+    "check_indices",
     "most_heads",
     "to_numpy",
 ]
