@@ -430,7 +430,7 @@ def test_a_model_that_answers_otherwise_each_time_is_refused():
 
 def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
     text = "The keys to the cabinet are old."
-    scores = aw.ablation_scan(minilm, text, of=similarity)
+    scores = aw.ablation_scan(minilm, text, output=similarity)
     assert scores.values.shape == (6, 12)
     assert (scores.name, scores.unit, scores.attention) == (
         "score without the head",
@@ -446,7 +446,7 @@ def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
         new = torch.zeros(1, 32)
         slow = similarity(by_hand(model, inputs, dense, 0, head, new)) - similarity(plain)
         assert scores.values[layer, head] == pytest.approx(float(slow), abs=1e-5)
-    one = aw.ablate(minilm, text, [(3, 0)], of=similarity)
+    one = aw.ablate(minilm, text, [(3, 0)], output=similarity)
     assert one.score == pytest.approx(scores.values[3, 0], abs=1e-5)
     assert "score" in str(one)
     with pytest.raises(
@@ -461,13 +461,13 @@ def test_a_classifier_answers_with_its_classes():
         **TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={}
     )
     runner = aw.ModelRunner(transformers.BertForSequenceClassification(config).eval())
-    one = aw.ablate(runner, IDS, [(1, 2)], of=1)
+    one = aw.ablate(runner, IDS, [(1, 2)], output=1)
     assert one.before.kind == "class"
     assert one.before.position is None
     assert {name for name, _, _ in one.top()} == {"bad", "good", "so so"}
     assert one.logits.shape == (3,)
     change = one.after.probabilities[1] - one.before.probabilities[1]
-    scan = aw.ablation_scan(runner, IDS, of=1)
+    scan = aw.ablation_scan(runner, IDS, output=1)
     assert scan.values[1, 2] == pytest.approx(change, abs=1e-6)
     assert "good" in str(one)
     assert "class" in str(one)
@@ -529,10 +529,14 @@ def test_a_printed_ablation_shows_tokens_with_and_without():
         transformers.GPT2Config(**{**GPT, "vocab_size": len(tokenizer)})
     ).eval()
     one = aw.ablate(
-        aw.ModelRunner(small, tokenizer), "the keys", [(0, 1), (1, 2)], how="uniform", of="table"
+        aw.ModelRunner(small, tokenizer),
+        "the keys",
+        [(0, 1), (1, 2)],
+        mode="uniform",
+        output="table",
     )
     printed = str(one)
-    assert "2 heads off (uniform): 0.1, 1.2 (layer.head)" in printed
+    assert "2 heads ablated (uniform): 0.1, 1.2 (layer.head)" in printed
     assert "next token after position 3" in printed
     assert "'table'" in printed
     assert "bits; loss" in printed
@@ -645,8 +649,8 @@ def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
 
 def test_what_cannot_be_asked_is_refused_by_name(minilm):
     runner = aw.ModelRunner(llama())
-    with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
-        aw.ablate(runner, IDS, [(0, 0)], how="off")
+    with pytest.raises(aw.InputError, match=r"mode must be one of zero, mean, uniform, got 'off'"):
+        aw.ablate(runner, IDS, [(0, 0)], mode="off")
     with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
         runner.ablate(IDS, how="off")
     with pytest.raises(
@@ -661,7 +665,7 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         aw.ablation_scan(runner, IDS, measure="size")
     with pytest.raises(
         aw.InputError,
-        match=r"measure must be score exactly where of is a function, got 'score' with",
+        match=r"measure must be score exactly where output is a function, got 'score' with",
     ):
         aw.ablation_scan(runner, IDS, measure="score")
     with pytest.raises(aw.InputError, match=r"position must be 0 to 6, got 7"):
@@ -676,7 +680,7 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
     ):
         aw.ablation_scan(masked, IDS, measure="loss")
     with pytest.raises(
-        aw.InputError, match=r"runner must be able to switch heads off, got Capture"
+        aw.InputError, match=r"runner must be able to ablate attention heads, got Capture"
     ):
         aw.ablate(runner.run(IDS), IDS, [(0, 0)])
     with pytest.raises(aw.InputError, match=r"text must be one item to switch heads off, got 2"):
@@ -685,4 +689,4 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
     with pytest.raises(aw.InputError, match=r"text must hold no padding to switch heads off"):
         aw.ablate(runner, padded, [(0, 0)])
     with pytest.raises(aw.InputError, match=r"of must give one number, got shape \(1, 7, 99\)"):
-        aw.ablate(runner, IDS, [(0, 0)], of=lambda output: output.logits)
+        aw.ablate(runner, IDS, [(0, 0)], output=lambda output: output.logits)
