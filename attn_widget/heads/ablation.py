@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from attn_widget.errors import InputError
-from attn_widget.records import HeadScores, Prediction, Progress
+from attn_widget.records import (
+    ABLATE_MODES,
+    HeadScores,
+    Prediction,
+    Progress,
+    renamed_arguments,
+)
 
 MEASURES = {
     "divergence": "bits",
@@ -112,15 +118,16 @@ class Ablation:
     __repr__ = __str__
 
 
+@renamed_arguments(of="output", how="mode")
 def ablate(
     runner: Any,
     text: Any,
     heads: Any,
     *,
-    how: str = "zero",
+    mode: str = "zero",
     pair: str | None = None,
     attention: str | None = None,
-    of: Any = None,
+    output: Any = None,
     position: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     **options: Any,
@@ -135,12 +142,12 @@ def ablate(
         What the model reads, as in ``runner.run``.
     heads
         ``(layer, head)`` of each, both counted from 0.
-    how
+    mode
         What stands in for ``weights · v`` of a head. ``zero``: nothing. ``mean``: its own mean over all queries of
         this text, for every query. ``uniform``: the plain mean of the values of all keys that the query may see.
     attention
         Which of the capture's attentions the heads are of, such as ``cross``; the first where left out.
-    of
+    output
         None: the next token, the masked token or the class. A token, its id or a class: that one is listed too. A
         function of the model's output: the change of its value.
     position
@@ -158,13 +165,13 @@ def ablate(
     Raises
     ------
     InputError
-        If a head does not exist, none is named, ``how`` is none of the three, or the model gives no logits and
-        ``of`` is no function.
+        If a head does not exist, none is named, ``mode`` is none of the three, or the model gives no logits and
+        ``output`` is no function.
 
     Notes
     -----
     Three passes and one more from the lowest changed layer up; the model is as before when it ends, also when it
-    fails. With how="mean", early positions of a causal model are given a mean over later ones too.
+    fails. With mode="mean", early positions of a causal model are given a mean over later ones too.
 
     References
     ----------
@@ -180,7 +187,7 @@ def ablate(
     >>> tried.before.position, tried.before.kind, tried.after.probabilities.shape
     (3, 'token', (50,))
     """
-    _check(runner, how)
+    _check(runner, mode)
     if isinstance(heads, str):
         raise InputError(
             f"heads must be pairs (layer, head), got {heads!r}. To switch off each in turn, scan.",
@@ -189,22 +196,23 @@ def ablate(
     chosen = _pairs(heads)
     found = dict(
         runner.ablate(
-            text, [chosen], pair, how=how, attention=attention, of=of, position=position, loss=None,
+            text, [chosen], pair, mode=mode, attention=attention, output=output, position=position, loss=None,
             progress=progress, **options,
         )
     )  # fmt: skip
-    return Ablation(chosen, how, found[()], found[chosen], attention)
+    return Ablation(chosen, mode, found[()], found[chosen], attention)
 
 
+@renamed_arguments(of="output", how="mode")
 def ablation_scan(
     runner: Any,
     text: Any,
     *,
-    how: str = "zero",
+    mode: str = "zero",
     measure: str | None = None,
     pair: str | None = None,
     attention: str | None = None,
-    of: Any = None,
+    output: Any = None,
     position: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     **options: Any,
@@ -213,13 +221,13 @@ def ablation_scan(
 
     Parameters
     ----------
-    runner, text, pair, how, attention, of, position, options
+    runner, text, pair, mode, attention, output, position, options
         As in `ablate`.
     measure
         ``divergence``: by how many bits the distribution over next tokens or classes moves, 0 or more.
-        ``probability``, ``logit``: after − before, of the token or class that ``of`` names, else of the likeliest one
+        ``probability``, ``logit``: after − before, of the token or class that ``output`` names, else of the likeliest one
         before. ``loss``: after − before of the text's own loss, for causal models. ``score``: after − before of the
-        function ``of``. Left out: score for a function, probability for a named token or class, else divergence.
+        function ``output``. Left out: score for a function, probability for a named token or class, else divergence.
     progress
         Called after each pass; may raise `Cancelled`.
 
@@ -247,20 +255,20 @@ def ablation_scan(
     >>> scores.values.shape, scores.unit
     ((3, 2), 'bits')
     """
-    _check(runner, how)
+    _check(runner, mode)
     if measure is None:
-        measure = "score" if callable(of) else "divergence" if of is None else "probability"
+        measure = "score" if callable(output) else "divergence" if output is None else "probability"
     if measure not in MEASURES:
         raise InputError(
             f"measure must be one of {', '.join(MEASURES)}, got {measure!r}. Choose one of these."
         )
-    if callable(of) != (measure == "score"):
-        given = "a function" if callable(of) else repr(of)
+    if callable(output) != (measure == "score"):
+        given = "a function" if callable(output) else repr(output)
         raise InputError(
-            f"measure must be score exactly where of is a function, got {measure!r} with of={given}."
+            f"measure must be score exactly where output is a function, got {measure!r} with output={given}."
         )
     answers = runner.ablate(
-        text, None, pair, how=how, attention=attention, of=of, position=position, loss=measure == "loss",
+        text, None, pair, mode=mode, attention=attention, output=output, position=position, loss=measure == "loss",
         progress=progress, **options,
     )  # fmt: skip
     before, changes = None, {}
@@ -294,16 +302,16 @@ def measured(measure: str, before: Prediction, after: Prediction) -> float:
     )
 
 
-def _check(runner: Any, how: str) -> None:
+def _check(runner: Any, mode: str) -> None:
     """Refuse what no runner could do."""
     if not hasattr(runner, "ablate"):
         raise InputError(
             f"runner must be able to switch heads off, got {type(runner).__name__}. Give a model's runner.",
             code="aw.ModelRunner(model, tokenizer)",
         )
-    if how not in ("zero", "mean", "uniform"):
+    if mode not in ABLATE_MODES:
         raise InputError(
-            f"how must be one of zero, mean, uniform, got {how!r}. Choose one of these."
+            f"mode must be one of {', '.join(ABLATE_MODES)}, got {mode!r}. Choose one of these."
         )
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from attn_widget.attribution.methods import METHODS, applicable, attribute
 from attn_widget.attribution.validation import check_index, installed
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Progress, to_numpy
+from attn_widget.records import Progress, renamed_arguments, to_numpy
 
 REFERENCES = ("blank_out", "input_gradients")
 
@@ -109,13 +109,14 @@ class Faithfulness:
     __repr__ = __str__
 
 
+@renamed_arguments(of="output")
 def faithfulness(
     runner: Any,
     text: str | Sequence[str],
     *,
     methods: Sequence[str] = ("raw", "rollout", "flow"),
     references: Sequence[str] = REFERENCES,
-    of: Any = None,
+    output: Any = None,
     query: int | None = None,
     baseline: bool = False,
     exclude_self: bool = False,
@@ -137,7 +138,7 @@ def faithfulness(
     references
         ``blank_out``: change of the answer when each token is replaced in turn. ``input_gradients``: size of
         the answer's gradient by each token's embedding.
-    of
+    output
         Which answer: None the predicted class or next token, an id, a token, or a function of the output.
     query
         The row that is compared. Left out: the last token of a causal model, the first of others.
@@ -177,7 +178,7 @@ def faithfulness(
     >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
     >>> table = aw.faithfulness(
     ...     runner, "The key is old.", methods=["raw", "rollout"], references=["blank_out"],
-    ...     of=lambda output: output.last_hidden_state[0, 0].norm(),
+    ...     output=lambda returned: returned.last_hidden_state[0, 0].norm(),
     ... )
     >>> table.mean.shape
     (1, 2, 6)
@@ -199,7 +200,7 @@ def faithfulness(
         if progress is not None:
             progress(Progress("faithfulness", done, len(texts)))
         table, position = _of_text(
-            runner, one, methods, references, of, query, baseline, exclude_self
+            runner, one, methods, references, output, query, baseline, exclude_self
         )
         scores.append(table)
     stacked = np.stack(scores)
@@ -213,14 +214,14 @@ def _of_text(
     text: str,
     methods: Sequence[str],
     references: Sequence[str],
-    of: Any,
+    output: Any,
     query: int | None,
     baseline: bool,
     exclude_self: bool,
 ) -> tuple[Float[np.ndarray, "reference method layer"], str]:
     """Return the correlations of one text, and which row was compared."""
     needs_gradients = {"relevance", "gradient_attention"} & set(methods)
-    capture = runner.gradients(text, of=of) if needs_gradients else runner.run(text)
+    capture = runner.gradients(text, output=output) if needs_gradients else runner.run(text)
     group = capture.group()
     reasons = applicable(capture)
     for method in methods:
@@ -229,7 +230,7 @@ def _of_text(
     causal = group[0].causal
     default = group[0].n_queries - 1 if causal else 0
     row = check_index("query", query, group[0].n_queries, default)
-    truth = {name: np.asarray(getattr(runner, name)(text, of=of)) for name in references}
+    truth = {name: np.asarray(getattr(runner, name)(text, output=output)) for name in references}
     kept = np.arange(group[0].n_keys) != row if exclude_self else np.ones(group[0].n_keys, bool)
     out = np.zeros((len(references), len(methods), len(group)))
     for m, method in enumerate(methods):

@@ -129,10 +129,10 @@ class FrontEnd:
         else:
             options["truncate"] = widget.truncate
         found = ablate(
-            widget.runner, text, [(spec.layer, spec.head)], how=str(data.get("how", "zero")),
+            widget.runner, text, [(spec.layer, spec.head)], mode=str(data.get("how", "zero")),
             attention=spec.attention, progress=lambda step: report(step, None), **options,
         )  # fmt: skip
-        report(Progress("switching heads off", 1, 1), None)
+        report(Progress("ablating heads", 1, 1), None)
         return {
             "top": found.top(),
             "bits": found.divergence,
