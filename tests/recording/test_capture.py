@@ -137,7 +137,7 @@ def test_a_family_that_is_made_to_compare_its_name_is_read_by_the_other_route(mo
         model, inputs = build(one), feed(one)
         expected = capture(model, inputs, weights=True, item=1)
         with monkeypatch.context() as patch:
-            patch.setattr(interface, "literals", lambda model, config: {"eager", "sdpa"})
+            patch.setattr(interface, "compared_names", lambda model, config: {"eager", "sdpa"})
             for weights in (True, False):
                 seen = capture(model, inputs, weights=weights, item=1)
                 assert len(seen.layers) == len(expected.layers)
@@ -257,7 +257,7 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     family = interface.FamilyCall
     run_rows = family.run_rows
     monkeypatch.setattr(
-        family, "run_rows", lambda *given: calls.append(given[-1]) or run_rows(*given)
+        family, "run_rows", lambda *given, **more: calls.append(given[-1]) or run_rows(*given, **more)
     )
     monkeypatch.setattr(interface, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
     monkeypatch.setattr(recompute, "BLOCK_ROWS", 3)
