@@ -38,7 +38,6 @@ class LayerAttention:
     )
     softcap: float | None = None
     sinks: Any = None  # (head,)
-    window: int | None = None
     gradient: Any = None  # (head, query, key)
     output_projection: Any = None  # (head, channel, model channel), where it was found
     recompute: Callable[..., Any] | None = field(

@@ -272,7 +272,7 @@ def _of_text(
     """Return the correlations of one text, and which row was compared."""
     methods, references, output = comparison.methods, comparison.references, comparison.output
     gradients = _need_gradients(methods)
-    capture = runner.gradients(text, of=output) if gradients else runner.run(text)
+    capture = runner.gradients(text, output=output) if gradients else runner.run(text)
     group = capture.group()
     reasons = applicable(capture)
     for method in methods:
@@ -286,7 +286,7 @@ def _of_text(
     else:
         row = check_index("query", comparison.query, n)
         position = f"row {row}"
-    truth = {name: np.asarray(getattr(runner, name)(text, of=output)) for name in references}
+    truth = {name: np.asarray(getattr(runner, name)(text, output=output)) for name in references}
     kept = np.ones(group[0].n_keys, bool)
     kept[row] = not comparison.exclude_self
     table = np.zeros((len(references), len(methods), len(group)))

@@ -132,7 +132,7 @@ class FrontEnd:
             widget.runner, text, [(spec.layer, spec.head)], mode=str(data.get("how", "zero")),
             attention=spec.attention, progress=lambda step: report(step, None), **options,
         )  # fmt: skip
-        report(Progress("switching heads off", 1, 1), None)
+        report(Progress("ablating heads", 1, 1), None)
         return {
             "top": found.top(),
             "bits": found.divergence,

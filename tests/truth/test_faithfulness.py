@@ -42,7 +42,7 @@ def test_every_method_and_layer_is_correlated_with_every_reference(minilm):
     table = faithfulness(minilm, TEXT, methods=("raw", "flow", "relevance"), output=similarity)
     assert table.mean.shape == (2, 3, 6)
     assert np.nanmax(np.abs(table.mean)) <= 1
-    truth = minilm.input_gradients(TEXT, of=similarity)
+    truth = minilm.input_gradients(TEXT, output=similarity)
     capture = minilm.run(TEXT)
     flow = np.asarray(aw.attribute(capture, "flow", layer=2, query=0))[0]
     assert table.mean[1, 1, 2] == pytest.approx(
@@ -158,9 +158,7 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         faithfulness(minilm, TEXT, references=("truth",))
     with pytest.raises(aw.InputError, match=r"text must hold at least one text, got none"):
         faithfulness(minilm, [])
-    with pytest.raises(
-        aw.InputError, match=r"of must be a function of the output for a model without logits"
-    ):
+    with pytest.raises(aw.InputError, match=r"output must be a function of what the model returns"):
         faithfulness(minilm, TEXT)
 
 
