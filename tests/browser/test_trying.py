@@ -16,7 +16,7 @@ seen = runner.generate("The capital of France is", max_new_tokens=6)
 w = aw.AttentionWidget(seen, runner, layer=20)
 w"""
 ANSWERS = """place = seen.steps[{step}].position
-found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], how="{how}", position=place)
+found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], mode="{how}", position=place)
 print(*(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %" for name, a, b in found.top()), sep="\\n")"""
 
 
