@@ -257,7 +257,9 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     family = interface.FamilyCall
     run_rows = family.run_rows
     monkeypatch.setattr(
-        family, "run_rows", lambda *given, **more: calls.append(given[-1]) or run_rows(*given, **more)
+        family,
+        "run_rows",
+        lambda *given, **more: calls.append(given[-1]) or run_rows(*given, **more),
     )
     monkeypatch.setattr(interface, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
     monkeypatch.setattr(recompute, "BLOCK_ROWS", 3)
