@@ -130,7 +130,7 @@ class PictureTraits(anywidget.AnyWidget):
     @t.observe("attention")
     def _fit_to_attention(self, _change: Any) -> None:
         """Keep the values that exist in another attention."""
-        if self.capture_id:
+        if self.info:  # not while the initial values are set: they were chosen together
             self._set_all(trait_values.fitted(self, self.capture, self.attention))
 
     def _show(self, capture: Capture, info: dict[str, Any]) -> None:
