@@ -102,3 +102,18 @@ test("what is not a number is no line, and drawing lines always ends", () => {
   const edges = edgesOfRow(frameOf([[[0.5, NaN, 0.25]]]), [0], 0, "query", 0, null);
   assert.deepEqual([...edges.key], [2, 0]);
 });
+
+test("a weight equal to the threshold is a line: of all pairs, of the strongest, of one row", () => {
+  const dense = frameOf([[[0.25, 0.5, 0.125]]]);
+  assert.equal(edgesOf(dense, [0], 0.25).length, 2);
+  assert.equal(edgesOfRow(dense, [0], 0.25, "query", 0, null).length, 2);
+  const array = (name, shape, data) => ({ name, shape, data, table: null, scale: 1 });
+  const sparse = {
+    ...dense,
+    arrays: {
+      edges_key: array("edges_key", [1, 1, 2], Uint16Array.of(1, 0)),
+      edges_weight: array("edges_weight", [1, 1, 2], Float32Array.of(0.5, 0.25)),
+    },
+  };
+  assert.equal(edgesOf(sparse, [0], 0.25).length, 2);
+});

@@ -145,3 +145,12 @@ test("only the neuron view's request names a query", () => {
   assert.equal("query" in requestOf({ ...all, view: "matrix" }), false);
   assert.equal("query" in requestOf({ ...all, view: "neuron", query: [] }), false);
 });
+
+test("left and right move a pin from one side to the other and back", () => {
+  const press = (key, more) => pressed({ key, shiftKey: false }, { ...traits, ...more }, frame);
+  assert.deepEqual(press("ArrowRight", { query: [1] }), { query: [], key: [1] });
+  assert.deepEqual(press("ArrowLeft", { key: [1] }), { key: [], query: [1] });
+  assert.deepEqual(press("ArrowLeft", { query: [1] }), {});
+  assert.deepEqual(press("ArrowRight", { key: [1] }), {});
+  assert.deepEqual(press("ArrowDown", { key: [1] }), { query: [], key: [2] });
+});

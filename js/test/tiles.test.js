@@ -182,3 +182,12 @@ test("the detail tells query from key, and as a heat map names a pair", () => {
     key: 75,
   });
 });
+
+test("a metric whose largest number is below 0 still has 0 in the middle of its colours", () => {
+  const scores = scoresOf({ ...metric, values: [[-4, 2]] }, "self", false);
+  const diverging = scaleTable("diverging", false).css;
+  assert.equal(colourOf(scores, -4, false).fill, diverging[0]);
+  assert.equal(colourOf(scores, 0, false).fill, diverging[128]);
+  assert.equal(colourOf(scores, 2, false).fill, diverging[191]);
+  assert.deepEqual(legendOfScores(scores, false).marks, ["-4", "0", "4"]);
+});
