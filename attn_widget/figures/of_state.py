@@ -10,8 +10,8 @@ import numpy as np
 
 from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.figures.figure import figure
-from attn_widget.figures.still import Picked
 from attn_widget.pictures.frame import exact
+from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.model import Tile, model_frame, pool_to
 from attn_widget.pictures.protocol import Frame, Spec, plain
 from attn_widget.pictures.state import PictureState
@@ -31,8 +31,17 @@ def figure_of(state: PictureState, theme: str) -> Figure:
     frame = pictures.frame(spec, state.query[0] if state.query else None)
     if spec.view not in NO_WEIGHTS:
         frame = exact(frame, pictures.numbers(spec), *pictures.axes(spec))
-    picked = Picked(state.heads, state.query, state.key, state.threshold)
-    return figure(frame, picked, caption(state.capture, spec, frame, state.heads), theme=theme)
+    return figure(frame, selection_of(state), heading(state, frame), theme=theme)
+
+
+def selection_of(state: PictureState) -> Selection:
+    """Return what of a frame the state draws."""
+    return Selection(state.heads, state.query, state.key, state.threshold)
+
+
+def heading(state: PictureState, frame: Frame) -> list[str]:
+    """Return what the picture of a state is of, in one or two lines."""
+    return heading_of(state.capture, state.spec, frame, state.heads)
 
 
 def heads_figure(
@@ -55,11 +64,11 @@ def heads_figure(
     if heads is not None:
         words += " · " + _numbers("head", heads, max(layer.n_heads for layer in group))
     frame = replace(frame, fields=frame.fields | {"layer_label": words})
-    return figure(frame, Picked(), caption(capture, spec, frame, ()), theme=theme)
+    return figure(frame, Selection(), heading_of(capture, spec, frame, ()), theme=theme)
 
 
-def caption(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
-    """Return the caption: model, attention, layer, heads and method; in a second line, the text."""
+def heading_of(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
+    """Return what a picture is of: model, attention, layer, heads and method; in a second line, the text."""
     lanes = frame.fields.get("lanes", [])
     named = [lane["head"] for lane in lanes if lane["head"] in heads] if len(lanes) > 1 else []
     parts = [

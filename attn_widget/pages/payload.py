@@ -17,7 +17,7 @@ from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
 from attn_widget.pages.exact import EncodedFrame, NeuronParts
 from attn_widget.pictures.axes import SEGMENTS, Axis
-from attn_widget.pictures.frame import BOUND_TEXT, TOP_K
+from attn_widget.pictures.frame import BOUND_TEXT
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
 from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.text import small, span_of
@@ -94,7 +94,7 @@ def payload(pictures: Pictures, spec: Spec, parts: PageParts) -> str:
         "state": parts.traits,
         "groups": {name: axes.of(name) for name in pictures.capture.groups},
         "axes": axes.entries,
-        "choices": list(AXIS_CHOICES),
+        "choices": {name: values[0] for name, values in AXIS_CHOICES.items()},
         "places": [
             matrix.header | {"at": writer.add(matrix.data, matrix.size)} for matrix in stored
         ],
@@ -103,7 +103,6 @@ def payload(pictures: Pictures, spec: Spec, parts: PageParts) -> str:
         "image": None if image is None else writer.add_array("image", jpeg(small(to_numpy(image)))),
         "shown": None if parts.shown is None else writer.add_frame(parts.shown),
         "bound_text": BOUND_TEXT,
-        "top_k": TOP_K,
         "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
     }
     return writer.to_base64(description)

@@ -74,7 +74,6 @@ def model_frame(
     fields = common_fields | {
         "pool": list(pool),
         "n_layers": n_layers or len(set(layers)),
-        "n_heads": max(layers.count(layer) for layer in set(layers)),
         "tiles": [
             {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": 1}
             for t in tiles

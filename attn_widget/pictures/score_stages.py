@@ -79,7 +79,7 @@ def _allowed(layer: LayerAttention, head: int, query: int) -> Bool[np.ndarray, "
     if not layer.causal:
         return None
     keys = np.arange(layer.n_keys)
-    return (keys <= query) & (keys > query - (layer.window or layer.n_keys + query))
+    return keys <= query
 
 
 def _row(term: Any, head: int, query: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def ablation_reply(
         runner,
         text,
         [(spec.layer, spec.head)],
-        how=request.mode,
+        mode=request.mode,
         attention=spec.attention,
         progress=progress,
         **options,

@@ -299,7 +299,7 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
 def test_what_generate_returns_is_explained():
     with pytest.raises(
         InputError,
-        match=re.escape("got a tuple at layer 0, as model.generate returns one per step."),
+        match=re.escape("got a tuple at layer 0, as model.generate returns one per generated token."),
     ):
         head_view((layers(), layers()), TOKENS)
 
@@ -330,7 +330,7 @@ def test_what_generate_returns_is_explained():
         ({"attention": (None, None), "tokens": TOKENS}, "must hold an array per layer, got None in every layer."),
         ({"attention": layers(), "tokens": TOKENS, "sentence_b_start": 5}, "sentence_b_start must be 1 to 4, got 5."),
         ({"attention": layers(), "tokens": TOKENS, "include_layers": []},
-         "include_layers must name at least one, got []. Leave it out for all."),
+         "include_layers must name at least one, got []. Omit it for all."),
         ({"attention": layers(), "tokens": TOKENS, "include_layers": [3]}, "include_layers must be 0 to 2, got 3."),
         ({"attention": layers(), "tokens": TOKENS, "html_action": "print"},
          "html_action must be one of view, return, widget, got 'print'. Choose one of these."),
@@ -461,7 +461,7 @@ def test_the_neuron_view_works_with_an_encoder_decoder():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"sentence_a": ""}, "sentence_a must be a text, got ''. Say what the model shall read."),
+        ({"sentence_a": ""}, "sentence_a must be a text, got ''. Give the input of the model."),
         ({"layer": 6}, "layer must be 0 to 5, got 6."),
         ({"head": 12}, "head must be 0 to 11, got 12."),
         ({"display_mode": "blue"}, "display_mode must be one of light, dark, got 'blue'."),

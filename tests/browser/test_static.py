@@ -177,7 +177,7 @@ def test_specials_words_threshold_search_and_pins_work(page_file, open_file):
     changed(lambda: page.locator("[data-trait=words]").check())
     changed(lambda: page.get_by_label("threshold").fill("0.15"))
     changed(lambda: page.get_by_label("find a token").fill("keys"))
-    changed(lambda: page.locator(".hq[data-head='0']").click())
+    changed(lambda: page.locator(".head-toggle[data-head='0']").click())
     changed(lambda: canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2}))
     page.mouse.move(5, 890)
     assert value(root) > 0
@@ -264,7 +264,9 @@ def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
 
 def test_the_frame_reaches_nothing_outside_of_itself(open_file, tmp_path):
     file = tmp_path / "frame.html"
-    file.write_text(f"<!doctype html><body>{static_html(hostile().picture_state())}", encoding="utf-8")
+    file.write_text(
+        f"<!doctype html><body>{static_html(hostile().picture_state())}", encoding="utf-8"
+    )
     page = open_file(file)
     page.frame_locator("iframe").locator("[data-ready]").first.wait_for()
     assert (

@@ -16,7 +16,7 @@ seen = runner.generate("The capital of France is", max_new_tokens=6)
 w = aw.AttentionWidget(seen, runner, layer=20)
 w"""
 ANSWERS = """place = seen.steps[{step}].position
-found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], how="{how}", position=place)
+found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], mode="{how}", position=place)
 print(*(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %" for name, a, b in found.top()), sep="\\n")"""
 
 
@@ -49,7 +49,7 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
     button = widget.locator("[data-ablation] [data-off='3']")
     button.click()
-    answers = widget.locator("[data-ablation] .odds")
+    answers = widget.locator("[data-ablation] .likely-token")
     expect(answers.first).to_be_visible()
     answered = {}
     for how in ("zero", "mean"):

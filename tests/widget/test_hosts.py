@@ -33,7 +33,7 @@ def large(wire) -> AttentionWidget:
 def test_the_state_that_hosts_copy_and_save_is_small_and_has_no_buffers(large):
     state = large.get_state()
     module = state.pop("_esm")
-    assert len(str(module)) < 100_000
+    assert len(str(module)) < 150_000
     assert len(json.dumps(state)) < 50_000  # JSON takes no bytes: a buffer would raise here
 
 

@@ -1,6 +1,7 @@
-"""How a module finds its attention: the table its forward names, its own eager code, and whether names are compared.
+"""How a transformers module looks up its attention function.
 
-All of it is read from the code objects of forwards, so that a family nobody has looked at is handled as any other.
+The table that its forward names, its own eager function, and the implementation names that its code
+compares with. All of it is read from code objects, so that no list of families is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 
-def routes(module: torch.nn.Module) -> bool:
+def looks_up_attention(module: torch.nn.Module) -> bool:
     """Return whether the module looks its attention function up by name."""
     return interface_of(module) is not None
 
@@ -48,13 +49,13 @@ def eager_of(module: torch.nn.Module) -> Callable[..., Any]:
 
 
 def configs_of(model: torch.nn.Module) -> list[Any]:
-    """Return every configuration that routed attention or the masks above it are chosen by."""
+    """Return every configuration that chooses an attention function or its masks."""
     found: dict[int, Any] = {}
     for module in model.modules():
         config = getattr(module, "config", None)
         if id(config) in found or not hasattr(config, "_attn_implementation_internal"):
             continue
-        if any(routes(child) for child in module.modules()):
+        if any(looks_up_attention(child) for child in module.modules()):
             found[id(config)] = config
     return list(found.values())
 
@@ -69,7 +70,7 @@ def has_sdpa(model: torch.nn.Module, config: Any) -> bool:
     return all(owner._supports_sdpa for owner in owners)
 
 
-def literals(model: torch.nn.Module, config: Any) -> set[str]:
+def compared_names(model: torch.nn.Module, config: Any) -> set[str]:
     """Return the implementation names that code under this configuration compares with."""
     found: set[str] = set()
     for module in model.modules():
@@ -86,7 +87,7 @@ def literals(model: torch.nn.Module, config: Any) -> set[str]:
 
 
 def _compared(function: Any) -> set[str]:
-    """Return the names "eager" and "sdpa" where the function holds the configured name against them."""
+    """Return which of "eager" and "sdpa" the function compares the configured name with."""
     code = function.__code__
     if "_attn_implementation" not in code.co_names:
         return set()
@@ -94,6 +95,6 @@ def _compared(function: Any) -> set[str]:
         c for const in code.co_consts for c in (const if isinstance(const, tuple) else (const,))
     }
     found = {name for name in ("eager", "sdpa") if name in constants}
-    # transformers 4 wrote `!= "eager"` before every look-up; that test passes our name on as it should.
+    # transformers 4 wrote `!= "eager"` before every look-up; our name passes that test.
     looks_up = any(name.endswith("eager_attention_forward") for name in code.co_names)
     return found - {"eager"} if looks_up and "get_interface" not in code.co_names else found
