@@ -1,7 +1,7 @@
 """Mutation test of the Python code: print the score and the mutants that no test detects.
 
 ``python scripts/mutations.py [FILE …]`` runs mutmut with the set-up in pyproject.toml on the files,
-or on all files that the set-up names. The folder ``mutants/`` keeps the results: a second run checks
+or on all files that the set-up names. ``mutants/`` keeps the results, so a second run checks
 only what changed. A mutant marked ``no tests`` is in a function that no selected test calls.
 """
 
