@@ -142,7 +142,11 @@ def test_saved_notebook(tmp_path):
     live = {
         k: v for k, v in widget._repr_mimebundle_()[0].items() if isinstance(v, str) or "view" in k
     }
-    outputs = [live, {"image/png": live["image/png"]}, {"text/html": static_html(widget)}]
+    outputs = [
+        live,
+        {"image/png": live["image/png"]},
+        {"text/html": static_html(widget.picture_state())},
+    ]
     cell = nbformat.v4.new_code_cell(
         "w.show_static()",
         outputs=[nbformat.v4.new_output("display_data", data) for data in outputs],

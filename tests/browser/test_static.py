@@ -241,9 +241,9 @@ def hostile() -> aw.AttentionWidget:
 def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
     file = tmp_path / "hostile.html"
     made = (
-        static_page(hostile())
+        static_page(hostile().picture_state())
         if form == "page"
-        else f"<!doctype html><body>{static_html(hostile())}"
+        else f"<!doctype html><body>{static_html(hostile().picture_state())}"
     )
     file.write_text(made, encoding="utf-8")
     page = open_file(file)
@@ -264,7 +264,9 @@ def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
 
 def test_the_frame_reaches_nothing_outside_of_itself(open_file, tmp_path):
     file = tmp_path / "frame.html"
-    file.write_text(f"<!doctype html><body>{static_html(hostile())}", encoding="utf-8")
+    file.write_text(
+        f"<!doctype html><body>{static_html(hostile().picture_state())}", encoding="utf-8"
+    )
     page = open_file(file)
     page.frame_locator("iframe").locator("[data-ready]").first.wait_for()
     assert (
