@@ -15,7 +15,7 @@ from attn_widget.records.indices import check_index
 CHOICES = {
     "method": tuple(METHODS),
     # `isolated` keeps one head of every layer; a picture has no trait for it.
-    "reduce": tuple(name for name in REDUCTIONS if name != "isolated"),
+    "reduce": REDUCTIONS,
     "theme": ("auto", *THEMES),
     "segments": SEGMENTS,
 }
