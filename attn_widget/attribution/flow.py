@@ -39,7 +39,8 @@ def flow(
     """Return attention flow ``(query, key)`` from a layer down to the input, exact.
 
     ``F(u, v)`` = the maximum flow from ``u`` at the target layer to ``v`` at the input through the
-    layered graph whose edge capacities are ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
+    layered graph whose edge capacities are
+    ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
 
     Parameters
     ----------

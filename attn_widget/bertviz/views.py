@@ -54,8 +54,8 @@ def head_view(
         chosen.
     html_action
         ``view`` displays and returns nothing, as bertviz does; ``return`` gives the interactive
-        page as ``IPython.display.HTML``, which needs no kernel; ``widget`` gives the `AttentionWidget`
-        without displaying it.
+        page as ``IPython.display.HTML``, which needs no kernel; ``widget`` gives the
+        `AttentionWidget` without displaying it.
 
     Raises
     ------
