@@ -13,7 +13,7 @@ from playwright.sync_api import Locator
 
 from tests.browser.conftest import Notebook
 from tests.browser.test_lab import canvas_of
-from tests.browser.test_static import open_file, shown  # noqa: F401 (open_file is a fixture)
+from tests.browser.test_static import shown
 
 TOY = """import json, numpy as np, attn_widget as aw
 from attn_widget.errors import AttnWidgetError
