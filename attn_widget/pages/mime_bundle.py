@@ -9,7 +9,7 @@ from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import MethodError
 from attn_widget.figures.of_state import heading, selection_of
 from attn_widget.figures.still import still_png
-from attn_widget.pictures.state import PictureState
+from attn_widget.pictures import PictureState
 
 MAX_ROWS = 64  # a longer text is drawn as a matrix
 

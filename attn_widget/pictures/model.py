@@ -63,15 +63,8 @@ def model_frame(
     ``n_layers`` is the number of layers of the finished frame, if ``tiles`` holds only the first.
     """
     layers = [tile.layer for tile in tiles]
-    common_fields = common(
-        spec,
-        queries,
-        keys,
-        unit=tiles[-1].unit,
-        causal=all(tile.causal for tile in tiles),
-        layer_label="all layers",
-    )
-    fields = common_fields | {
+    unit, causal = tiles[-1].unit, all(tile.causal for tile in tiles)
+    fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
         "pool": list(pool),
         "n_layers": n_layers or len(set(layers)),
         "tiles": [

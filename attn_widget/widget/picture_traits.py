@@ -10,11 +10,9 @@ import traitlets as t
 from attn_widget import bundle
 from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import AttnWidgetError, InputError
-from attn_widget.pictures.protocol import Spec
-from attn_widget.pictures.state import PictureState
-from attn_widget.pictures.validation import check
-from attn_widget.pictures.views import VIEWS, Pictures
-from attn_widget.records import Capture
+from attn_widget.pictures import VIEWS, Pictures, PictureState, Spec
+from attn_widget.pictures.validation import check, is_valid
+from attn_widget.records import Capture, most_heads
 from attn_widget.widget import trait_values
 from attn_widget.widget.request_queue import describe
 from attn_widget.widget.traits import Indices, Integer, Metric, metric_json
@@ -131,7 +129,7 @@ class PictureTraits(anywidget.AnyWidget):
     def _fit_to_attention(self, _change: Any) -> None:
         """Keep the values that exist in another attention."""
         if self.info:  # not while the initial values are set: they were chosen together
-            self._set_all(trait_values.fitted(self, self.capture, self.attention))
+            self._set_all(self._fitted(self.capture, self.attention))
 
     def _show(self, capture: Capture, info: dict[str, Any]) -> None:
         """Show another capture; pinned positions are removed, because its tokens are others."""
@@ -140,10 +138,30 @@ class PictureTraits(anywidget.AnyWidget):
         attention = self.attention if self.attention in groups else next(iter(groups))
         with self.hold_sync():
             self.set_trait("info", info)
-            fitted = trait_values.fitted(self, capture, attention)
-            self._set_all({"attention": attention} | fitted | {"query": [], "key": []})
+            fitted = self._fitted(capture, attention) | {"query": [], "key": []}
+            self._set_all({"attention": attention} | fitted)
             self.set_trait("error", {})
             self.set_trait("capture_id", self.capture_id + 1)
+
+    def _fitted(self, capture: Capture, attention: str) -> dict[str, Any]:
+        """Return the values of traits that exist in this attention of a capture.
+
+        Values that exist are kept; all heads are on if none of those that were on exists.
+        """
+        n_heads = most_heads(capture.group(attention))
+        n_queries, n_keys = map(len, capture.axes(attention))
+        values: dict[str, Any] = {
+            "layer": min(self.layer, len(capture.group(attention)) - 1),
+            "head": min(self.head, n_heads - 1),
+            "heads": [h for h in self.heads if h < n_heads] or list(range(n_heads)),
+            "query": [i for i in self.query if i < n_queries],
+            "key": [i for i in self.key if i < n_keys],
+        }
+        defaults = {"method": next(iter(METHODS)), "step": -1, "segments": "all", "metric": None}
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            values[name] = value if is_valid(name, value, capture, attention) else default
+        return values
 
     def _set_all(self, values: dict[str, Any]) -> None:
         with self.hold_sync():
