@@ -15,7 +15,7 @@ from attn_widget.pictures.axes import Axis, merge
 from attn_widget.pictures.frame import max_pool
 from attn_widget.pictures.protocol import Frame, Spec, common, sqrt8
 
-TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells than this cannot be seen
+TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells cannot be distinguished
 SMALL_TILE_CELLS = 24
 MANY_TILES = 400
 

@@ -117,7 +117,7 @@ class CaptureNumbers:
     def _compute(self, spec: Spec, rows: list[int] | None, on_partial: OnPartial | None) -> Numbers:
         layer = self.capture.group(spec.attention)[spec.layer]
         heads = _heads(spec, layer)
-        # Only the options of the method's table: the cache knows no others.
+        # Only the options in the method's table, because the cache key has no others.
         options = {name: getattr(spec, name) for name in METHODS[spec.method].options}
         results = [
             attribute(

@@ -1,4 +1,4 @@
-"""Pages that need no kernel: what is in them, what is left out to fit, what no token can do to them."""
+"""Pages without a kernel: their contents, what is left out to fit, and hostile tokens."""
 
 from __future__ import annotations
 
