@@ -1,8 +1,8 @@
 """Mutation test of the Python code: print the score and the mutants that no test detects.
 
-``python scripts/mutations.py [FILE …]`` runs mutmut with the set-up in pyproject.toml on the files, or on
-all files that the set-up names. The folder ``mutants/`` keeps the results: a second run checks only what
-changed. A mutant marked ``no tests`` is in a function that no selected test calls.
+``python scripts/mutations.py [FILE …]`` runs mutmut with the set-up in pyproject.toml on the files,
+or on all files that the set-up names. ``mutants/`` keeps the results, so a second run checks
+only what changed. A mutant marked ``no tests`` is in a function that no selected test calls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def mutmut(*arguments: str) -> list[str]:
 
 
 def statuses(patterns: list[str]) -> dict[str, str]:
-    """Return the status of each mutant whose name starts with one of the patterns (all: no pattern)."""
+    """Return the status of each mutant that matches a pattern; of all without patterns."""
     lines = subprocess.run(
         mutmut("results", "--all", "true"), capture_output=True, text=True, check=True
     ).stdout.splitlines()

@@ -1,7 +1,7 @@
 """A pytest plugin for `make test-lowest`: skip what the lowest allowed versions cannot do.
 
-Old libraries lack features that the tests use, which is no fault of this package. Every other failure
-with the lowest versions stays a failure.
+Old libraries lack features that the tests use, which is no fault of this package. Every other
+failure with the lowest versions stays a failure.
 """
 
 from __future__ import annotations

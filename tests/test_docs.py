@@ -1,4 +1,4 @@
-"""The documentation: examples and notebooks run, named files and commands exist, files are short."""
+"""The documentation: examples and notebooks run, named files exist, files are short."""
 
 from __future__ import annotations
 
