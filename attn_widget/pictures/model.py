@@ -48,7 +48,7 @@ def pool_to(queries: Axis, keys: Axis, cells: int) -> tuple[int, int]:
 def thumbnail(
     values: Float[np.ndarray, "query key"], queries: Axis, keys: Axis, pool: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "cell_query cell_key"], float]:
-    """Return a thumbnail, and the share of the displayed queries' attention that goes to hidden keys.
+    """Return a thumbnail, and the share of the attention of its queries on hidden keys.
 
     Tokens are hidden and merged as displayed; each cell is the largest value of its block.
     """
