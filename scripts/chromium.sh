@@ -1,6 +1,6 @@
 #!/bin/sh
-# Print the path of a Chromium that starts: chromium.sh VENV_PYTHON. One that is installed; else
-# Playwright's own; else Debian's package when root; else say what to install.
+# Print the path of a Chromium that starts: chromium.sh VENV_PYTHON. Tries an installed one, then
+# Playwright's, then Debian's package if root; otherwise prints what to install.
 set -u
 python=$1
 
@@ -25,5 +25,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   path=$(command -v chromium 2>/dev/null)
   starts "$path" && { echo "$path"; exit 0; }
 fi
-echo "The browser tests need a Chromium and found none. Install it: sudo apt install chromium (or set CHROMIUM=/path)" >&2
+echo "chromium must be installed for the browser tests, and none starts. Install it: sudo apt install chromium (or set CHROMIUM=/path)" >&2
 exit 1

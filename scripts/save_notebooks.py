@@ -1,6 +1,7 @@
-"""Execute notebooks and save them with pictures instead of live widgets: they then read without a kernel.
+"""Execute notebooks and save them with pictures instead of live widgets.
 
-``python scripts/save_notebooks.py [notebook …]`` writes in place; all of ``notebooks/`` when none is named.
+``python scripts/save_notebooks.py [NOTEBOOK …]`` writes in place; without arguments, all of
+``notebooks/``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from attn_widget.cli import execute
 COLOURS = 255
 LIVE = "application/vnd.jupyter.widget-view+json"
 ROOT = Path(__file__).parents[1]
-# Numbers must be the same on every machine with the same packages; progress bars would stay in the file.
+# Numbers must be reproducible with the same packages; progress bars would be saved in the file.
 SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
@@ -32,7 +33,7 @@ SETTINGS = {
 
 
 def save(notebook: Path) -> None:
-    """Execute a notebook and write it back with its outputs, and with no trace of when and where it ran."""
+    """Execute a notebook and write it back with its outputs, without metadata of the run."""
     with tempfile.TemporaryDirectory() as folder:
         written = execute(
             notebook, Path(folder), startup=Path(__file__).with_name("still_pictures.py")
@@ -59,7 +60,7 @@ def save(notebook: Path) -> None:
 
 
 def _in_few_colours(picture: str) -> str:
-    """Return a PNG, in base64, with a palette: a third of the size, and no difference that one sees."""
+    """Return a PNG (base64) with a palette: a third of the size, with no visible difference."""
     out = io.BytesIO()
     whole = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
     whole.quantize(COLOURS, dither=Image.Dither.NONE).save(out, format="PNG", optimize=True)
@@ -67,7 +68,7 @@ def _in_few_colours(picture: str) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Save the notebooks named, or all."""
+    """Save the named notebooks, or all."""
     os.environ.update(SETTINGS)
     for notebook in [Path(name).resolve() for name in names] or sorted(
         (ROOT / "notebooks").glob("*.ipynb")

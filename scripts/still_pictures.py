@@ -1,9 +1,9 @@
-# ruff: noqa: D100 -- the kernel runs this before the first cell, when save_notebooks.py saves a notebook.
-# A live widget says nothing in a file: where a cell would show one, the figure of its view is saved.
+# ruff: noqa: D100 -- the kernel runs this before the first cell when save_notebooks.py runs.
+# A live widget cannot be saved in a file, so the figure of its view is displayed instead.
 
 
 def _save_still_pictures():
-    # What is imported here stays here: a notebook must find its own names, and no others.
+    # Imported inside a function, so that the notebook does not find names that it did not import.
     import base64
     import io
     import sys
@@ -14,7 +14,7 @@ def _save_still_pictures():
     dots_per_inch = 100
 
     def show_figure(widget):
-        # IPython notes the first widget's own class, and traitlets makes one for each: all of them share this one.
+        # traitlets makes a class per widget; register their common base class.
         formatter.for_type(sys.modules["attn_widget.widget.widget"].AttentionWidget, show_figure)
         out = io.BytesIO()
         widget.to_figure().savefig(out, format="png", dpi=dots_per_inch)
@@ -28,10 +28,10 @@ def _save_still_pictures():
     def show_comparison(comparison):
         show_figure(comparison.a)
         show_figure(comparison.b)
-        # What stands beside the live view for viewers that run no scripts; none where there is no difference to draw.
+        # The still picture of the difference; missing if the two cannot be subtracted.
         difference = comparison._repr_mimebundle_().get("image/png")
         if difference:
-            display(Image(base64.b64decode(difference), alt="What differs between the two"))
+            display(Image(base64.b64decode(difference), alt="The difference of the two"))
 
     formatter = get_ipython().display_formatter.ipython_display_formatter
     formatter.for_type_by_name("attn_widget.widget.widget", "AttentionWidget", show_figure)

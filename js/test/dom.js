@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { Window } from "happy-dom";
-import { recorder } from "./helpers.js";
+import { recorder, rules } from "./helpers.js";
 
 export const window = new Window({ width: 1024, height: 768 });
 const NAMES = [
@@ -67,6 +67,34 @@ export const textOf = (element) => element.textContent.replace(/\s+/g, " ").trim
 
 const FILE = new URL("frames/page.json", import.meta.url);
 
+/** The other traits, as Python sends them for a new widget. */
+const DEFAULTS = {
+  view: "head",
+  method: "raw",
+  layer: 0,
+  head: 0,
+  query: [],
+  key: [],
+  residual: 0.5,
+  reduce: "mean",
+  normalise: false,
+  baseline: false,
+  text: "",
+  pair: "",
+  step: -1,
+  theme: "auto",
+  threshold: 0.02,
+  hide_special: false,
+  words: false,
+  find: "",
+  segments: "all",
+  hide_sinks: false,
+  metric: {},
+  capture_id: 0,
+  error: {},
+  running: "",
+};
+
 /** The traits of the stored page: 5 tokens, 3 layers, 2 heads, decoder and cross-attention. */
 function storedTraits({ groups, places }) {
   const methods = [...new Set(places.map(({ method }) => method))];
@@ -83,7 +111,14 @@ function storedTraits({ groups, places }) {
     })),
   };
   const views = ["head", "model", "neuron", "matrix", "text"];
-  return { views, methods, info, attention: "decoder", heads: [0, 1], threshold: 0.02 };
+  return {
+    ...DEFAULTS,
+    views,
+    methods,
+    info: { ...info, rules },
+    attention: "decoder",
+    heads: [0, 1],
+  };
 }
 
 /**

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ALL_PAIRS,
-  BUDGET,
-  edgesOf,
-  edgesOfRow,
-  inWindow,
-  rowValues,
-} from "../src/views/shared/edges.js";
+import drawing from "../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { edgesOf, edgesOfRow, inWindow, rowValues } from "../src/views/shared/edges.js";
 import { close, frame, frameOf, row, stored } from "./helpers.js";
 
 const listed = (edges) =>
@@ -49,14 +43,14 @@ test("query and key are not swapped on a rectangular map", () => {
 });
 
 test("beyond 64 tokens each row keeps its strongest, within the budget", () => {
-  const n = ALL_PAIRS + 6;
+  const n = drawing.lines.all_pairs_up_to + 6;
   const rows = Array.from({ length: n }, (_, q) =>
     Array.from({ length: n }, (_, k) => (k === (q * 7) % n ? 0.5 : 0.5 / n)),
   );
   const edges = edgesOf(frameOf([rows, rows]), [0, 1], 0);
   assert.equal(edges.perRow, 8);
   assert.equal(edges.length, 2 * n * 8);
-  assert.ok(edges.length <= BUDGET);
+  assert.ok(edges.length <= drawing.lines.most);
   for (let i = edges.length - 2 * n; i < edges.length; i++)
     assert.equal(edges.key[i], (edges.query[i] * 7) % n);
 });
@@ -84,13 +78,15 @@ test("a hovered row is drawn from its exact numbers once they have come", () => 
   }
 });
 
-test("a hovered key shows the queries that look at it, not a row", () => {
+test("a hovered key shows the queries that attend to it, by the numbers of the frame", () => {
   const { values } = stored("column");
   const edges = edgesOfRow(frame("head"), [0, 1, 2], 0, "key", 4, row("column"));
   assert.ok(edges.key.every((key) => key === 4));
   for (let i = 0; i < edges.length; i++) {
-    assert.equal(edges.weight[i], Math.fround(values[edges.lane[i]][edges.query[i]]));
+    assert.ok(Math.abs(edges.weight[i] - values[edges.lane[i]][edges.query[i]]) < 0.004);
   }
+  const sameLines = edgesOfRow(frame("head"), [0, 1, 2], 0, "key", 4, null);
+  assert.deepEqual(edges.weight, sameLines.weight);
 });
 
 test("a window shows the lines of its own queries", () => {

@@ -26,12 +26,6 @@ function model(values = {}) {
   };
 }
 
-test("traits that the model lacks have their defaults", () => {
-  const state = createState(model({ layer: 3 }), new AbortController().signal);
-  const { layer, view, threshold, heads } = state.traits();
-  assert.deepEqual([layer, view, threshold, heads], [3, "head", 0.02, []]);
-});
-
 test("what is set is in the page at once, and saved once after a moment", async () => {
   const given = model();
   const state = createState(given, new AbortController().signal);

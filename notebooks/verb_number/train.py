@@ -1,12 +1,12 @@
-"""Trains the verb-number model again, from the seed: `make train-verb-number`.
+"""Train the verb-number model from its seed: `make train-verb-number`.
 
-The model is the paper's (Abnar & Zuidema 2020, section 2): six blocks with eight heads and 128 channels, built like
-GPT-2's (the norm before each part) but without a causal mask, and a [CLS] token in front whose last state is
-classified. The sentences come from grammar.py. Words are blanked at random while training, so that a blank is
-nothing new when the experiment blanks one.
+The model is that of the paper (Abnar & Zuidema 2020, section 2): six blocks with eight heads and
+128 channels, built like GPT-2 (with the norm before each part) but without a causal mask, and a
+[CLS] token in front whose last state is classified. The sentences come from grammar.py. Words are
+blanked at random during training, because the experiment blanks words.
 
-Writes config.json, model.safetensors (half precision) and the tokenizer beside this file. Takes 6 to 7 minutes on
-one core. The last digits of the weights depend on the machine.
+Writes config.json, model.safetensors (half precision) and the tokenizer beside this file. Takes 6
+to 7 minutes on one core. The last digits of the weights depend on the machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     vocab = {word: i for i, word in enumerate([*SPECIAL, *vocabulary()])}
     tokenizer = Tokenizer(WordLevel(vocab, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", vocab["[CLS]"])])
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A", special_tokens=[("[CLS]", vocab["[CLS]"])]
+    )
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, **names, model_input_names=["input_ids", "attention_mask"]
@@ -55,14 +57,17 @@ def make_model(n_words: int) -> RobertaPreLayerNormForSequenceClassification:
     """Return the model before training."""
     torch.manual_seed(WEIGHTS_SEED)
     config = RobertaPreLayerNormConfig(
-        vocab_size=n_words, hidden_size=128, num_hidden_layers=6, num_attention_heads=8, intermediate_size=512,
-        hidden_act="gelu_new", max_position_embeddings=64, type_vocab_size=1, pad_token_id=0, bos_token_id=None, eos_token_id=None,
+        vocab_size=n_words, hidden_size=128, num_hidden_layers=6, num_attention_heads=8,
+        intermediate_size=512, hidden_act="gelu_new", max_position_embeddings=64, type_vocab_size=1,
+        pad_token_id=0, bos_token_id=None, eos_token_id=None,
         id2label={0: "singular", 1: "plural"}, label2id={"singular": 0, "plural": 1},
     )  # fmt: skip
     return RobertaPreLayerNormForSequenceClassification(config)
 
 
-def encoded(tokenizer: PreTrainedTokenizerFast, batch: Iterable[Sentence]) -> dict[str, torch.Tensor]:
+def encoded(
+    tokenizer: PreTrainedTokenizerFast, batch: Iterable[Sentence]
+) -> dict[str, torch.Tensor]:
     """Return a batch of sentences and their labels as tensors."""
     batch = list(batch)
     inputs = tokenizer([str(one) for one in batch], padding=True, return_tensors="pt")
@@ -70,7 +75,7 @@ def encoded(tokenizer: PreTrainedTokenizerFast, batch: Iterable[Sentence]) -> di
 
 
 def batches(stream: Iterator[Sentence], rng: random.Random) -> Iterator[list[Sentence]]:
-    """Return batches of sentences of about one length: little is padded."""
+    """Yield batches of sentences of similar length, to reduce padding."""
     while pool := sorted(itertools.islice(stream, 16 * BATCH), key=lambda one: len(one.words)):
         parts = [pool[i : i + BATCH] for i in range(0, len(pool), BATCH)]
         rng.shuffle(parts)
@@ -78,12 +83,12 @@ def batches(stream: Iterator[Sentence], rng: random.Random) -> Iterator[list[Sen
 
 
 def training_sentences() -> Iterator[Sentence]:
-    """Return all sentences of the training data; no epoch sees one again, but short ones occur more than once."""
+    """Return the training sentences: one epoch, in which short sentences may repeat."""
     return itertools.islice(filter(known, sentences(TRAINING_SEED)), STEPS * BATCH)
 
 
 def held_out(n: int) -> list[Sentence]:
-    """Return ``n`` test sentences of every kind, none of which is in the training data."""
+    """Return ``n`` test sentences of every kind that are not in the training data."""
     seen = _texts()
     return list(itertools.islice((s for s in sentences(TEST_SEED) if str(s) not in seen), n))
 
@@ -94,10 +99,14 @@ def _texts() -> frozenset[str]:
     return frozenset(map(str, training_sentences()))
 
 
-def train(model: RobertaPreLayerNormForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Train on the training sentences, once each."""
+def train(
+    model: RobertaPreLayerNormForSequenceClassification, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Train on the training sentences for one epoch."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=STEPS, pct_start=0.1
+    )
     rng, start = random.Random(TRAINING_SEED), time.perf_counter()
     blank, first = tokenizer.unk_token_id, len(SPECIAL)
     model.train()
@@ -112,44 +121,46 @@ def train(model: RobertaPreLayerNormForSequenceClassification, tokenizer: PreTra
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            print(
-                f"step {step:5} of {STEPS}   loss {loss.item():.3f}   {time.perf_counter() - start:4.0f} s", flush=True
-            )
+            seconds = time.perf_counter() - start
+            print(f"step {step:5} of {STEPS}   loss {loss:.3f}   {seconds:4.0f} s", flush=True)
 
 
 @torch.no_grad()
 def right(model: Any, tokenizer: PreTrainedTokenizerFast, some: list[Sentence]) -> list[bool]:
-    """Return for every sentence whether the model tells its verb's number."""
-    order = sorted(range(len(some)), key=lambda i: len(some[i].words))  # little is padded
+    """Return for every sentence whether the model predicts the number of its verb."""
+    order = sorted(range(len(some)), key=lambda i: len(some[i].words))  # less padding
     found = [False] * len(some)
     for start in range(0, len(some), 256):
         chosen = order[start : start + 256]
         inputs = encoded(tokenizer, [some[i] for i in chosen])
         labels = inputs.pop("labels")
-        for i, same in zip(chosen, (model(**inputs).logits.argmax(-1) == labels).tolist(), strict=True):
+        correct = model(**inputs).logits.argmax(-1) == labels
+        for i, same in zip(chosen, correct.tolist(), strict=True):
             found[i] = same
     return found
 
 
 def report(model: Any, tokenizer: PreTrainedTokenizerFast, test: list[Sentence]) -> None:
-    """Print the accuracy by kind of sentence, beside that of always answering the number of the nearest noun."""
+    """Print the accuracy by kind of sentence, beside that of the number of the nearest noun."""
     kinds = {"all kinds of the training data": known}
     for count in range(MOST_ATTRACTORS + 1):
         kinds[f"  attractors: {count}"] = lambda s, count=count: known(s) and s.attractors == count
     for count in (MOST_ATTRACTORS + 1, MOST_ATTRACTORS + 2):
-        kinds[f"attractors: {count}, never trained on"] = lambda s, count=count: s.attractors == count
+        name = f"attractors: {count}, never trained on"
+        kinds[name] = lambda s, count=count: s.attractors == count
     for order in HELD_OUT:
         kinds[f"order {order}, never trained on"] = lambda s, order=order: order in s.template
     told = dict(zip(test, right(model, tokenizer, test), strict=True))
     print(f"{'held-out sentences':32} number   model   nearest noun")
     for name, wanted in kinds.items():
         some = list(filter(wanted, test))
-        shares = [sum(told[s] for s in some) / len(some), sum(s.nearest == s.plural for s in some) / len(some)]
-        print(f"{name:32} {len(some):6} {shares[0]:7.3f} {shares[1]:14.3f}")
+        model_share = sum(told[s] for s in some) / len(some)
+        nearest_share = sum(s.nearest == s.plural for s in some) / len(some)
+        print(f"{name:32} {len(some):6} {model_share:7.3f} {nearest_share:14.3f}")
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write the weights in half precision, to be read in single, and the tokenizer for any version of the library."""
+    """Write the weights in half precision, and the tokenizer for any transformers version."""
     model.eval().half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for name, change in (
@@ -167,7 +178,7 @@ def load(folder: Path = FOLDER) -> tuple[Any, Any]:
 
 
 def main() -> None:
-    """Train, write the files, read them again as a user would, and print what was learnt."""
+    """Train, write the files, load them again, and print the accuracy."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     tokenizer = make_tokenizer()
     model = make_model(len(tokenizer))

@@ -1,7 +1,8 @@
-"""What a session feels like in a real JupyterLab: hovers, layer changes, many widgets, cells run again and again.
+"""Times and memory in a real JupyterLab: hovers, layer changes, many widgets, repeated runs.
 
-Run by ``make bench-session``. Times of a hover are script time in the page, from the pointer's move until the picture
-is painted on the canvas; a round trip runs from the click until the new layer is drawn, kernel and transport included.
+Run by ``make bench-session``. The time of a hover is script time in the page, from the pointer's
+move until the picture is painted on the canvas. A round trip is from the click until the new layer
+is drawn, with kernel and transport.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.browser.test_lab import drawn
 
 TABLES: dict[str, list[str]] = {}
 HOVERS = 40
-# Moves the pointer over the picture; returns the script time of each move: its handlers and the frame they ask for.
+# Moves the pointer over the picture; returns the script time of each move: handlers and next frame.
 HOVER = """async ([nth, count]) => {
     const root = document.querySelectorAll('.attn-widget')[nth].shadowRoot;
     const surface = root.querySelector('[data-ready]');
@@ -25,16 +26,21 @@ HOVER = """async ([nth, count]) => {
     const [width, height] = [Math.min(box.width, innerWidth), Math.min(box.height, innerHeight)];
     const real = window.requestAnimationFrame;
     let spent = 0;
-    const timed = (work) => { const start = performance.now(); work(); spent += performance.now() - start; };
+    const timed = (work) => {
+        const start = performance.now();
+        work();
+        spent += performance.now() - start; };
     window.requestAnimationFrame = (callback) => real((now) => timed(() => callback(now)));
     const words = surface.tagName === 'DIV' ? [...surface.querySelectorAll('[data-row]')] : null;
     const times = [];
     for (let i = 0; i < count; i++) {
         spent = 0;
         const at = { clientX: box.left + width * (0.1 + 0.5 * ((i * 7) % count) / count),
-                     clientY: box.top + height * (0.1 + 0.8 * i / count), bubbles: true, composed: true };
+                     clientY: box.top + height * (0.1 + 0.8 * i / count),
+                     bubbles: true, composed: true };
         const target = words ? words[(i * 37) % words.length] : surface;
-        timed(() => target.dispatchEvent(new PointerEvent(words ? 'pointerover' : 'pointermove', at)));
+        const event = new PointerEvent(words ? 'pointerover' : 'pointermove', at);
+        timed(() => target.dispatchEvent(event));
         await new Promise((resolve) => real(() => real(resolve)));
         times.push(spent);
     }
@@ -45,14 +51,17 @@ NEXT_LAYER = """(nth) => new Promise((resolve) => {
     const root = document.querySelectorAll('.attn-widget')[nth].shadowRoot;
     const layer = () => JSON.parse(root.querySelector('[data-ready]').dataset.frame).layer;
     const [before, start] = [layer(), performance.now()];
-    const look = () => { if (layer() !== before) { watch.disconnect(); resolve(performance.now() - start); } };
+    const look = () => {
+        if (layer() === before) return;
+        watch.disconnect();
+        resolve(performance.now() - start); };
     const watch = new MutationObserver(look);
     watch.observe(root, { subtree: true, childList: true, attributes: true });
     root.querySelector('[aria-label="next layer"]').click(); })"""
 
 
 def table(title: str, head: str, *rows: str) -> None:
-    """Keep rows of a table; the last test prints them all."""
+    """Store rows of a table; the last test prints all tables."""
     TABLES.setdefault(title, [head, "|".join(["---"] * head.count("|")).join("||")]).extend(rows)
 
 
@@ -70,18 +79,22 @@ def test_hover_at_2048_tokens(open_notebook, view):  # noqa: F811
     drawn(notebook.widget(), view, "raw", 0)
     notebook.page.wait_for_timeout(1500)
     first, *times = notebook.page.evaluate(HOVER, [0, HOVERS])
-    table("Hover at 2,048 tokens, 12 heads: script ms (limit 8)", "| view | median | slowest | first |",
-          f"| {view} | {spread(times)} | {first:.1f} |")  # fmt: skip
+    title = "Hover at 2,048 tokens, 12 heads: script ms (limit 8)"
+    row = f"| {view} | {spread(times)} | {first:.1f} |"
+    table(title, "| view | median | slowest | first |", row)
 
 
-# Queries and keys whose product gives what the neuron view takes apart.
+# Queries and keys for the neuron view.
 NEURON = """
 q, k = rng.normal(size=(2, 12, n, 64)).astype("float32")
 s = q[0] @ k[0].T / 8
-e = np.exp(np.where(np.tri(n, dtype=bool), s - s.max(-1, keepdims=True), -np.inf)); one = e / e.sum(-1, keepdims=True)
+e = np.exp(np.where(np.tri(n, dtype=bool), s - s.max(-1, keepdims=True), -np.inf))
+one = e / e.sum(-1, keepdims=True)
 weights = np.broadcast_to(one.astype("float32"), (12, n, n))
-layers = tuple(LayerAttention(f"l{i}", "self", "", i, 12, n, n, weights=weights, q=np.repeat(q[:1], 12, 0),
-                              k=np.repeat(k[:1], 12, 0), scaling=1 / 8, causal=True) for i in range(12))
+vectors = dict(q=np.repeat(q[:1], 12, 0), k=np.repeat(k[:1], 12, 0), scaling=1 / 8)
+layers = tuple(
+    LayerAttention(f"l{i}", "self", "", i, 12, n, n, weights=weights, causal=True, **vectors)
+    for i in range(12))
 capture = Capture(layers, capture.streams, model_name="random")"""
 
 
@@ -92,8 +105,8 @@ def test_layer_change_at_512_tokens(open_notebook, view):  # noqa: F811
     notebook.add(f"w = aw.AttentionWidget(capture, view='{view}')\nw")
     drawn(notebook.widget(), view, "raw", 0)
     times = [notebook.page.evaluate(NEXT_LAYER, 0) for _ in range(8)]
-    table("Layer change at 512 tokens, round trip in ms (limit 300)", "| view | median | slowest |",
-          f"| {view} | {spread(times)} |")  # fmt: skip
+    title = "Layer change at 512 tokens, round trip in ms (limit 300)"
+    table(title, "| view | median | slowest |", f"| {view} | {spread(times)} |")
 
 
 def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
@@ -104,10 +117,11 @@ def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
     for _ in range(19):
         notebook.add("aw.AttentionWidget(capture)", wait=False)
         notebook.page.wait_for_timeout(50)
-    notebook.page.evaluate(  # the host draws only what is near the window: each is scrolled to
+    notebook.page.evaluate(  # scrolls to each widget: the host draws only what is near the viewport
         """async () => {
             const widgets = () => [...document.querySelectorAll('.attn-widget')];
-            while (widgets().filter((w) => w.shadowRoot.querySelector('[data-ready]')).length < 20) {
+            const isDrawn = (widget) => widget.shadowRoot.querySelector('[data-ready]');
+            while (widgets().filter(isDrawn).length < 20) {
                 for (const cell of document.querySelectorAll('.jp-Cell')) {
                     cell.scrollIntoView();
                     await new Promise((resolve) => setTimeout(resolve, 20)); } } }"""
@@ -124,7 +138,7 @@ def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
 
 
 def test_a_cell_run_200_times(open_notebook):  # noqa: F811
-    # A model's text run again, as people do: each run makes a capture and a widget, and drops the last ones.
+    # Each run makes a new capture and widget, and drops the old ones.
     notebook = open_notebook(
         "import gc, json\n" + OURS.format(n=256, distinct=2), "w = aw.AttentionWidget(capture)\nw"
     )
@@ -133,7 +147,8 @@ def test_a_cell_run_200_times(open_notebook):  # noqa: F811
     kernel = """gc.collect()
 import ipywidgets
 status = open("/proc/self/status").read()
-print(json.dumps([int(status.split("VmRSS:")[1].split()[0]) / 1024, len(ipywidgets.widgets.widget._instances)]))"""
+rss_mib = int(status.split("VmRSS:")[1].split()[0]) / 1024
+print(json.dumps([rss_mib, len(ipywidgets.widgets.widget._instances)]))"""
     cdp.send("Performance.enable")
     rows = []
     for run in range(1, 201):
@@ -148,8 +163,8 @@ print(json.dumps([int(status.split("VmRSS:")[1].split()[0]) / 1024, len(ipywidge
         found = {m["name"]: m["value"] for m in cdp.send("Performance.getMetrics")["metrics"]}
         rss, widgets = json.loads(notebook.add(kernel))
         rows.append(
-            f"| {run} | {found['JSHeapUsedSize'] / 2**20:.1f} | {found['Nodes']:.0f} | {found['JSEventListeners']:.0f} "
-            f"| {rss:.0f} | {widgets} |"
+            f"| {run} | {found['JSHeapUsedSize'] / 2**20:.1f} | {found['Nodes']:.0f} "
+            f"| {found['JSEventListeners']:.0f} | {rss:.0f} | {widgets} |"
         )
     head = "| runs | JS heap MiB | DOM nodes | listeners | kernel RSS MiB | widgets in the kernel |"
     table("One cell run again and again, 256 tokens", head, *rows)

@@ -1,7 +1,7 @@
-"""What a page without a kernel costs: its size, how long it takes to make, and to be there in a browser, offline.
+"""The costs of a page without a kernel: its size, the time to make it, and to draw it offline.
 
-Run by ``make bench-static``: ``pytest -s tests/benchmarks/bench_static.py``. The clock of a page runs from
-navigation, in the page itself, until the first picture is drawn.
+Run by ``make bench-static``. The time in the browser is from navigation until the first picture is
+drawn, measured in the page.
 """
 
 from __future__ import annotations
@@ -19,29 +19,34 @@ from tests.browser.conftest import chromium  # noqa: F401
 from tests.models import dinov2, minilm, photo, smollm2
 
 WORDS = (
-    "When Mara came back to the house she found the keys where her brother had left them, on the table in the hall. "
-    "She had not expected him to remember, because he never did, and yet there they were beside a note in his small "
-    "and careful hand. The note said that the boat would leave the harbour at six in the morning, and that he could "
-    "not wait for her any longer than that. Outside, the rain had begun to fall on the roofs of the village, and the "
-    "dog, which had been asleep by the stove, lifted its head and listened. It was the first storm of the autumn. "
+    "When Mara came back to the house she found the keys where her brother had left them, on "
+    "the table in the hall. She had not expected him to remember, because he never did, and "
+    "yet there they were beside a note in his small and careful hand. The note said that the "
+    "boat would leave the harbour at six in the morning, and that he could not wait for her "
+    "any longer than that. Outside, the rain had begun to fall on the roofs of the village, "
+    "and the dog, which had been asleep by the stove, lifted its head and listened. It was the "
+    "first storm of the autumn. "
 )
 MORE = (
-    "The committee published its report on Tuesday after eleven months of hearings, in which more than two hundred "
-    "witnesses were heard. It finds that the regulator knew of the faults in the turbines, but that warnings from "
-    "engineers were passed from one office to another without anybody being made responsible. The company, which "
-    "denies the charges, lost a fifth of its value within the hour. Its chairman said that he would remain in office "
-    "until a successor was found; the opposition called for an inquiry led by a judge. Analysts expect high costs. "
+    "The committee published its report on Tuesday after eleven months of hearings, in which "
+    "more than two hundred witnesses were heard. It finds that the regulator knew of the "
+    "faults in the turbines, but that warnings from engineers were passed from one office to "
+    "another without anybody being made responsible. The company, which denies the charges, "
+    "lost a fifth of its value within the hour. Its chairman said that he would remain in "
+    "office until a successor was found; the opposition called for an inquiry led by a judge. "
+    "Analysts expect high costs. "
 )
 READY = """() => new Promise((resolve) => {
     const look = () => {
         const root = document.querySelector('.attn-widget')?.shadowRoot;
-        if (root?.querySelector('[data-ready]')) resolve(performance.now()); else setTimeout(look, 4); };
+        if (root?.querySelector('[data-ready]')) resolve(performance.now());
+        else setTimeout(look, 4); };
     look(); })"""
 ROWS: list[tuple] = []
 
 
 def bert_sized(n: int = 128) -> aw.AttentionWidget:
-    """12 layers × 12 heads as trained: MiniLM's 6 layers on one text, then on another, rows made to sum to 1 again."""
+    """Return 12 layers × 12 heads: MiniLM's 6 layers on two texts, with rows normalised again."""
     runner = aw.ModelRunner(*minilm())
     captures = [runner.run(text * 2, truncate=True) for text in (WORDS, MORE)]
     layers = []
@@ -64,7 +69,7 @@ def bert_sized(n: int = 128) -> aw.AttentionWidget:
 
 
 def noise(n: int = 128) -> aw.AttentionWidget:
-    """The same shape of independent noise, which deflates as badly as attention can."""
+    """Return independent noise of the same shape, the worst case for compression."""
     scores = np.random.default_rng(0).normal(size=(12, 12, n, n)) * 3
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
@@ -130,14 +135,18 @@ def test_page(chromium, tmp_path, name):  # noqa: F811
 
 
 def test_saved_notebook(tmp_path):
-    """A notebook with the live widget and the static page of 12 × 12 × 128, as it would be saved."""
-    from attn_widget.widget.page import static_html
+    """Measure a saved notebook with the live widget and the static page of 12 × 12 × 128."""
+    from attn_widget.pages.page import static_html
 
     widget = bert_sized()
     live = {
         k: v for k, v in widget._repr_mimebundle_()[0].items() if isinstance(v, str) or "view" in k
     }
-    outputs = [live, {"image/png": live["image/png"]}, {"text/html": static_html(widget)}]
+    outputs = [
+        live,
+        {"image/png": live["image/png"]},
+        {"text/html": static_html(widget.picture_state())},
+    ]
     cell = nbformat.v4.new_code_cell(
         "w.show_static()",
         outputs=[nbformat.v4.new_output("display_data", data) for data in outputs],
@@ -151,9 +160,8 @@ def test_saved_notebook(tmp_path):
 
 def test_table():
     """Print every row."""
-    print(
-        "\n\n| what | size | bits | made | made again | in the browser | bundle adds | PNG | left out |"
-    )
+    times = "made | made again | in the browser | bundle adds"
+    print(f"\n\n| what | size | bits | {times} | PNG | left out |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---|")
     for name, size, *rest in ROWS:
         if not rest:
@@ -161,6 +169,6 @@ def test_table():
             continue
         bits, made, again, ready, shown, still, *left = rest
         print(
-            f"| {name} | {size / 1e6:.2f} MB | {bits} | {made:.1f} s | {again:.1f} s | {ready:.2f} s "
-            f"| {shown:.2f} s | {still / 1e3:.0f} kB | {' '.join(left)} |"
+            f"| {name} | {size / 1e6:.2f} MB | {bits} | {made:.1f} s | {again:.1f} s "
+            f"| {ready:.2f} s | {shown:.2f} s | {still / 1e3:.0f} kB | {' '.join(left)} |"
         )

@@ -1,8 +1,9 @@
-"""First draw beside the peers', in one browser run: 12 layers × 12 heads, causal, random scores.
+"""Time to the first draw, compared with other tools: 12 layers × 12 heads, causal, random.
 
-Run by ``make bench-views``. Peers' pages are opened from files, with what they would fetch from a CDN served from
-npm packages; the clock runs from navigation until the last element is there. Ours run in a
-real JupyterLab; the clock runs from the cell's start until the canvas is drawn, kernel and transport included.
+Run by ``make bench-views``. Pages of other tools are opened from files, and npm packages replace
+their CDN; their time is from navigation until the last element exists. Our widgets run in a real
+JupyterLab; their time is from the start of the cell until the canvas is drawn, with kernel and
+transport.
 """
 
 from __future__ import annotations
@@ -29,15 +30,20 @@ import numpy as np, torch
 n, layers, heads = {n}, 12, 12
 rng = np.random.default_rng(0)
 scores = np.where(np.tri(n, dtype=bool), rng.normal(size=(layers, heads, n, n)) * 3, -np.inf)
-a = np.exp(scores - scores.max(-1, keepdims=True)); a = (a / a.sum(-1, keepdims=True)).astype("float32")
+a = np.exp(scores - scores.max(-1, keepdims=True))
+a = (a / a.sum(-1, keepdims=True)).astype("float32")
 tokens = [f"t{{i}}" for i in range(n)]
 t = [torch.from_numpy(x)[None] for x in a]
 {code}
 open({out!r}, "w").write("<!doctype html><meta charset=utf-8><body>" + page)
 """
 CODE = {
-    "bertviz head": "from bertviz import head_view as show; page = show(t, tokens, html_action='return').data",
-    "bertviz model": "from bertviz import model_view as show; page = show(t, tokens, html_action='return').data",
+    "bertviz head": (
+        "from bertviz import head_view\npage = head_view(t, tokens, html_action='return').data"
+    ),
+    "bertviz model": (
+        "from bertviz import model_view\npage = model_view(t, tokens, html_action='return').data"
+    ),
     "attnview": "import attnview; page = attnview.render_html(a.reshape(-1, n, n), tokens=tokens)",
     "inspectus": """import IPython.display
 parts = []
@@ -46,37 +52,42 @@ import inspectus
 inspectus.attention(t, tokens)
 page = "".join(parts)""",
 }
-# What must be there for a picture to be drawn: an element, and how many of it at n tokens.
+# The elements of a complete picture: a tag, and their number for n tokens.
 DRAWN = {
     "bertviz head": ("line", lambda n: 12 * n * n),
     "bertviz model": ("line", lambda n: 144 * n * n),
     "inspectus": ("svg", lambda n: 1),
     "attnview": ("td", lambda n: 1),
 }
-# Seconds until that is there and nothing has come for two seconds: kind to those who draw on canvases.
+# Seconds until these exist and the page has not changed for two seconds.
 SETTLED = """([element, count]) => new Promise((resolve) => {
     let last = performance.now();
     new MutationObserver(() => { last = performance.now(); })
         .observe(document, { subtree: true, childList: true, attributes: true });
     const look = () => {
         const here = document.getElementsByTagName(element).length >= count;
-        if (here && performance.now() - last > 2000 && document.readyState === 'complete') resolve(last / 1000);
+        const quiet = performance.now() - last > 2000;
+        if (here && quiet && document.readyState === 'complete') resolve(last / 1000);
         else setTimeout(look, 50); };
     setTimeout(look, 50); })"""
 OURS = """import numpy as np, attn_widget as aw
 n = {n}
 rng = np.random.default_rng(0)
 scores = np.where(np.tri(n, dtype=bool), rng.normal(size=({distinct}, 12, n, n)) * 3, -np.inf)
-a = np.exp(scores - scores.max(-1, keepdims=True)); a = (a / a.sum(-1, keepdims=True)).astype("float32")
+a = np.exp(scores - scores.max(-1, keepdims=True))
+a = (a / a.sum(-1, keepdims=True)).astype("float32")
 from attn_widget.records import Capture, LayerAttention, Tokens
-layers = tuple(LayerAttention(f"l{{i}}", "self", "", i, 12, n, n, weights=a[i % {distinct}]) for i in range(12))
-capture = Capture(layers, {{"": Tokens(tuple(f"t{{i}}" for i in range(n)))}}, model_name="random")"""
-# A row each: what, tokens, page, seconds to the first draw.
+layers = tuple(
+    LayerAttention(f"l{{i}}", "self", "", i, 12, n, n, weights=a[i % {distinct}])
+    for i in range(12))
+tokens = Tokens(tuple(f"t{{i}}" for i in range(n)))
+capture = Capture(layers, {{"": tokens}}, model_name="random")"""
+# One row each: tool and view, tokens, page size, seconds to the first draw.
 ROWS: list[tuple[str, int, str, float]] = []
 
 
 def npm_packages() -> Path:
-    """Install what the peers' pages fetch from a CDN; return the folder."""
+    """Install the libraries that other tools load from a CDN; return the folder."""
     folder = PEERS / "npm"
     if not (folder / "node_modules" / "d3").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +99,7 @@ def npm_packages() -> Path:
 
 
 def peer_page(name: str, n: int) -> Path:
-    """Make a peer's page in a process of its own; return the file."""
+    """Make the page of another tool in a separate process; return the file."""
     target = PEERS / "site"
     if not target.is_dir():
         requirements = str(Path(__file__).parent / "peers.txt")
@@ -140,24 +151,23 @@ def measure(notebook, view: str, code: str) -> float:
 @pytest.mark.parametrize(
     ("view", "n", "distinct"),
     [
-        ("head", 128, 12), ("model", 128, 12), ("matrix", 128, 12), ("head", 512, 12), ("model", 32, 12),
+        ("head", 128, 12), ("model", 128, 12), ("matrix", 128, 12), ("head", 512, 12),
+        ("model", 32, 12),
         ("head", 2048, 1), ("model", 2048, 1), ("matrix", 2048, 1), ("text", 2048, 1),
     ],
 )  # fmt: skip
 def test_ours(open_notebook, view, n, distinct):  # noqa: F811
     notebook = open_notebook(OURS.format(n=n, distinct=distinct))
     notebook.run(0)
-    notebook.add(
-        "aw.AttentionWidget(aw.from_arrays(np.eye(2)[None, None], ['a', 'b']))"
-    )  # the first loads modules
+    # The first widget loads modules.
+    notebook.add("aw.AttentionWidget(aw.from_arrays(np.eye(2)[None, None], ['a', 'b']))")
     seconds = measure(notebook, view, f"w = aw.AttentionWidget(capture, view='{view}')\nw")
     ROWS.append((f"ours {view}", n, "", seconds))
 
 
 LONG = """import attn_widget as aw
 from tests.models import smollm2
-from attn_widget.recording.runner import ModelRunner
-runner = ModelRunner(*smollm2())
+runner = aw.ModelRunner(*smollm2())
 text = " ".join(f"Sentence {i} tells of the boat, the harbour and the storm." for i in range(900))
 tokens = runner.tokenizer(text)["input_ids"][:8192]
 capture = runner.run(runner.tokenizer.decode(tokens))
@@ -165,7 +175,7 @@ print(len(capture.tokens))"""
 
 
 def test_ours_at_8192_tokens(open_notebook):  # noqa: F811
-    """One head of a trained model at 8,192 tokens: the capture takes minutes, the picture must not."""
+    """Measure a trained model at 8,192 tokens, after a capture that takes minutes."""
     notebook = open_notebook(LONG)
     n = int(notebook.run(0).splitlines()[-1])
     notebook.add("aw.AttentionWidget(aw.from_arrays([[[[1.0]]]], ['a']))")
@@ -187,7 +197,7 @@ def since(notebook, start: float) -> float:
 
 
 def circuitsvis() -> str:
-    """Return why CircuitsVis has no row: its page loads an npm package that must be there to be served."""
+    """Return why CircuitsVis has no row: its page needs an npm package."""
     found = subprocess.run(
         ["npm", "view", "circuitsvis", "version"], capture_output=True, text=True, check=False
     )
@@ -200,7 +210,7 @@ def circuitsvis() -> str:
 
 
 def test_table():
-    """Print every row, with its ratio to ours of the same view and length."""
+    """Print every row, with its ratio to our time for the same view and length."""
     ours = {(name.removeprefix("ours "), n): s for name, n, _, s in ROWS if name.startswith("ours")}
     print("\n\n| tool | tokens | page | first draw | slower than ours |\n|---|---:|---:|---:|---:|")
     for name, n, size, seconds in ROWS:

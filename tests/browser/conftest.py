@@ -1,4 +1,4 @@
-"""A real JupyterLab on loopback and a real Chromium, one of each per session; a fresh page per test."""
+"""One JupyterLab on loopback and one Chromium per session; a new page per test."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "attn"  # loopback only
-expect.set_options(timeout=30_000)  # machines are shared: patience costs nothing where all is well
-READY = """() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
+expect.set_options(timeout=30_000)  # long, for busy machines; a passing test does not wait
+READY = """() => {
+    const notebook = window.jupyterapp?.shell?.currentWidget;
+    return notebook?.sessionContext?.session?.kernel?.status === 'idle'; }"""
 CHROMIUM_ARGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -28,7 +30,7 @@ CHROMIUM_ARGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a browser."""
+    """Mark every test in this folder: it needs a browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -36,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
-    """Tell the fixture whether the test failed: it then keeps a picture of the page."""
+    """Note whether the test failed, so that the fixture saves a screenshot of the page."""
     outcome = yield
     if outcome.get_result().failed:
         item.failed = True
@@ -44,7 +46,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """Start JupyterLab with settings of its own; yield its address and its folder of notebooks."""
+    """Start JupyterLab with its own settings; yield its address and its folder of notebooks."""
     home = tmp_path_factory.mktemp("jupyter")
     root = home / "root"
     root.mkdir()
@@ -74,9 +76,10 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     command = [
-        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
-        f"--ServerApp.root_dir={root}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.expose_app_in_browser=True", "--JupyterNotebookApp.expose_app_in_browser=True",
     ]  # fmt: skip
     log = home / "server.log"
@@ -134,7 +137,7 @@ class Notebook:
         return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream").strip()
 
     def add(self, source: str, wait: bool = True) -> str:
-        """Append a cell, run it, return what it printed (without waiting: nothing)."""
+        """Append a cell, run it, and return what it printed (nothing without waiting)."""
         last = self.page.evaluate(
             """async (source) => {
                 const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
@@ -150,12 +153,12 @@ class Notebook:
         return ""
 
     def says(self, source: str, wanted: str) -> None:
-        """Assert what a cell prints, once Python has heard of it: the host sends one change after the other."""
+        """Assert what a cell prints; retry, as a change in the page takes time to reach Python."""
         for _ in range(20):
-            said = self.add(source)
-            if said == wanted:
+            printed = self.add(source)
+            if printed == wanted:
                 return
-        assert said == wanted
+        assert printed == wanted
 
     def command(self, name: str, **arguments) -> object:
         """Run one of the host's commands."""
@@ -170,7 +173,7 @@ class Notebook:
         self.page.wait_for_function("(v) => document.body.dataset.jpThemeLight === v", arg=is_light)
 
     def reload(self) -> None:
-        """Save, and load the page again; the kernel lives on."""
+        """Save, and load the page again; the kernel keeps running."""
         self.command("docmanager:save")
         self.page.goto(self.page.url.replace("&reset", ""), wait_until="domcontentloaded")
         self.page.wait_for_function(READY, timeout=120_000)
@@ -182,13 +185,13 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook with these cells in a host; errors of our own code fail the test at its end."""
+    """Open a notebook with these cells in a host; an error in our code fails the test."""
     base, root = server
     errors: list[str] = []
     contexts = []
 
     def is_ours(text: str) -> bool:
-        return "blob:" in text or "anywidget" in text  # the host logs errors of its own
+        return "blob:" in text or "anywidget" in text  # ignore errors that the host logs
 
     def go(
         *cells: str, host: str = "lab/tree", width: int = 1200, height: int = 1000, scale: float = 1
@@ -220,7 +223,7 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
         page.goto(f"{base}/{host}/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
         page.wait_for_function(READY, timeout=120_000)
         notebook = Notebook(page)
-        notebook.theme("light")  # the host remembers what the last test chose
+        notebook.theme("light")  # the host keeps the theme of the last test
         return notebook
 
     yield go
@@ -231,7 +234,7 @@ def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]
                 path=ROOT / "build" / "failures" / f"{request.node.name}{i}.png"
             )
         context.close()
-    _shut_down_kernels(base)  # each holds a model
+    _shut_down_kernels(base)  # each has a model in memory
     assert not errors, errors
 
 
@@ -242,3 +245,36 @@ def _shut_down_kernels(base: str) -> None:
     for session in sessions:
         url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
         urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
+
+
+@pytest.fixture
+def open_file(chromium) -> Iterator[Callable[..., Page]]:
+    """Open a file offline; any other request and any error of the page fails the test."""
+    wrong: list[str] = []
+    contexts = []
+
+    def go(file: Path, width: int = 1000, dark: bool = False) -> Page:
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            offline=True,
+            color_scheme=scheme,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on(
+            "request",
+            lambda r: (
+                wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
+            ),
+        )
+        page.goto(file.as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong

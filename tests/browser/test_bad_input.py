@@ -1,20 +1,21 @@
-"""What people's data really holds: tokens that would be markup, numbers that no softmax makes. Pictures are kept."""
+"""Unusual data: tokens that look like markup, and numbers that no softmax computes."""
 
 from __future__ import annotations
 
 import re
 
 from tests.browser.conftest import ROOT
-from tests.browser.test_lab import colours, drawn
+from tests.browser.test_lab import colours, drawn, settled
 
 FOLDER = ROOT / "build" / "bad-input"
 VIEWS = ["head", "model", "neuron", "matrix", "text"]
 CODE = """import numpy as np, attn_widget as aw
 from attn_widget.records import Capture, LayerAttention, Tokens
 tokens = ["<img src=x onerror=window.hacked=1>", "</script><script>window.hacked=1</script>",
-          "<svg onload=window.hacked=1>", "</style><style>*{display:none}</style>", '"onmouseover="window.hacked=1',
-          "${window.hacked=1}", "javascript:window.hacked=1", "\\u202eabc", "שלום", "مرحبا", "👩‍🚀", "e\\u0301\\u0327",
-          "Z\\u0351\\u036b\\u0343\\u036a", "\\u200b", "a\\nb\\tc", "\\t", "\\n", " ", "", "x" * 500, "&lt;b&gt;"]
+          "<svg onload=window.hacked=1>", "</style><style>*{display:none}</style>",
+          '"onmouseover="window.hacked=1', "${window.hacked=1}", "javascript:window.hacked=1",
+          "\\u202eabc", "שלום", "مرحبا", "👩‍🚀", "e\\u0301\\u0327", "Z\\u0351\\u036b\\u0343\\u036a",
+          "\\u200b", "a\\nb\\tc", "\\t", "\\n", " ", "", "x" * 500, "&lt;b&gt;"]
 n = len(tokens)
 rng = np.random.default_rng(0)
 q, k = rng.normal(size=(2, 3, n, 8)).astype("float32")
@@ -22,20 +23,24 @@ def softmax(s):
     e = np.exp(s - s.max(-1, keepdims=True)); return e / e.sum(-1, keepdims=True)
 def made(weights, axis, key_axis=None, **more):
     kind = "self" if key_axis is None else "cross"
-    layers = tuple(LayerAttention(f"l{i}", kind, "", i, *weights.shape, weights=weights, **more) for i in range(2))
+    layers = tuple(
+        LayerAttention(f"l{i}", kind, "", i, *weights.shape, weights=weights, **more)
+        for i in range(2))
     streams = {"": axis} | ({} if key_axis is None else {"keys": key_axis})
     return Capture(layers, streams, {} if key_axis is None else {"": "keys"}, model_name="made up")
-hostile = Tokens(tuple(tokens), source=("".join(tokens),),
-                 spans=tuple((sum(map(len, tokens[:i])), sum(map(len, tokens[:i + 1]))) for i in range(n)))
-w = aw.AttentionWidget(made(softmax(q @ k.transpose(0, 2, 1) / 8**0.5), hostile, q=q, k=k, scaling=8**-0.5))
+ends = [0, *np.cumsum([len(token) for token in tokens]).tolist()]
+hostile = Tokens(tuple(tokens), source=("".join(tokens),), spans=tuple(zip(ends, ends[1:])))
+weights = softmax(q @ k.transpose(0, 2, 1) / 8**0.5)
+w = aw.AttentionWidget(made(weights, hostile, q=q, k=k, scaling=8**-0.5))
 w"""
 MADE = """() => {
     const roots = [...document.querySelectorAll('.attn-widget')].map((host) => host.shadowRoot);
-    return roots.map((root) => root.querySelectorAll(
-        'img, script, iframe, object, embed, a, style ~ style, [onerror], [onload], [onmouseover]').length); }"""
+    const markup = 'img, script, iframe, object, embed, a, style ~ style, ' +
+        '[onerror], [onload], [onmouseover]';
+    return roots.map((root) => root.querySelectorAll(markup).length); }"""
 
 
-def test_tokens_are_text_in_every_view_whatever_they_hold(open_notebook):
+def test_tokens_are_always_text_in_every_view(open_notebook):
     notebook = open_notebook(CODE, width=1050, height=1300)
     notebook.command("application:toggle-left-area")
     notebook.run(0)
@@ -45,7 +50,7 @@ def test_tokens_are_text_in_every_view_whatever_they_hold(open_notebook):
         notebook.add(f"w.view, w.query, w.key, w.find = '{view}', 1, [], '<'")
         canvas = drawn(widget, view, "raw", 0)
         canvas.hover(position={"x": 60, "y": 60})
-        notebook.page.wait_for_timeout(300)
+        settled(canvas)
         widget.screenshot(path=FOLDER / f"tokens-{view}.png")
         assert notebook.page.evaluate(MADE) == [0], view
         if view == "text":
@@ -69,7 +74,7 @@ SHAPES = {  # name: weights, queries, keys where they are others
 }
 
 
-def test_every_shape_and_every_number_is_drawn_or_said(open_notebook):
+def test_every_shape_is_drawn_and_missing_numbers_are_counted(open_notebook):
     notebook = open_notebook(CODE.rsplit("\n", 1)[0], width=1050, height=1300)
     notebook.command("application:toggle-left-area")
     notebook.run(0)
@@ -93,14 +98,14 @@ def test_every_shape_and_every_number_is_drawn_or_said(open_notebook):
             )
 
 
-def test_focus_is_seen_keys_stay_in_the_widget_and_the_reading_is_spoken(open_notebook):
+def test_focus_is_visible_keys_stay_in_the_widget_and_the_reading_is_announced(open_notebook):
     notebook = open_notebook(CODE)
     notebook.run(0)
     widget = notebook.widget()
     drawn(widget, "head", "raw", 0)
     stage = widget.locator("[role=application]")
     widget.locator("[role=tab]").first.focus()
-    for _ in range(60):  # Tab visits bar, filters, stage
+    for _ in range(60):  # Tab goes through toolbar, filters and stage
         notebook.page.keyboard.press("Tab")
         if stage.evaluate("(e) => e.matches(':focus-visible')"):
             break

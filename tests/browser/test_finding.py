@@ -1,4 +1,4 @@
-"""Finding the head and the token that matter: heads ordered by a number, windows that follow Python or a search."""
+"""Finding a head or a token: heads sorted by a metric, scrolling to a pin or a search result."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.test_lab import MINILM, drawn
+from tests.browser.test_lab import MINILM, drawn, settled
 
-# The head that is largest stands neither first nor last; the numbers fall from it by one per head.
+# The largest number is that of head 41; the numbers decrease from it by one per head.
 HEADS = """import json, numpy as np
 rank = (np.arange(72) - 41) % 72
 w.view, w.metric = "model", (72 - rank).reshape(6, 12)"""
-TOP, LEFT, THUMB, GAP = (
-    20,
-    26,
-    42,
-    10,
-)  # js/src/views/model/layout.js, heads one after another, below 1,180 px
+# js/src/views/model/layout.js: sorted heads, below 1,180 px.
+TOP, LEFT, THUMB, GAP = 20, 26, 42, 10
 LONG = """import attn_widget as aw, numpy as np
 from attn_widget.records import Capture, LayerAttention
 n = 600
@@ -28,10 +24,11 @@ scores = np.where(np.tri(n, dtype=bool), q @ k.transpose(0, 2, 1) / 4, -np.inf)
 e = np.exp(scores - scores.max(-1, keepdims=True))
 weights = (e / e.sum(-1, keepdims=True)).astype("float32")
 streams = aw.from_arrays(weights[None], [f"t{i}" for i in range(n)]).streams
-layer = LayerAttention("l0", "self", "", 0, 2, n, n, weights=weights, q=q, k=k, scaling=0.25, causal=True)
+layer = LayerAttention(
+    "l0", "self", "", 0, 2, n, n, weights=weights, q=q, k=k, scaling=0.25, causal=True)
 w = aw.AttentionWidget(Capture((layer,), streams), view="head")
 w"""
-# Which rows of a window can be seen: it is as high as its rows, and shows a part of them.
+# The first and last row in the viewport: the canvas is as high as all rows.
 SEEN = """(canvas) => {
     let box = canvas;
     while (box.scrollHeight <= box.clientHeight + 1) box = box.parentElement;
@@ -42,13 +39,15 @@ SEEN = """(canvas) => {
 def pixel(canvas: Locator, x: float, y: float) -> list[int]:
     """Return the colour of a point of a canvas."""
     return canvas.evaluate(
-        """(c, [x, y]) => { const r = c.width / c.getBoundingClientRect().width;
-            return [...c.getContext('2d').getImageData(Math.round(x * r), Math.round(y * r), 1, 1).data]; }""",
+        """(c, [x, y]) => {
+            const ratio = c.width / c.getBoundingClientRect().width;
+            const at = [Math.round(x * ratio), Math.round(y * ratio)];
+            return [...c.getContext('2d').getImageData(...at, 1, 1).data]; }""",
         [x, y],
     )
 
 
-def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_methods_read_exactly(
+def test_heads_are_sorted_and_coloured_by_a_metric_and_joint_methods_read_exactly(
     open_notebook,
 ):
     notebook = open_notebook(MINILM)
@@ -67,10 +66,12 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     expect(widget.locator("[data-readout]")).to_contain_text("metric 69.000")
     notebook.says("print(w.layer, w.head)", "3 8")
     widget.locator("[data-choice=show]").select_option("metric")
-    notebook.page.wait_for_timeout(300)
+    settled(canvas)
     first, last = (pixel(canvas, LEFT + i * (THUMB + GAP) + 3, TOP + 3) for i in (0, 5))
-    assert sum(first[:3]) < sum(last[:3]) < 600  # dark is much; none of them paper
-    # A row stands where its largest head stands: layer 3 with 72, then 4 with 65; head 5 before 6.
+    assert (
+        sum(first[:3]) < sum(last[:3]) < 600
+    )  # large values are dark; none has the colour of the background
+    # Rows are sorted by their largest head: layer 3 with 72, then 4 with 65; head 5 before 6.
     widget.locator("[data-choice=order]").select_option("rows and columns by metric")
     for row, said in enumerate(("layer 3 · head 5", "layer 4 · head 5")):
         canvas.click(position={"x": LEFT + 3, "y": TOP + 3 + row * 50})
@@ -84,27 +85,25 @@ def test_heads_stand_in_the_order_of_a_metric_and_show_its_colours_and_joint_met
     for method in ("rollout", "flow"):
         notebook.add(f"w.method, w.layer = {method!r}, 2")
         widget.locator(f'[data-frame*=\'"method":"{method}"\']').wait_for()
-        expect(widget.locator("[data-readout]")).to_contain_text(
-            f"{method}, layers 0–2"
-        )  # the chosen one is read
+        expect(widget.locator("[data-readout]")).to_contain_text(f"{method}, layers 0–2")
         read = reading_of_joint(widget)
-        asked = f"m = np.asarray(aw.attribute(w.capture, {method!r}, layer=2)); t = w.capture.tokens.text"
-        pairs = f"[(i, j) for i in range(len(t)) for j in range(len(t)) if (t[i], t[j]) == {read[1:]!r}]"
-        values = json.loads(
-            notebook.add(f"{asked}\nprint(json.dumps([float(m[i, j]) for i, j in {pairs}]))")
-        )
+        code = f"""m = np.asarray(aw.attribute(w.capture, {method!r}, layer=2))
+t = w.capture.tokens.text
+pairs = [(i, j) for i in range(len(t)) for j in range(len(t)) if (t[i], t[j]) == {read[1:]!r}]
+print(json.dumps([float(m[pair]) for pair in pairs]))"""
+        values = json.loads(notebook.add(code))
         assert min(abs(read[0] - value) for value in values) < 1e-6, (method, read, values)
 
 
 def reading_of_joint(widget: Locator) -> tuple[float, str, str]:
-    """Return value, query and key of the exact reading of a method that joins heads."""
+    """Return value, query and key in the read-out of a method that joins heads."""
     readout = widget.locator("[data-readout][data-exact='1']")
     readout.wait_for(timeout=30_000)
     tokens = [readout.locator(f"[data-{side}]").inner_text() for side in ("query", "key")]
     return float(readout.get_attribute("data-value")), *tokens
 
 
-def test_a_pin_far_down_and_the_next_match_come_into_the_window(open_notebook):
+def test_a_pin_and_the_next_match_scroll_into_the_viewport(open_notebook):
     notebook = open_notebook(LONG)
     notebook.run(0)
     widget = notebook.widget()
@@ -128,33 +127,34 @@ def test_a_pin_far_down_and_the_next_match_come_into_the_window(open_notebook):
     low, high = canvas.evaluate(SEEN)
     assert low <= 500 < high
     notebook.add("w.view = 'neuron'")
-    canvas = drawn(widget, "neuron", "raw", 0)
-    notebook.page.wait_for_timeout(300)
+    canvas = settled(drawn(widget, "neuron", "raw", 0))
     low, high = canvas.evaluate(SEEN)
     assert low <= 500 < high
 
 
-# Moves the pointer over the picture and counts the images that were made of numbers meanwhile.
+# Moves the pointer over the picture and counts the calls of putImageData.
 IMAGES = """async (canvas) => {
-    const proto = CanvasRenderingContext2D.prototype, own = proto.putImageData, box = canvas.getBoundingClientRect();
+    const proto = CanvasRenderingContext2D.prototype, own = proto.putImageData;
+    const box = canvas.getBoundingClientRect();
     let made = 0;
     proto.putImageData = function (...args) { made += 1; return own.apply(this, args); };
     for (let i = 1; i < 12; i++) {
-        const at = { clientX: box.left + box.width * i / 12, clientY: box.top + Math.min(box.height, 300) * i / 12 };
-        canvas.dispatchEvent(new PointerEvent('pointermove', { ...at, bubbles: true, composed: true }));
+        const at = { clientX: box.left + box.width * i / 12,
+                     clientY: box.top + Math.min(box.height, 300) * i / 12,
+                     bubbles: true, composed: true };
+        canvas.dispatchEvent(new PointerEvent('pointermove', at));
         await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     }
     proto.putImageData = own;
     return made; }"""
 
 
-def test_a_hover_makes_no_image_of_numbers_anew(open_notebook):
+def test_a_hover_does_not_compute_the_image_again(open_notebook):
     notebook = open_notebook(LONG)
     notebook.run(0)
     widget = notebook.widget()
     drawn(widget, "head", "raw", 0)
     for view in ("model", "matrix"):
         notebook.add(f"w.view = {view!r}")
-        canvas = drawn(widget, view, "raw", 0)
-        notebook.page.wait_for_timeout(500)
+        canvas = settled(drawn(widget, view, "raw", 0))
         assert canvas.evaluate(IMAGES) == 0, view

@@ -1,14 +1,15 @@
-"""Every view, light and dark, short and long, wide and narrow: drawn, and kept as pictures to look at."""
+"""Screenshots of every view: both themes, short and long texts, wide and narrow cells."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.browser.conftest import ROOT
-from tests.browser.test_lab import MINILM, colours, drawn
+from tests.browser.test_lab import MINILM, colours, drawn, settled
 
 FOLDER = ROOT / "build" / "gallery"
-LONG = """w.text = " ".join(f"Sentence {i} tells of the boat, the harbour and the storm." for i in range(%d))"""
+LONG = """sentence = "Sentence {} tells of the boat, the harbour and the storm."
+w.text = " ".join(sentence.format(i) for i in range(%d))"""
 VIEWS = ["head", "model", "neuron", "matrix", "text"]
 
 
@@ -28,8 +29,7 @@ def test_every_view_is_drawn(open_notebook, theme, width):
         capture_id = int(notebook.add("print(w.capture_id)"))
         for view in VIEWS:
             notebook.add(f"w.view, w.query = '{view}', 9")
-            canvas = drawn(widget, view, "raw", 3, capture_id)
-            notebook.page.wait_for_timeout(500)
+            canvas = settled(drawn(widget, view, "raw", 3, capture_id))
             widget.screenshot(path=FOLDER / f"{view}-{theme}-{width}-{length}.png")
             if view == "text":
                 assert canvas.locator("span[data-row]").count() > 5

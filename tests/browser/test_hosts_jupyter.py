@@ -1,4 +1,4 @@
-"""A widget in JupyterLab and in Notebook 7: re-run, reloaded, saved, restarted, and inside other widgets."""
+"""A widget in JupyterLab and Notebook 7: run again, reloaded, saved, restarted, nested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import TOKEN
+from tests.browser.conftest import READY, TOKEN
 from tests.browser.test_lab import ROW, TOP, canvas_of, colours, drawn
 
 MAKE = """import numpy as np, attn_widget as aw
@@ -20,9 +20,8 @@ w = aw.AttentionWidget(aw.from_arrays(weights, list("abcdefgh")))"""
 
 
 def pin(widget: Locator, index: int) -> None:
-    """Click a token on the query's side, and give the page time to tell Python."""
+    """Click a token in the column of queries."""
     canvas_of(widget).click(position={"x": 80, "y": TOP + ROW * index + ROW / 2})
-    widget.page.wait_for_timeout(300)
 
 
 @pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
@@ -36,7 +35,6 @@ def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_ag
     pin(notebook.widget(), 3)
     notebook.widget().get_by_role("button", name="next layer").click()
     drawn(notebook.widget(), "head", "raw", 1)
-    notebook.page.wait_for_timeout(300)
     notebook.says("print(w.query, w.layer)", "[3] 1")
 
     notebook.run(1)  # the same widget again: its view comes back as it was
@@ -66,14 +64,9 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
     notebook.page.evaluate(
         """() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"""
     )
-    notebook.page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
-        timeout=90_000,
-    )
+    notebook.page.wait_for_function(READY, timeout=90_000)
     assert colours(canvas) > 30
-    notebook.widget().get_by_role(
-        "button", name="next layer"
-    ).click()  # nobody is there to draw it, and it says so
+    notebook.widget().get_by_role("button", name="next layer").click()  # without a kernel
     expect(notebook.widget().get_by_role("alert")).to_contain_text("No kernel answers.")
     expect(notebook.widget()).to_contain_text("Run the cell again.")
     assert colours(canvas) > 30
@@ -127,7 +120,6 @@ def test_boxes_tabs_links_and_observers_hold_two_widgets(open_notebook):
     drawn(first, "head", "raw", 1)
     first.get_by_role("radio", name="rollout").click()
     drawn(first, "head", "rollout", 1)
-    notebook.page.wait_for_timeout(300)
     notebook.says("print(w.layer, seen)", "1 ['rollout']")
     expect(second).not_to_be_visible()
     notebook.page.locator(".jupyter-widget-tab .lm-TabBar-tab").nth(1).click()

@@ -1,4 +1,4 @@
-"""A widget in a real marimo server: drawn, clicked, and its value used in a cell that depends on it."""
+"""A widget in a real marimo server: drawn, clicked, and its value used in another cell."""
 
 from __future__ import annotations
 
@@ -97,9 +97,8 @@ def test_a_click_in_marimo_reaches_python_and_the_cells_that_depend_on_it(app, c
         assert colours(canvas) > 30
         canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2})
         expect(page.get_by_text("value [3] raw, kernel [3] raw")).to_be_visible()
-        widget.get_by_role(
-            "radio", name="rollout"
-        ).click()  # a picture that only the kernel can answer with
+        # Only the kernel can compute this picture.
+        widget.get_by_role("radio", name="rollout").click()
         drawn(widget, "head", "rollout", 0)
         expect(page.get_by_text("value [3] rollout, kernel [3] rollout")).to_be_visible()
         # An exact number is a message of its own, with a buffer.

@@ -1,4 +1,4 @@
-"""The pictures of the README are what this test saw; `make pictures` puts them there."""
+"""The pictures of the README are screenshots of this test; `make pictures` saves them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import ROOT
-from tests.browser.test_lab import MINILM, drawn
+from tests.browser.test_lab import MINILM, drawn, settled
 
 FOLDER = ROOT / os.environ.get("PICTURES", "build/pictures")
 SHOTS = {
@@ -32,10 +32,10 @@ def test_the_readmes_pictures_are_taken_from_a_real_notebook(open_notebook, them
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, (line, shown) in SHOTS.items():
         notebook.add(line)
-        drawn(widget, *shown)
+        canvas = drawn(widget, *shown)
         widget.locator("[data-readout][data-exact='1']").wait_for()
         notebook.page.mouse.move(0, 0)
-        notebook.page.wait_for_timeout(400)  # the cross-fade
+        settled(canvas)
         path = Path(FOLDER / f"{name}-{theme}.png")
         Image.open(io.BytesIO(widget.screenshot())).convert("RGB").save(path, optimize=True)
         assert path.stat().st_size > 20_000

@@ -1,6 +1,7 @@
-"""Small known attention in a real browser: each cell and line has exactly the colour and the place of its weight.
+"""Small known attention in a real browser: the exact colour and place of each cell and line.
 
-Two layers of two heads, three queries and four keys: a swapped axis, head, layer or neighbour is another picture.
+Two layers of two heads, three queries and four keys: a swapped axis, head, layer or neighbour
+changes the picture.
 """
 
 from __future__ import annotations
@@ -10,21 +11,14 @@ import pytest
 from playwright.sync_api import expect
 
 from attn_widget.pictures.palettes import head_colour, sequential_table
-from tests.browser.test_lab import ROW, TOP, drawn
+from tests.browser.test_lab import ROW, TOP, drawn, settled
 
 N_QUERIES, N_KEYS = 3, 4
-X0, Y0, CELL = (
-    92,
-    56,
-    24,
-)  # js/src/views/matrix/layout.js: the margins of short names, the largest cell
+# js/src/views/matrix/layout.js: the margins of short names, the largest cell.
+X0, Y0, CELL = 92, 56, 24
 LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/views/model/layout.js
-LINES = {
-    (0, 0): (0, 2),
-    (0, 1): (2, 1),
-    (1, 0): (1, 0),
-    (1, 1): (0, 3),
-}  # (layer, head): the one query and key
+# (layer, head): the query and key of its only line.
+LINES = {(0, 0): (0, 2), (0, 1): (2, 1), (1, 0): (1, 0), (1, 1): (0, 3)}
 CODE = """import numpy as np, attn_widget as aw
 shares = np.array({shares})
 lines = np.zeros((2, 2, 3, 4))
@@ -36,7 +30,7 @@ w"""
 
 
 def shares() -> np.ndarray:
-    """Weights that all differ, from nothing to nearly all, in rows that sum to at most 1."""
+    """Return weights that all differ, in rows that sum to at most 1."""
     values = np.linspace(0, 0.24, 48).reshape(2, 2, N_QUERIES, N_KEYS)
     values[..., 1] += np.array(
         [[[0.0, 0.1, 0.2], [0.02, 0.04, 0.06]], [[0.0, 0.01, 0.02], [0.03, 0.02, 0.01]]]
@@ -45,7 +39,7 @@ def shares() -> np.ndarray:
 
 
 def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
-    """Return the colour that stands at a point of the canvas, in CSS pixels at ratio 1."""
+    """Return the colour at a point of the canvas, in CSS pixels at device pixel ratio 1."""
     return tuple(
         canvas.evaluate(
             "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data]", [x, y]
@@ -54,13 +48,13 @@ def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
 
 
 def sequential(value: float, *, root: bool) -> tuple[int, ...]:
-    """Return the colour of a share, by way of the byte that it crosses the wire in."""
+    """Return the colour of a weight that was rounded to a byte for the message."""
     sent = (round(255 * np.sqrt(value)) / 255) ** 2
     return (*sequential_table()[round(255 * (np.sqrt(sent) if root else sent))], 255)
 
 
 def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Return whether two colours are one, but for the last bit that two roundings may differ in."""
+    """Return whether two colours are equal up to one unit of rounding."""
     return all(abs(int(a) - int(b)) <= 1 for a, b in zip(found, wanted, strict=True))
 
 
@@ -74,9 +68,8 @@ def page(open_notebook):
 def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
     widget = page.widget()
     for layer, head in [(1, 0), (0, 1)]:
-        page.add(
-            f"w.head, w.view, w.layer = {head}, 'matrix', {layer}"
-        )  # the layer last: it is waited for
+        # The layer is set last, because drawn() waits for it.
+        page.add(f"w.head, w.view, w.layer = {head}, 'matrix', {layer}")
         canvas = drawn(widget, "matrix", "raw", layer)
         for query in range(N_QUERIES):
             for key in range(N_KEYS):
@@ -90,14 +83,8 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
         x = LEFT + head * (THUMB + GAP) + (key + 0.5) * THUMB / N_KEYS
         y = ABOVE + layer * (height + GAP) + (query + 0.5) * height / N_QUERIES
         wanted = sequential(shares()[layer, head, query, key], root=True)
-        assert near(pixel(canvas, x, y), wanted), (
-            layer,
-            head,
-            query,
-            key,
-            pixel(canvas, x, y),
-            wanted,
-        )
+        found = pixel(canvas, x, y)
+        assert near(found, wanted), (layer, head, query, key, found, wanted)
     page.add("w2 = aw.AttentionWidget(aw.from_arrays(lines, **axes), theme='light')\nw2")
     for layer in (1, 0):
         page.add(f"w2.layer = {layer}")
@@ -107,13 +94,14 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
 
 
 def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:
-    """Return the query and the key that the line of a colour joins: the rows of its first and last pixel."""
+    """Return the query and the key of a line: the rows of its colour's first and last pixel."""
     first, last = canvas.evaluate(
         """(c, [r, g, b]) => {
             const { data, width } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
             let [first, last] = [null, null];
             for (let i = 0; i < data.length; i += 4) {
-                if (data[i] !== r || data[i + 1] !== g || data[i + 2] !== b || data[i + 3] !== 255) continue;
+                const same = data[i] === r && data[i + 1] === g && data[i + 2] === b;
+                if (!same || data[i + 3] !== 255) continue;
                 const [x, y] = [(i / 4) % width, Math.floor(i / 4 / width)];
                 if (!first || x < first[0]) first = [x, y];
                 if (!last || x > last[0]) last = [x, y]; }
@@ -124,8 +112,8 @@ def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:
 
 
 POOLED = """import numpy as np, attn_widget as aw
-from attn_widget.frames import frame
-frame.MAX_MESSAGE_BYTES = 900  # 100 × 120 pairs are too many now: each cell sent is of 4 × 4
+from attn_widget.pictures import frame
+frame.MAX_MESSAGE_BYTES = 900  # too few for 100 × 120 pairs: each cell that is sent pools 4 × 4
 a = np.random.default_rng(0).random((1, 1, 100, 120)) ** 6 / 40
 axes = dict(tokens=[f"q{i}" for i in range(100)], key_tokens=[f"k{i}" for i in range(120)])
 w = aw.AttentionWidget(aw.from_arrays(a, **axes), theme="light", view="matrix")
@@ -141,9 +129,7 @@ def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     caption = widget.locator("[data-caption]")
     expect(caption).to_contain_text("100 × 120 pairs, the largest of 4 × 4 in each cell")
     canvas.hover(position={"x": 200, "y": 150})
-    first = widget.locator(
-        "[data-readout][data-exact='1']"
-    )  # the pairs of that block came, then its row
+    first = widget.locator("[data-readout][data-exact='1']")
     first.wait_for()
     a = np.random.default_rng(0).random((100, 120)) ** 6 / 40
 
@@ -155,14 +141,13 @@ def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     block = a[query // 4 * 4 : query // 4 * 4 + 4, key // 4 * 4 : key // 4 * 4 + 4]
     assert value == pytest.approx(a[query, key], rel=1e-5)
     assert a[query, key] == block.max()
-    widget.locator("[role=application]").press("+")  # 6 pixels a pair: no gaps between
+    widget.locator("[role=application]").press("+")  # 6 pixels per pair, without gaps
     expect(caption).to_contain_text("of 100 × 120 cells")
     seen = set()
     for x, y in [(101, 71), (333, 71), (333, 211), (187, 240)]:
         notebook.page.mouse.move(0, 0)
         first.wait_for(state="detached")
-        notebook.page.wait_for_timeout(200)
-        colour = pixel(canvas, x, y)
+        colour = pixel(settled(canvas), x, y)
         canvas.hover(position={"x": x, "y": y})
         first.wait_for()
         query, key, value = pair()

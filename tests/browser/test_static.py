@@ -1,9 +1,8 @@
-"""Pages without a kernel, opened from files with the network cut off: every view is used as in a notebook."""
+"""Pages without a kernel, opened from files without a network: every view works."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,16 +13,19 @@ from playwright.sync_api import Locator, Page, expect
 import attn_widget as aw
 from attn_widget.cli import execute
 from attn_widget.pages.coding import error_of
-from attn_widget.widget.page import static_html, static_page
+from attn_widget.pages.page import static_html, static_page
 from tests.browser.conftest import ROOT
-from tests.browser.test_lab import ROW, TOP, colours, drawn, fingerprint
+from tests.browser.test_lab import ROW, TOP, changed, colours, drawn, fingerprint, settled
 from tests.conftest import softmax_rows
 from tests.hostile import HOSTILE
 from tests.models import minilm
 
 FOLDER = ROOT / "build" / "static"
 VIEWS = ["head", "model", "neuron", "matrix", "text"]
-TEXT = "When Mara came back to the house she found the keys where her brother had left them, unbelievably late."
+TEXT = (
+    "When Mara came back to the house she found the keys where her brother had left them, "
+    "unbelievably late."
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,45 +38,12 @@ def page_file(widget, tmp_path_factory) -> Path:
     return widget.to_html(tmp_path_factory.mktemp("static") / "page.html", progress=False)
 
 
-@pytest.fixture
-def open_file(chromium) -> Iterator[Callable[..., Page]]:
-    """Open a file offline; any request beyond the file itself and any error of the page fails the test."""
-    wrong: list[str] = []
-    contexts = []
-
-    def go(file: Path, width: int = 1000, dark: bool = False) -> Page:
-        scheme = "dark" if dark else "light"
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            offline=True,
-            color_scheme=scheme,
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on(
-            "request",
-            lambda r: (
-                wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
-            ),
-        )
-        page.goto(file.as_uri())
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert not wrong, wrong
-
-
 def shown(page: Page) -> Locator:
     return page.locator(".attn-widget").first
 
 
 def value(widget: Locator) -> float:
-    """Return what the readout says, which must be marked as rounded."""
+    """Return the number in the read-out, which must be marked as rounded."""
     readout = widget.locator("[data-readout][data-exact='0']")
     expect(readout).to_be_visible()
     assert readout.locator("[data-number]").inner_text().startswith("≈ ")
@@ -82,7 +51,7 @@ def value(widget: Locator) -> float:
 
 
 def near(said: float, exact: float, bits: int = 6) -> bool:
-    """Return whether a value is within what the page states, and one byte of the picture."""
+    """Return whether a value is within the rounding error that the page states."""
     return abs(said - float(exact)) <= error_of(float(exact), bits) + error_of(float(exact), 8)
 
 
@@ -98,7 +67,7 @@ def test_every_view_opens_from_a_file_with_no_network(page_file, open_file, widt
             assert "Mara" in canvas.inner_text()
         else:
             assert colours(canvas) > 20
-        page.wait_for_timeout(300)
+        settled(canvas)
         page.screenshot(
             path=FOLDER / f"{view}-{width}-{'dark' if dark else 'light'}.png", full_page=True
         )
@@ -163,22 +132,18 @@ def test_specials_words_threshold_search_and_pins_work(page_file, open_file):
     root = shown(page)
     canvas = drawn(root, "head", "raw", 3)
 
-    def changed(act) -> None:
+    def redraws(act) -> None:
         before = fingerprint(canvas)
         act()
-        for _ in range(60):
-            page.wait_for_timeout(50)
-            if fingerprint(canvas) != before:
-                return
-        pytest.fail("the picture stayed as it was")
+        changed(canvas, before)
 
-    changed(lambda: page.locator("[data-trait=hide_special]").check())
+    redraws(lambda: page.locator("[data-trait=hide_special]").check())
     expect(root.locator("[data-caption]")).to_contain_text("special")
-    changed(lambda: page.locator("[data-trait=words]").check())
-    changed(lambda: page.get_by_label("threshold").fill("0.15"))
-    changed(lambda: page.get_by_label("find a token").fill("keys"))
-    changed(lambda: page.locator(".head-toggle[data-head='0']").click())
-    changed(lambda: canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2}))
+    redraws(lambda: page.locator("[data-trait=words]").check())
+    redraws(lambda: page.get_by_label("threshold").fill("0.15"))
+    redraws(lambda: page.get_by_label("find a token").fill("keys"))
+    redraws(lambda: page.locator(".head-toggle[data-head='0']").click())
+    redraws(lambda: canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2}))
     page.mouse.move(5, 890)
     assert value(root) > 0
     page.locator("[data-theme-button]").click()
@@ -242,9 +207,9 @@ def hostile() -> aw.AttentionWidget:
 def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
     file = tmp_path / "hostile.html"
     made = (
-        static_page(hostile())
+        static_page(hostile().picture_state())
         if form == "page"
-        else f"<!doctype html><body>{static_html(hostile())}"
+        else f"<!doctype html><body>{static_html(hostile().picture_state())}"
     )
     file.write_text(made, encoding="utf-8")
     page = open_file(file)
@@ -254,8 +219,9 @@ def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
     for view in ["head", "model", "matrix", "text"]:
         root.locator(f"[data-view={view}]").click()
         root.locator(f'[data-frame*=\'"view":"{view}"\']').first.wait_for()
-        root.locator("[data-ready]").first.hover(position={"x": 60, "y": 60})
-        page.wait_for_timeout(100)
+        picture = root.locator("[data-ready]").first
+        picture.hover(position={"x": 60, "y": 60})
+        settled(picture)
         assert frame.evaluate("() => window.hacked") is None, view
         assert page.evaluate("() => window.hacked") is None, view
         assert root.locator("img, script, iframe, textarea").count() == 0
@@ -264,7 +230,9 @@ def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
 
 def test_the_frame_reaches_nothing_outside_of_itself(open_file, tmp_path):
     file = tmp_path / "frame.html"
-    file.write_text(f"<!doctype html><body>{static_html(hostile())}", encoding="utf-8")
+    file.write_text(
+        f"<!doctype html><body>{static_html(hostile().picture_state())}", encoding="utf-8"
+    )
     page = open_file(file)
     page.frame_locator("iframe").locator("[data-ready]").first.wait_for()
     assert (
@@ -352,7 +320,7 @@ def test_the_bar_of_a_live_widget_saves_what_the_kernel_draws(open_notebook):
 def test_the_theme_of_vs_code_and_of_colab_is_followed_whatever_the_system_prefers(
     open_file, page_file, system_is_dark
 ):
-    """By their documents: VS Code sets --vscode-* variables on the root element, Colab an attribute ``theme``."""
+    """VS Code sets --vscode-* variables on the root element, Colab an attribute ``theme``."""
     page = open_file(page_file, dark=system_is_dark)
     expect(shown(page)).to_be_visible()
     host = page.locator("body div[data-theme]").first

@@ -1,4 +1,4 @@
-"""A text that the model wrote, step by step, and heads switched off, in a real JupyterLab on a trained model."""
+"""Generation steps, ablated heads and comparisons in a real JupyterLab with trained models."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ seen = runner.generate("The capital of France is", max_new_tokens=6)
 w = aw.AttentionWidget(seen, runner, layer=20)
 w"""
 ANSWERS = """place = seen.steps[{step}].position
-found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], how="{how}", position=place)
-print(*(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %" for name, a, b in found.top()), sep="\\n")"""
+found = aw.ablate(runner, list(seen.tokens.ids), [(20, 3)], mode="{how}", position=place)
+for name, a, b in found.top():
+    print(f"{{name}}|{{100 * a:.1f}} → {{100 * b:.1f}} %")"""
 
 
 def picture(page, name: str) -> None:
-    """Keep what is seen, where a folder for pictures is named."""
+    """Save a screenshot in the folder TRYING_PICTURES, if that is set."""
     if "TRYING_PICTURES" in os.environ:
         page.screenshot(path=Path(os.environ["TRYING_PICTURES"]) / f"{name}.png")
 
 
 @pytest.mark.slow
-def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_notebook):
+def test_generation_steps_can_be_chosen_and_heads_ablated(open_notebook):
     notebook = open_notebook(WRITTEN)
     notebook.run(0)
     widget = notebook.widget()
@@ -66,7 +67,7 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
     picture(notebook.page, "off-dark")
     button.click()
     expect(answers).to_have_count(0)
-    # What fails in the model is said beside the buttons.
+    # An error in the model is shown beside the buttons.
     notebook.add("runner.model.model.layers[3].register_forward_pre_hook(lambda *a: 1 / 0); None")
     button.click()
     expect(widget.locator("[data-ablation] [role=status]")).to_contain_text(
@@ -78,7 +79,8 @@ def test_a_written_text_is_stepped_through_and_heads_are_switched_off(open_noteb
 
 COMPARED = """import attn_widget as aw
 runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
-she, he = (runner.run(f"After the meeting the nurse said that {word} was late for it.") for word in ("she", "he"))
+text = "After the meeting the nurse said that {} was late for it."
+she, he = (runner.run(text.format(word)) for word in ("she", "he"))
 c = aw.compare(she, he, layer=3, head=2)
 c"""
 

@@ -79,6 +79,7 @@ export function createStage({ state, store, detail, shell, local, change }, acti
     local.picture = store.shownKey;
     const picture = { view, method, layer, head, attention, capture_id, complete: store.complete };
     surface.dataset.frame = JSON.stringify(picture);
+    Object.assign(surface, { frame }); // the numbers themselves, for scripts in the page
     surface.dataset.ready = String(++local.updates);
     surface.setAttribute("aria-label", description.label);
   }

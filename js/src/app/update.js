@@ -45,12 +45,11 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
 
   /** Request the frames that these traits show. @param {Traits} traits */
   function request(traits) {
-    const spec = requestOf(traits);
-    store.want(spec);
+    store.want(requestOf(traits));
     // The kernel caches joint matrices: once all thumbnails have arrived, the chosen one takes no
     // time.
-    if (traits.view === "model" && (keepsHeads(traits.method) || store.complete))
-      detail.want({ ...spec, view: "matrix" });
+    if (traits.view === "model" && (keepsHeads(traits) || store.complete))
+      detail.want(requestOf({ ...traits, view: "matrix" }));
   }
 
   /** What runs, and when to look again how long it takes. @param {Traits} traits */

@@ -35,7 +35,13 @@ export function createAblation(requester, onChange) {
     if (head >= 0)
       requester.request(
         "ablate",
-        { ...requestOf(traits), head, how: fill, step: traits.step },
+        {
+          ...requestOf(traits),
+          layer: traits.layer,
+          head,
+          how: fill,
+          step: traits.step,
+        },
         {
           reply: ({ top }) => update({ rows: top, status: "with → without" }),
           fail: ({ message, remedy }) => update({ status: `${message} ${remedy ?? ""}` }),

@@ -2,7 +2,7 @@
 import { html, nothing } from "lit-html";
 import { valueOf } from "./events.js";
 import { icons } from "./icons.js";
-import { groupOf, keepsHeads } from "../wire/spec.js";
+import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("./controls.js").ControlState} ControlState */
@@ -15,9 +15,10 @@ const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" 
 
 /** @param {ControlState} state @param {ControlActions} actions */
 export function tabs({ traits, runFailed }, actions) {
-  // The neuron view decomposes raw attention only.
-  const choose = (/** @type {string} */ view) => () =>
-    actions.set(view === "neuron" ? { view, method: "raw" } : { view });
+  const choose = (/** @type {string} */ view) => () => {
+    const known = viewRule(traits, view).methods;
+    actions.set(known.includes(traits.method) ? { view } : { view, method: known[0] });
+  };
   return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${moveInGroup}>
     ${traits.views.map(
       (view) =>
@@ -43,14 +44,15 @@ export function tabs({ traits, runFailed }, actions) {
  */
 export function methods({ traits, runFailed }, actions) {
   const group = groupOf(traits);
+  const shown = viewRule(traits).methods;
   const why = (/** @type {string} */ method) =>
-    traits.view === "neuron" && method !== "raw"
-      ? "the neuron view takes raw attention apart"
+    !shown.includes(method)
+      ? `the ${traits.view} view shows ${shown.join(", ")} only`
       : group.methods.includes(method)
         ? null
         : (group.reasons?.[method] ?? "not for this attention");
   const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
-  const others = traits.view === "neuron" ? [] : traits.methods.slice(BUTTONS);
+  const others = traits.methods.slice(BUTTONS).filter((method) => shown.includes(method));
   const isOther = others.includes(traits.method);
   const reachedByTab = isOther ? traits.methods[0] : traits.method;
   return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${moveInGroup}>
@@ -99,8 +101,7 @@ export function methods({ traits, runFailed }, actions) {
 }
 
 /** The head has a stepper too, so the bar is longer. @param {Traits} traits */
-export const hasHeadStepper = ({ view, method }) =>
-  (view === "matrix" || view === "neuron") && keepsHeads(method);
+export const hasHeadStepper = (traits) => viewRule(traits).one_head && keepsHeads(traits);
 
 /** @param {ControlState} state @param {ControlActions} actions */
 export function steppers({ traits, runFailed, width }, actions) {

@@ -1,11 +1,13 @@
 // The two lines above the picture: view, method and layer, then filters. Only what exists and what
 // the view can use.
+import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { percent } from "../format.js";
 import { html, nothing } from "lit-html";
 import { methods, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
 import { isChecked, valueOf } from "./events.js";
 import { icons } from "./icons.js";
 import { headToggles } from "./head-toggles.js";
-import { groupOf, keepsHeads } from "../wire/spec.js";
+import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -34,29 +36,18 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
  * @property {(name: string, value: string) => void} choose
  */
 
-/** What the filters of each view are. */
-const USES = {
-  head: { heads: true, tokens: true, threshold: true },
-  matrix: { heads: false, tokens: true, threshold: false },
-  model: { heads: false, tokens: true, threshold: false },
-  text: { heads: true, tokens: true, threshold: false },
-  neuron: { heads: false, tokens: false, threshold: false },
-};
-
-/** @param {string} view */
-export const usesOf = (view) => USES[/** @type {keyof typeof USES} */ (view)] ?? USES.matrix;
-
 /** @param {ControlState} state @param {ControlActions} actions */
 export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
-  const uses = usesOf(traits.view);
-  const hasToggles = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
+  const rule = viewRule(traits);
+  const hasToggles = rule.heads && keepsHeads(traits) && groupOf(traits).heads > 1;
   // else the bar would wrap at an arbitrary place
   const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720);
-  const hasTokens = uses.tokens && !(narrow && folded);
+  const usesTokens = !rule.per_token;
+  const hasTokens = usesTokens && !(narrow && folded);
   const viewChoice = (/** @type {import("../types.js").Option} */ option) =>
     choice(option, (value) => actions.choose(option.name, value));
-  const hasFilters = hasToggles || uses.tokens || state.options.length > 0;
+  const hasFilters = hasToggles || usesTokens || state.options.length > 0;
   return html`
     <div class="bar">
       ${tabs(state, actions)}
@@ -64,7 +55,7 @@ export function controls(state, actions) {
       ${stacked ? nothing : [methods(state, actions), steppers(state, actions)]}
       <div class="icons">
         ${
-          narrow && uses.tokens
+          narrow && usesTokens
             ? html`<button
                 aria-label="filters"
                 title="filters"
@@ -92,7 +83,7 @@ export function controls(state, actions) {
         ? html`<div class="filters">
             ${hasToggles ? headToggles(traits, state.look, actions) : nothing}
             ${state.options.map(viewChoice)}
-            ${hasTokens ? filters(state, actions, uses.threshold) : nothing}
+            ${hasTokens ? filters(state, actions, rule.threshold) : nothing}
           </div>`
         : nothing
     }
@@ -164,7 +155,8 @@ function filters({ traits, matches }, actions, hasThreshold) {
     >
     ${
       traits.hide_special || traits.hide_sinks
-        ? html`<label title="keys that take over 30 % of all attention"
+        ? html`<label
+            title=${`keys that take over ${percent(drawing.sink_share, 0)} of all attention`}
             ><input
               type="checkbox"
               data-trait="hide_sinks"

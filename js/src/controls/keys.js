@@ -71,7 +71,7 @@ function layerBy(traits, step) {
 /** @param {Traits} traits @param {number} step @returns {Partial<Traits>} */
 function headBy(traits, step) {
   const n = groupOf(traits).heads;
-  if (!n || !keepsHeads(traits.method)) return {};
+  if (!n || !keepsHeads(traits)) return {};
   if (traits.view === "matrix" || traits.view === "neuron" || traits.view === "model")
     return { head: (traits.head + step + n) % n };
   const alone = traits.heads.length === 1;

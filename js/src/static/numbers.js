@@ -29,16 +29,15 @@ import { decodeArray } from "../wire/decode.js";
  * @typedef {Object} Stored
  * @property {Record<string, any>} state
  * @property {(Axis & { spans: any[] })[]} axes
- * @property {string[]} choices what of a spec changes the axes
+ * @property {Record<string, boolean | string>} choices what of a spec changes the axes, with its
+ *   default
  * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read:
- *   any }>} groups the axes of
- *   queries and keys in each way to display them, how many tokens they have, and what the text view
- *   needs
+ *   any }>} groups the axes of queries and keys for each choice, how many tokens they have, and what
+ *   the text view needs
  * @property {Place[]} places
  * @property {any} neuron
  * @property {any} image
- * @property {string} bound_text
- * @property {number} top_k
+ * @property {{ header: any, at: [number, number][] } | null} [shown] the frame that was on screen
  * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them
  *   small
  */

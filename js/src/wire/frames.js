@@ -56,7 +56,7 @@ export class Store {
   /**
    * Show the frame of this spec: from the cache, else by a request. The last frame stays until it
    * arrives.
-   * @param {Spec & { query?: number }} spec
+   * @param {Partial<Spec> & { query?: number }} spec
    */
   want(spec) {
     const key = frameKey(spec);

@@ -1,11 +1,11 @@
 // The head view: two columns of tokens, lines by head colour, and beside the keys each head's
 // share.
 import { prepared, setFont, write } from "../../paint/canvas.js";
-import { edgesOf, edgesOfRow, inWindow } from "../shared/edges.js";
+import { drawnEdges, edgesOf, inWindow, lanesOn } from "../shared/edges.js";
 import { headHit, headLayout, rowMiddle, visibleRows, TOP } from "./layout.js";
 import { minimapScroll, paintMinimap, received, MINIMAP } from "./minimap.js";
 import { laneOffset, lineOpacity, paintLines, traceOpacity } from "./marks.js";
-import { headColours, sequential } from "../../paint/palettes.js";
+import { headColours, jointColour } from "../../paint/palettes.js";
 import { paintStrip } from "./strip.js";
 import { paintToken, widest } from "../../paint/tokens.js";
 import { found } from "../shared/find.js";
@@ -82,7 +82,7 @@ export function headView(callbacks, signal) {
   function draw(scene) {
     const { frame, traits, look, width } = scene;
     const joint = frame.lanes.length === 1 && frame.lanes[0].head === null;
-    const lanes = joint ? [0] : lanesOn(frame, traits.heads);
+    const lanes = lanesOn(frame, traits.heads);
     const size = width >= 600 ? 13 : 12;
     layout = layoutOf(
       width,
@@ -119,7 +119,7 @@ export function headView(callbacks, signal) {
       offset: (/** @type {number} */ lane) =>
         laneOffset(Math.max(0, lanes.indexOf(lane)), lanes.length),
       colour: (/** @type {number} */ lane) =>
-        joint ? sequential(0.62, look.dark) : colours(frame.lanes[lane].head ?? lane),
+        joint ? jointColour(look.dark) : colours(frame.lanes[lane].head ?? lane),
       scale,
     };
     const picture = [
@@ -159,29 +159,14 @@ export function headView(callbacks, signal) {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.drawImage(behind, 0, 0);
     ctx.setTransform(look.ratio, 0, 0, look.ratio, 0, 0);
-    let lines = edges;
-    let onMap = [edges];
-    if (focus) {
-      const parts = focus.rows.map((index) =>
-        edgesOfRow(
-          frame,
-          lanes,
-          traits.threshold,
-          focus.side,
-          index,
-          scene.exact(focus.side, index),
-        ),
-      );
-      for (const part of parts) paintLines(ctx, part, { ...style, opacity: lineOpacity });
-      onMap = parts;
-      lines = { ...parts[0], length: sum(parts, "length"), mass: sum(parts, "mass") };
-    }
+    const lines = focus ? drawnEdges(frame, lanes, traits.threshold, focus, scene.exact) : edges;
+    if (focus) paintLines(ctx, lines, { ...style, opacity: lineOpacity });
     ctx.restore();
 
     if (layout.scrolls) {
       const other = focus?.side === "key" ? "query" : "key";
       const n = other === "key" ? layout.nKeys : layout.nQueries;
-      paintMinimap(ctx, look, layout, received(onMap, other, n), scroll);
+      paintMinimap(ctx, look, layout, received([lines], other, n), scroll);
     }
     const values = focus && focusValues(scene, focus, lanes);
     const { strip, said: description } = describeHead(scene, {
@@ -256,15 +241,6 @@ export function headView(callbacks, signal) {
 
   return { element, surface: canvas, draw, reveal };
 }
-
-/** @param {Frame} frame @param {number[]} heads */
-function lanesOn(frame, heads) {
-  const on = new Set(heads);
-  return frame.lanes.flatMap((lane, i) => (lane.head === null || on.has(lane.head) ? [i] : []));
-}
-
-/** @param {{ length: number, mass: number }[]} parts @param {"length" | "mass"} field */
-const sum = (parts, field) => parts.reduce((total, part) => total + part[field], 0);
 
 /** @type {WeakMap<Frame, number>} */
 const serials = new WeakMap();

@@ -1,4 +1,5 @@
 // The matrix view: every query by every key as a heat map, with zoom, pan and a cross-hair.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { prepared } from "../../paint/canvas.js";
 import { paintCells, pixels } from "../../paint/heatmap.js";
 import { pooled } from "../../paint/pooling.js";
@@ -20,8 +21,6 @@ import { createZoom } from "./zoom.js";
 /** @typedef {import("../../types.js").Target} Target */
 /** @typedef {import("../../types.js").Part} Part */
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
-
-const ROOT_FROM = 64; // more tokens than this, and small shares are visible on a √ scale only
 
 /**
  * @param {import("../../types.js").Callbacks} callbacks
@@ -204,7 +203,8 @@ export function matrixView(callbacks, signal) {
 const size = ({ queries, keys }) => [queries.text.length, keys.text.length];
 
 /** @param {Frame} frame */
-const suitsRoot = (frame) => frame.unit !== "flow" && Math.max(...size(frame)) > ROOT_FROM;
+const suitsRoot = (frame) =>
+  frame.unit !== "flow" && Math.max(...size(frame)) > drawing.root_scale_above;
 
 /** How many of the strongest fit beside the picture. @param {MatrixLayout} layout */
 const listLength = (layout) =>

@@ -1,7 +1,8 @@
 // What the model view says. Pure.
 import { strongestOfTile } from "./thumbs.js";
-import { fixed, many } from "../../format.js";
-import { hiddenShare, hiddenWords } from "../shared/hidden.js";
+import { count, fixed, many } from "../../format.js";
+import { sentence } from "../../sentences.js";
+import { hiddenWords } from "../shared/hidden.js";
 import { legendOfScores } from "../shared/metric.js";
 import { poolOf } from "../shared/masking.js";
 import { pairOf } from "../shared/pair.js";
@@ -28,32 +29,37 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
   const chosen = { layer: traits.layer, head: joint ? null : traits.head };
   const on = isThere ? /** @type {{ layer: number, head: number | null }} */ (hover) : chosen;
   const [pq, pk] = poolOf(frame);
-  const what = many(tiles.length, joint ? "layer" : "head");
-  const cells =
-    pq * pk > 1
-      ? `each cell the largest of ${pq} × ${pk} pairs`
-      : `every cell drawn, nothing pooled at ${many(frame.keys.text.length, "token")}`;
-  const sorted =
-    scores && order.sorted ? ` · ${order.text}${order.top ? ", under each layer · head" : ""}` : "";
+  const maps = many(tiles.length, joint ? "layer" : "head");
+  const [rows, columns] = [frame.queries.text.length, frame.keys.text.length].map(count);
   const caption = [
-    `${what} · ${asNumbers && scores ? `coloured by ${scores.name}` : cells}${sorted}`,
+    asNumbers && scores
+      ? sentence("coloured_maps", { maps, metric: scores.name })
+      : pq * pk > 1
+        ? sentence("pooled_maps", { maps, a: pq, b: pk })
+        : sentence("maps", { maps, rows, columns }),
   ];
-  const whose = `of the attention of ${joint ? `layer ${on.layer}` : `layer ${on.layer} · head ${on.head}`}`;
-  if (detail) caption.push(...hiddenWords(detail, traits.hide_sinks, hiddenShare(detail), whose));
-  if (tiles.some(({ exact }) => !exact))
-    caption.push("hatched: upper bounds, the exact values would take too long here");
+  if (tiles.some(({ exact }) => !exact)) caption.push(sentence("bounds_only"));
+  if (scores && order.sorted)
+    caption.push(`${order.text}${order.top ? ", under each layer · head" : ""}`);
+  const chosenTile = tiles.find(({ layer, head }) => layer === on.layer && head === on.head);
+  if (chosenTile) {
+    const kind = !joint ? "head_map" : on.layer ? "joint_map" : "first_joint_map";
+    const name = sentence(kind, { layer: on.layer, head: on.head ?? 0 });
+    const hidden = hiddenWords(frame, traits.hide_sinks, chosenTile.hidden);
+    caption.push(...hidden.map((words) => `${name}: ${words}`));
+  }
   return {
     reading:
       (detail && detailReading(scene, detail, on, joint, scores)) ||
       tileReading(scene, on, joint, scores),
     caption,
-    saturation: tiles.find(({ layer, head }) => layer === on.layer && head === on.head)?.saturation,
+    saturation: chosenTile?.saturation,
     mass: null,
     legend:
       asNumbers && scores
         ? legendOfScores(scores, look.dark)
         : legendOf(frame.unit, frame.arrays.tiles.scale, frame.unit !== "flow", look.dark, false),
-    label: `${traits.method}, ${what} as small heat maps; layer ${on.layer}${joint ? "" : `, head ${on.head}`} is chosen`,
+    label: `${traits.method}, ${maps} as small heat maps; layer ${on.layer}${joint ? "" : `, head ${on.head}`} is chosen`,
   };
 }
 

@@ -1,6 +1,7 @@
 // The text view: the text as it was written, shaded by the attention of the pinned token to each
 // token, or from each.
-import { scaleTable } from "../../paint/palettes.js";
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { scaleTable, themeOf } from "../../paint/palettes.js";
 import { found } from "../shared/find.js";
 import { rowsOf } from "../shared/selection.js";
 import { describeText, shades, textFocus } from "./words.js";
@@ -14,8 +15,12 @@ import { areaOf } from "./areas.js";
 /** @typedef {import("../../types.js").Side} Side */
 
 // Words must stay readable on their shade; patches and frames of sound have no text.
-const SHADE = { light: { stop: 128, opacity: 0.62 }, dark: { stop: 158, opacity: 0.52 } };
-const AREA = { stop: 190, opacity: 0.85 };
+const AREA = { stop: drawing.area_shade, opacity: drawing.area_shade_opacity };
+/** @param {boolean} dark */
+const shadeOf = (dark) => {
+  const { text_shade: stop, text_shade_opacity: opacity } = themeOf(dark);
+  return { stop, opacity };
+};
 
 /**
  * @param {import("../../types.js").Callbacks} callbacks
@@ -106,7 +111,7 @@ export function textView(callbacks, signal) {
     const shade = focus && shades(scene, focus);
     const both = isSelf(frame); // queries and keys are the same tokens
     const onArea = area && (both || focus?.side === "query");
-    const tint = ({ stop, opacity } = SHADE[look.dark ? "dark" : "light"], t = 1) =>
+    const tint = ({ stop, opacity } = shadeOf(look.dark), t = 1) =>
       `rgba(${scaleTable("sequential", look.dark).bytes[stop]},${(t * opacity).toFixed(3)})`;
     for (const { side, spans } of columns) {
       const axis = side === "query" ? frame.queries : frame.keys;
@@ -127,7 +132,7 @@ export function textView(callbacks, signal) {
           lacks,
         ];
         span.className = names.filter(Boolean).join(" ");
-        span.style.background = t >= 0.1 ? tint(undefined, t) : "";
+        span.style.background = t >= drawing.least_shade ? tint(undefined, t) : "";
       }
     }
     area?.draw(scene, focus, onArea ? shade : null, tint(AREA));
