@@ -1,6 +1,7 @@
 """The caption of a picture: what is left out of it, how much that is, and how far its numbers can be trusted.
 
-Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin of this file.
+Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin
+of this file.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = N
     selection
         Heads that are on, pinned tokens, the least weight of a line.
     rows
-        In the head view: the first displayed row that is drawn, and one past the last. None: all are.
+        In the head view: the first displayed row that is drawn, and one past the last. None: all
+        are.
 
     Returns
     -------
     list of str
-        The same sentences as under the live picture while nothing is hovered and all of it is in view.
+        The same sentences as under the live picture while nothing is hovered and all of it is in
+        view.
     """
     own = _CAPTIONS[frame.fields["view"]](frame, selection, rows)
     missing = sum(
@@ -52,16 +55,17 @@ def _trust(frame: Frame, selection: Selection) -> list[str]:
     fields = frame.fields
     if fields.get("divided_by"):
         return [sentence("divided_by", baseline=fields["divided_by"])]
-    share = fields.get("saturation")
+    chosen = _chosen(frame, selection)
+    share = fields.get("saturation") if chosen is None else chosen["saturation"]
     if share is None:
         return []
-    words = {"unit": fields["unit"], "bound": fields["bound_text"]}
+    unit = fields["unit"]
     if "saturated" in frame.arrays:
         flags = frame.arrays["saturated"][0]
         n, pairs = count(int(flags.sum())), count(flags.size)
-        bound = sentence("at_bound_pairs", n=n, all=pairs, **words)
+        bound = sentence("at_bound_pairs", n=n, all=pairs, unit=unit)
     else:
-        bound = sentence("at_bound_is", **words)
+        bound = sentence("at_bound_is", unit=unit)
     return [sentence("at_bound", share=percent(share, 0)), bound]
 
 
@@ -131,14 +135,29 @@ def _matrix(frame: Frame, selection: Selection, rows: tuple[int, int] | None) ->
 def _model(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
     fields = frame.fields
     tiles, (pool_queries, pool_keys) = fields["tiles"], fields["pool"]
-    maps = many(len(tiles), "layer" if tiles[0]["head"] is None else "head")
+    joint = tiles[0]["head"] is None
+    maps = many(len(tiles), "layer" if joint else "head")
     if pool_queries * pool_keys > 1:
         said = [sentence("pooled_maps", maps=maps, a=pool_queries, b=pool_keys)]
     else:
         n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
         said = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
-    exact = all(tile["exact"] for tile in tiles)
-    return said if exact else [*said, sentence("bounds_only")]
+    if not all(tile["exact"] for tile in tiles):
+        said.append(sentence("bounds_only"))
+    chosen = _chosen(frame, selection)
+    if chosen is None:
+        return said
+    kind = "head_map" if not joint else "joint_map" if chosen["layer"] else "first_joint_map"
+    name = sentence(kind, layer=chosen["layer"], head=chosen["head"])
+    return said + [f"{name}: {words}" for words in _hidden(frame, chosen["hidden"])]
+
+
+def _chosen(frame: Frame, selection: Selection) -> dict[str, Any] | None:
+    """Return the map of the model view that is chosen; None in other views and where it is not drawn."""
+    for tile in frame.fields.get("tiles", ()):
+        if tile["layer"] == selection.layer and tile["head"] in (None, selection.head):
+            return tile
+    return None
 
 
 def _neuron(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:

@@ -60,7 +60,8 @@ def test_a_gradient_is_the_change_of_the_score_when_one_weight_changes():
     runner = small_bert()
     capture = runner.gradients(IDS, output=1)
     gradient = to_numpy(capture.layers[1].gradient)
-    # The last layer's attention acts through its output only: move one weight, and follow the values by hand.
+    # The last layer's attention acts through its output only: move one weight, and follow the
+    # values by hand.
     plain = runner.run(IDS)
     layer = plain.layers[1]
     query, key, head, step = 0, 3, 2, 1e-2
@@ -341,9 +342,9 @@ def test_the_value_of_a_function_is_followed_one_text_at_a_time():
 
 
 def test_a_translators_answer_is_held_while_its_text_is_blanked(monkeypatch):
-    from attn_widget.recording import gradients
+    from attn_widget.recording import blank_out
 
-    monkeypatch.setattr(gradients, "ANSWER_TOKENS", 8)
+    monkeypatch.setattr(blank_out, "ANSWER_TOKENS", 8)
     runner = small_marian()
     changes = runner.blank_out({"input_ids": PAIR["input_ids"]}, blank=1)
     assert changes.shape == (4,)
