@@ -1,4 +1,4 @@
-"""What is this model looking at? Attention, rollout and flow of any transformer, live in a notebook.
+"""Attention, rollout and flow of any transformer, live in a notebook.
 
 >>> import attn_widget as aw
 >>> import numpy as np
@@ -6,7 +6,7 @@
 array([[0.875, 0.125],
        [0.25 , 0.75 ]])
 
-The names below load on first use: importing the package brings in neither torch nor anywidget.
+Names load on first use: importing the package imports neither torch nor anywidget.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Where each public name lives. The keys are the public API; `__all__` is made from them.
-_HOME = {
+# The module of each public name. The keys are the public API; `__all__` is made from them.
+_MODULES = {
     "Ablation": "heads.ablation",
     "AttentionWidget": "widget.widget",
     "AttnWidgetError": "errors",
@@ -56,7 +56,7 @@ _HOME = {
     "to_networkx": "attribution.networkx_graph",
 }
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULES)
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from attn_widget.api import compare as compare
@@ -98,11 +98,11 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(
             f"module 'attn_widget' has no attribute {name!r}. Public names: {', '.join(__all__)}."
         )
-    value = getattr(importlib.import_module(f"attn_widget.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"attn_widget.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

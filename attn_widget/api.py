@@ -1,4 +1,4 @@
-"""The only place that composes: a model and a text in, a live widget out."""
+"""Functions that combine recording, figures and the widget."""
 
 from __future__ import annotations
 
@@ -25,28 +25,34 @@ def explore(
     truncate: bool = False,
     **traits: Any,
 ) -> AttentionWidget:
-    """Return a live widget of what a model attends to in a text; typing another text runs the model again.
+    """Return a live widget of a model's attention on a text; typing another text runs the model.
 
     Parameters
     ----------
     model
-        A PyTorch transformer, a `ModelRunner` that already holds one, or a model's name: a folder, a
-        model that an installed package carries, or one on the hub.
+        A PyTorch transformer, a `ModelRunner`, or the name of a model: a folder, a model that an
+        installed package contains, or one on the hub.
     tokenizer
-        The tokenizer that belongs to ``model``; may be left out with a name or a runner.
+        The tokenizer of ``model``; not needed with a name or a runner.
     text, pair
         The sentence, and a second one for models that take pairs.
     truncate
         Cut a text that is longer than the model's positions instead of refusing it.
     **traits
-        Where to start: ``view``, ``method``, ``layer``, ``heads``, ``query`` … as in `AttentionWidget`.
+        Initial traits: ``view``, ``method``, ``layer``, ``heads``, ``query`` … of
+        `AttentionWidget`.
+
+    Returns
+    -------
+    AttentionWidget
+        Displays itself as the last line of a cell.
 
     Raises
     ------
     InputError
         If the text is empty or too long, or the tokenizer does not fit the model.
     NoAttentionError
-        If nothing in the model took a softmax of q·kᵀ.
+        If the model computes no softmax of q·kᵀ.
 
     Examples
     --------
@@ -62,7 +68,7 @@ def explore(
     if text is None:
         given = f" and {tokenizer!r} as tokenizer" if isinstance(tokenizer, str) else ""
         raise InputError(
-            f'text must be given, got None{given}. Say what the model shall read: text="…".'
+            f'text must be given, got None{given}. Give what the model reads: text="…".'
         )
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
     return AttentionWidget(
@@ -84,9 +90,9 @@ def plot_heads(
     words: bool = False,
     theme: str = "light",
 ) -> Figure:
-    """Return a figure of all heads of all layers as small maps, rows ask and columns answer.
+    """Return a figure of all heads of all layers as small maps: rows are queries, columns keys.
 
-    Methods that join heads have one map per layer. Square and rectangular attention alike.
+    Methods that join heads have one map per layer. Attention may be square or rectangular.
 
     Parameters
     ----------
@@ -95,9 +101,9 @@ def plot_heads(
     method
         ``raw``, ``rollout``, ``flow`` …, as in `attribute`.
     attention
-        Which attention: a name of ``capture.groups``; the first when left out.
+        Which attention: a name of ``capture.groups``; the first if None.
     layers, heads
-        Which of them, from 0; all when left out. A layer without such a head leaves its place empty.
+        Indices from 0; all if None. A layer without such a head leaves its place empty.
     residual, reduce, normalise
         How joint matrices are made, as in `attribute`.
     hide_special, words
@@ -108,18 +114,19 @@ def plot_heads(
     Returns
     -------
     Figure
-        Of matplotlib, no window and no state of pyplot. ``savefig`` writes SVG, PDF or PNG.
+        Of matplotlib, without pyplot. ``savefig`` writes SVG, PDF or PNG.
 
     Raises
     ------
     InputError
-        If a layer or head does not exist, or matplotlib is not installed (``attn-widget[figures]``).
+        If a layer or head does not exist, or matplotlib is not installed
+        (``attn-widget[figures]``).
     MethodError
         If the method cannot be applied to this attention.
 
     Notes
     -----
-    One layer is held at a time; long axes are pooled by their largest values, and the caption says so.
+    Holds one layer at a time. Long axes are pooled by block maxima, and the caption says so.
 
     Examples
     --------
@@ -131,38 +138,37 @@ def plot_heads(
     3
     """
     from attn_widget.attribution.methods import PER_HEAD
-    from attn_widget.pictures import validation as checks
+    from attn_widget.figures.of_state import heads_figure
     from attn_widget.pictures.protocol import Spec
-    from attn_widget.widget.figures import heads_figure
+    from attn_widget.pictures.validation import check
 
     name = next(iter(capture.groups)) if attention is None else attention
     group = capture.group(name)
     spec = Spec(
-        view="model", method=method, attention=name, residual=residual, reduce=reduce, normalise=normalise,
-        hide_special=hide_special, words=words,
+        view="model", method=method, attention=name, residual=residual, reduce=reduce,
+        normalise=normalise, hide_special=hide_special, words=words,
     )  # fmt: skip
     for option in ("method", "residual", "reduce"):
-        checks.check(option, getattr(spec, option), capture, name, ())
+        check(option, getattr(spec, option), capture, name, ())
     if heads is not None and method not in PER_HEAD:
         raise InputError(
             f"heads must be left out for {method}, got {heads!r}. It joins the heads of a layer."
         )
-    chosen = range(len(group)) if layers is None else _chosen("layers", layers, len(group))
     n_heads = max(layer.n_heads for layer in group)
-    return heads_figure(
-        capture, spec, chosen, None if heads is None else _chosen("heads", heads, n_heads), theme
-    )
+    chosen_layers = _chosen("layers", layers, len(group)) or list(range(len(group)))
+    return heads_figure(capture, spec, chosen_layers, _chosen("heads", heads, n_heads), theme)
 
 
-def _chosen(name: str, wanted: Sequence[int], n: int) -> list[int]:
-    """Return indices that exist, at least one, negatives counted from the end."""
-    chosen = [wanted] if isinstance(wanted, int) else list(wanted)
+def _chosen(name: str, wanted: Sequence[int] | int | None, n: int) -> list[int] | None:
+    """Return indices of 0 to n − 1, at least one; None if none were given."""
+    from attn_widget.records.indices import check_indices
+
+    if wanted is None:
+        return None
+    chosen = check_indices(name, [wanted] if isinstance(wanted, int) else wanted, n)
     if not chosen:
         raise InputError(f"{name} must name at least one, got []. Leave it out for all.")
-    for i in chosen:
-        if not -n <= i < n:
-            raise InputError(f"{name} must be 0 to {n - 1}, got {i}. Choose one that exists.")
-    return [i % n for i in chosen]
+    return chosen
 
 
 def compare(
@@ -173,7 +179,7 @@ def compare(
     method: Any = None,
     **traits: Any,
 ) -> Comparison:
-    """Return two captures or widgets side by side, linked, with the matrix of their differences (b − a).
+    """Return two captures or widgets side by side, linked, with the matrix of b − a.
 
     Two texts (she, he), two models (before and after training), or two methods of one capture.
 
@@ -182,23 +188,24 @@ def compare(
     a, b
         Captures or widgets; a widget keeps its runner, so that its text can be changed.
     align
-        ``words``: the longest runs of equal words stand for each other, and as many words between two runs do.
-        ``position``: token by token, for texts of as many tokens.
+        ``words``: the longest runs of equal words are aligned, and the words between two runs if
+        both texts have equally many. ``position``: token by token, for equally many tokens.
     method
-        One method for both, or one for each.
+        One method for both, or a tuple of two.
     **traits
-        Where both start: ``layer``, ``head``, ``view``, ``attention`` … as in `AttentionWidget`.
+        Initial traits of both: ``layer``, ``head``, ``view`` … of `AttentionWidget`.
 
     Returns
     -------
     Comparison
-        ``difference`` holds the numbers, ``a`` and ``b`` the widgets, ``aligned_queries`` and ``aligned_keys`` what
-        stands for what.
+        ``difference`` holds the numbers, ``a`` and ``b`` the widgets, ``aligned_queries`` and
+        ``aligned_keys`` which rows and columns are aligned.
 
     Raises
     ------
     InputError
-        If the two cannot be aligned: other attentions, layers or heads, no word in common, not as many tokens.
+        If the two cannot be aligned: different attentions, layers or heads, no word in common, or
+        a different number of tokens.
 
     Examples
     --------
@@ -222,7 +229,8 @@ def compare(
     for name, given, chosen in zip("ab", (a, b), methods, strict=True):
         if not isinstance(given, Capture | AttentionWidget):
             raise InputError(
-                f"{name} must be a capture or a widget, got {type(given).__name__}. Run the model on a text first.",
+                f"{name} must be a capture or a widget, got {type(given).__name__}. "
+                "Run the model on a text first.",
                 code="runner.run(text)",
             )
         own = traits if chosen is None else traits | {"method": chosen}
@@ -236,4 +244,4 @@ def compare(
         raise InputError(
             "b must be another widget than a, got the same. Give its capture: w.capture."
         )
-    return Comparison(*sides, align=align)
+    return Comparison(sides[0], sides[1], align)

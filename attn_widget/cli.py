@@ -1,4 +1,4 @@
-"""``attn-widget demo``: execute a notebook on a real model and open it. ``attn-widget html``: write a page."""
+"""The command line: ``demo`` executes a notebook, ``html`` writes a page."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ QUICKSTART = Path("notebooks/01_quickstart.ipynb")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 1 refused with one line that says why."""
+    """Run the command line and return its exit status: 0, or 1 after an error in one line."""
     parser = argparse.ArgumentParser(
-        prog="attn-widget", description="What is this model looking at?"
+        prog="attn-widget", description="Attention of transformers, in notebooks and pages."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser(
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         "html", help="run a model on a text and write a page that shows it without Python"
     )
     page.add_argument(
-        "model", help="a folder, a model that an installed package carries, or one on the hub"
+        "model", help="a folder, a model that an installed package contains, or one on the hub"
     )
     page.add_argument("text")
     page.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
@@ -64,28 +64,35 @@ def _html(options: argparse.Namespace) -> int:
 def _demo(notebook: Path, out: Path, *, open_lab: bool) -> int:
     if not notebook.is_file():
         raise FileNotFoundError(
-            f"notebook must be a file, got {notebook}. Run this in a clone of the project, or name a notebook."
+            f"notebook must be a file, got {notebook}. "
+            "Run this in a clone of the project, or name a notebook."
         )
     written = execute(notebook, out)
     print(f"executed  {notebook}\nwritten   {written}")
     if not open_lab:
         print(f"open it   {Path(sys.executable).parent / 'jupyter'} lab {written}")
         return 0
-    as_root = (
-        ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    )  # Jupyter refuses without it
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    as_root = ["--allow-root"] if is_root else []  # Jupyter refuses root without it
     return subprocess.call([sys.executable, "-m", "jupyter", "lab", *as_root, str(written)])
 
 
 def execute(notebook: Path, out: Path, *, startup: Path | None = None) -> Path:
-    """Return the path of the executed copy of a notebook, with widget state, so that it shows without running.
+    """Execute a notebook and return the path of the copy, which contains the widget state.
 
-    ``startup`` is a file that the kernel runs before the first cell.
+    Parameters
+    ----------
+    notebook
+        The file to execute.
+    out
+        The folder of the copy.
+    startup
+        A file that the kernel runs before the first cell.
 
     Raises
     ------
     ImportError
-        If nbclient or ipykernel is not installed; the message has the line that installs them.
+        If nbclient or ipykernel is not installed; the message tells how to install them.
     """
     try:
         import nbformat
@@ -96,18 +103,16 @@ def execute(notebook: Path, out: Path, *, startup: Path | None = None) -> Path:
         ) from error
     document = nbformat.read(notebook, as_version=4)
     kernel = document.metadata.get("kernelspec", {}).get("name", "python3")
-    os.environ.setdefault(
-        "PYDEVD_DISABLE_FILE_VALIDATION", "1"
-    )  # else frozen modules warn on every start
-    started = [
-        "--IPKernelApp.log_level=ERROR"
-    ]  # new kernels warn of their own transport at every start
+    # Without this, frozen modules warn at every start.
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    # New kernels warn about their own transport at every start.
+    arguments = ["--IPKernelApp.log_level=ERROR"]
     if startup is not None:
-        started.append(f"--IPKernelApp.exec_files={startup.resolve()}")
-    # In the notebook's own folder, as Jupyter would: what it imports and reads lies there.
-    place = {"metadata": {"path": str(notebook.parent)}}
+        arguments.append(f"--IPKernelApp.exec_files={startup.resolve()}")
+    # In the notebook's own folder, like Jupyter: it imports and reads files from there.
+    resources = {"metadata": {"path": str(notebook.parent)}}
     NotebookClient(
-        document, timeout=600, kernel_name=kernel, extra_arguments=started, resources=place
+        document, timeout=600, kernel_name=kernel, extra_arguments=arguments, resources=resources
     ).execute()
     out.mkdir(parents=True, exist_ok=True)
     written = out / notebook.name

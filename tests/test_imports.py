@@ -1,4 +1,4 @@
-"""The house has one staircase: imports go one way, and the package opens its doors only when asked."""
+"""Imports go one way between packages, form no cycle within one, and load nothing heavy early."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ import attn_widget
 
 ROOT = Path(attn_widget.__file__).parent
 
-# A room may import from these rooms only (and from itself). `api`, `bertviz` and `cli` stand on top.
-STAIRCASE = {
+# A package may import from these packages only, and from itself. Imports for type checking count.
+# `api`, `bertviz` and `cli` are above all of them.
+ALLOWED = {
     "errors": set(),
     "bundle": set(),
     "records": {"errors"},
@@ -39,44 +41,84 @@ STAIRCASE = {
         "bundle",
     },
 }
+PACKAGES = {*ALLOWED, "api", "bertviz", "cli"}
 
 
-def rooms_imported(source: str) -> set[str]:
-    """Return the rooms of the package that a file's text imports, anywhere in it."""
-    rooms = set()
+def names_imported(source: str) -> set[str]:
+    """Return the dotted names that a file imports, anywhere in it, also for type checking."""
+    names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            assert not node.level, "imports must be absolute"
+            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        parts = [name.split(".") for name in names]
-        rooms |= {p[1] for p in parts if p[0] == "attn_widget" and len(p) > 1}
-    return rooms & (set(STAIRCASE) | {"api", "bertviz", "cli"})
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name.startswith("attn_widget.")}
 
 
-def wrong_imports(room: str, source: str) -> set[str]:
-    """Return the imports of a file that its room may not make."""
-    return rooms_imported(source) - STAIRCASE[room] - {room}
+def forbidden_imports(package: str, source: str) -> set[str]:
+    """Return the packages that a file imports and its package may not."""
+    imported = {name.split(".")[1] for name in names_imported(source)} & PACKAGES
+    return imported - ALLOWED[package] - {package}
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name of a file of the package."""
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def cycle_of(sources: dict[str, str]) -> list[str]:
+    """Return a cycle of imports between modules of the same package; [] if there is none."""
+    imports = {
+        name: {
+            other
+            for other in names_imported(source) & set(sources)
+            if other != name and other.split(".")[1] == name.split(".")[1]
+        }
+        for name, source in sources.items()
+    }
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 FILES = [(p.relative_to(ROOT).parts[0].removesuffix(".py"), p) for p in ROOT.rglob("*.py")]
 
 
 @pytest.mark.parametrize(
-    ("room", "path"), [f for f in FILES if f[0] in STAIRCASE], ids=lambda v: str(v)[-40:]
+    ("package", "path"), [f for f in FILES if f[0] in ALLOWED], ids=lambda v: str(v)[-40:]
 )
-def test_every_file_imports_only_from_rooms_below(room, path):
-    assert wrong_imports(room, path.read_text()) == set()
+def test_every_file_imports_only_from_packages_below(package, path):
+    assert forbidden_imports(package, path.read_text()) == set()
 
 
-def test_a_wrong_import_would_be_found():
-    assert wrong_imports("pictures", "def f():\n    from attn_widget.widget import widget") == {
+def test_a_forbidden_import_would_be_found():
+    assert forbidden_imports("pages", "def f():\n    from attn_widget.widget import widget") == {
         "widget"
     }
-    assert wrong_imports("attribution", "import attn_widget.recording.capture") == {"recording"}
-    assert wrong_imports("widget", "from attn_widget import api") == {"api"}
+    typed = "if TYPE_CHECKING:\n    from attn_widget.widget.widget import AttentionWidget"
+    assert forbidden_imports("figures", typed) == {"widget"}
+    assert forbidden_imports("attribution", "import attn_widget.recording.capture") == {"recording"}
+    assert forbidden_imports("widget", "from attn_widget import api") == {"api"}
+
+
+def test_no_modules_of_one_package_import_each_other():
+    # The package's own lazy names and those of bertviz are not files of a lower package.
+    sources = {module_name(p): p.read_text() for package, p in FILES if package in ALLOWED}
+    assert cycle_of(sources) == []
+
+
+def test_a_cycle_would_be_found():
+    a, b = "attn_widget.heads.a", "attn_widget.heads.b"
+    there, back = (
+        "from attn_widget.heads import b",
+        "if TYPE_CHECKING:\n    import attn_widget.heads.a",
+    )
+    assert set(cycle_of({a: there, b: back})) == {a, b}
+    assert cycle_of({a: there, b: ""}) == []
 
 
 def _modules_after(line: str) -> str:

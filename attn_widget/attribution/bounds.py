@@ -1,8 +1,8 @@
-"""Cheap cuts: an upper bound on attention flow for every pair at once, without solving anything.
+"""Upper bounds on attention flow for every pair at once, by cuts that need no maximum flow.
 
-A cut that separates one query from one input token bounds what can flow between them. Four kinds cost
-nothing: around the query, around the query's own residual chain down to some layer, around the key,
-and around the key's own chain up to some layer.
+The capacity of any cut that separates a query from an input token bounds the flow between them. Four
+kinds of cut are sums of a few rows or columns: around the query's own chain of residual edges down to
+some layer, or down to the input; around the key's own chain up to some layer, or up to the top.
 """
 
 from __future__ import annotations
@@ -14,17 +14,25 @@ from jaxtyping import Bool, Float
 def cut_bounds(
     capacities: Float[np.ndarray, "layer node node"],
 ) -> tuple[Float[np.ndarray, "node node"], Float[np.ndarray, "node node"]]:
-    """Return ``(upper, saturating)`` for every pair: the best cheap cut, and the best of those that hold one end alone.
+    """Return ``(upper, saturating)`` for every pair of a query and a key.
 
-    ``upper`` is the least of all four kinds. ``saturating`` leaves out the cuts that name both ends: a flow
-    that reaches it is decided by the query alone or by the key alone, and so says nothing of the pair.
+    ``upper`` is the smallest capacity of the four kinds of cut. ``saturating`` leaves out the two
+    kinds that depend on both ends: a flow that reaches it is determined by the query alone or by
+    the key alone, and so carries no information about the pair.
+
+    Notes
+    -----
+    Let ``chain`` be the query's positions from the top layer down to some layer ``l``. What leaves
+    the chain is ``Σ (row sum − diagonal)`` over the layers above ``l``, plus the whole row sum at
+    ``l``. At the input, only the edge to the key itself counts. The key's chain from the input up
+    is cut in the same way, with column sums.
     """
     top, n = len(capacities), capacities.shape[-1]
     diagonal = np.diagonal(capacities, axis1=1, axis2=2)  # (layer, node)
     row_sums = capacities.sum(axis=2)
     causal = not np.triu(capacities, 1).any()
 
-    # From the query down: leave its chain at some layer above the input, or never (then only the last hop counts).
+    # From the query down: the chain ends at some layer, or at the input next to the key.
     left = np.zeros(n)
     query_side = np.full(n, np.inf)
     for layer in range(top - 1, 0, -1):
@@ -33,7 +41,7 @@ def cut_bounds(
     own_chain = left[:, None] + capacities[0]
     query_side = np.minimum(query_side, left + row_sums[0])
 
-    # From the key up; with causal attention only rows up to the query can be reached.
+    # From the key up; with causal attention only rows up to the query can carry flow.
     joined = np.zeros((n, n) if causal else (1, n))
     key_side = np.full_like(joined, np.inf)
     for layer in range(top - 1):
@@ -57,5 +65,5 @@ def cut_bounds(
 def at_bound(
     values: Float[np.ndarray, "query key"], bound: Float[np.ndarray, "query key"]
 ) -> Bool[np.ndarray, "query key"]:
-    """Return where a value equals its bound: only rounding is forgiven."""
+    """Return where a value equals its bound, to rounding."""
     return (values > 0) & (values >= bound - 1e-12 - 1e-12 * np.abs(bound))

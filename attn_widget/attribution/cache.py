@@ -1,46 +1,49 @@
-"""Remembers what was worked out for a capture, as long as the capture lives and the bytes are few."""
+"""Cache of intermediate results of a capture: bounded in bytes, freed with the capture."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from cachetools import LRUCache
+
+from attn_widget.records import Capture
+
 BYTES_PER_CAPTURE = 256 * 2**20
 
-_lock = threading.Lock()
-_of_capture: WeakKeyDictionary[Any, _Memory] = WeakKeyDictionary()
 
-
-class _Memory:
-    """The values of one capture, oldest use first."""
+class _Cache(LRUCache[Hashable, Any]):
+    """The results of one capture; the least recently used are removed first."""
 
     def __init__(self) -> None:
-        self.values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self.lock = threading.RLock()  # values are made from other values of the same capture
+        super().__init__(BYTES_PER_CAPTURE, getsizeof=_size)
+        self.lock = threading.RLock()  # one result may be computed from another of the same capture
 
 
-def remembered(
-    capture: Any, key: Hashable, make: Callable[[], Any], *, bytes_ahead: int = 0
+_lock = threading.Lock()
+_caches: WeakKeyDictionary[Capture, _Cache] = WeakKeyDictionary()
+
+
+def cached(
+    capture: Capture, key: Hashable, make: Callable[[], Any], *, bytes_ahead: int = 0
 ) -> Any:
-    """Return ``make()``, from memory when it was made before; None when ``bytes_ahead`` says it would not fit."""
+    """Return ``make()``, from the cache where it was made before.
+
+    None where ``bytes_ahead``, the size that the caller expects, is larger than the cache.
+    """
     if bytes_ahead > BYTES_PER_CAPTURE:
         return None
     with _lock:
-        memory = _of_capture.setdefault(capture, _Memory())
-    with memory.lock:
-        if key in memory.values:
-            memory.values.move_to_end(key)
-            return memory.values[key][0]
-        value = make()
-        memory.values[key] = (value, _size(value))
-        while (
-            len(memory.values) > 1
-            and sum(size for _, size in memory.values.values()) > BYTES_PER_CAPTURE
-        ):
-            memory.values.popitem(last=False)
+        cache = _caches.setdefault(capture, _Cache())
+    with cache.lock:
+        value = cache.get(key)
+        if value is None:
+            value = make()
+            with suppress(ValueError):  # larger than the whole cache: returned and not kept
+                cache[key] = value
         return value
 
 

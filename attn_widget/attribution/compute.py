@@ -1,34 +1,30 @@
-"""What each method does with one job: the step between `attribute` and the arithmetic of each module."""
+"""One function per method of `METHODS`: runs a checked job through the method's own module."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from attn_widget.attribution.bounds import at_bound, cut_bounds
-from attn_widget.attribution.cache import remembered
-from attn_widget.attribution.flow import Report, capacities, flow_rows, kind_of
-from attn_widget.attribution.joint import (
-    Graph,
-    graph_of_capture,
-    layers_between,
-)
+from attn_widget.attribution.cache import cached
+from attn_widget.attribution.flow import capacities, flow_rows, kind_of
+from attn_widget.attribution.joint import Graph, graph_of_capture, layers_between
 from attn_widget.attribution.kernel.max_flow import Network, bytes_needed
 from attn_widget.attribution.raw import raw_rows
 from attn_widget.attribution.relevance import gradient_rows, relevance_maps
 from attn_widget.attribution.rollout import rollout_rows
 from attn_widget.attribution.validation import namespace
 from attn_widget.attribution.value_weighted import value_rows
-from attn_widget.records import Capture, LayerAttention
+from attn_widget.records import Capture, LayerAttention, Report
 
 
 @dataclass(eq=False)
 class Job:
-    """What one call of `attribute` asks for, checked."""
+    """The arguments of one call of `attribute`, checked."""
 
     capture: Capture
     attention: str
@@ -42,32 +38,36 @@ class Job:
     threads: int | None
 
     @property
-    def one(self) -> LayerAttention:
+    def target(self) -> LayerAttention:
         """Return the target layer."""
         return self.capture.group(self.attention)[self.layer]
 
     @cached_property
     def graph(self) -> Graph:
-        """Return the layers from the start layer to the target layer, ready to be followed down."""
-        options = {
-            "start_layer": self.start_layer,
-            "residual": self.residual,
-            "reduce": self.reduce,
-        }
+        """Return the layer graph from the start layer to the target layer."""
         return graph_of_capture(
-            self.capture, self.attention, layer=self.layer, head=self.head, **options
+            self.capture,
+            self.attention,
+            layer=self.layer,
+            start_layer=self.start_layer,
+            residual=self.residual,
+            reduce=self.reduce,
+            head=self.head,
         )
 
-    def remember(self, what: Any, make: Callable[[], Any], bytes_ahead: int = 0) -> Any:
-        """Return a value that belongs to this capture and these options, made once."""
+    def cached(self, what: Any, make: Callable[[], Any], bytes_ahead: int) -> Any:
+        """Return a result of this capture and these options, from the cache of the capture.
+
+        None where it would not fit.
+        """
         key = (self.attention, self.start_layer, self.residual, self.reduce, what)
-        return remembered(self.capture, key, make, bytes_ahead=bytes_ahead)
+        return cached(self.capture, key, make, bytes_ahead=bytes_ahead)
 
 
 def run_raw(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
     return {
-        "values": raw_rows(job.capture, job.one, job.rows, job.reduce, job.head),
+        "values": raw_rows(job.capture, job.target, job.rows, job.reduce, job.head),
         "unit": "share",
     }
 
@@ -86,30 +86,30 @@ def run_rollout(job: Job) -> dict[str, Any]:
 def _rollout_values(job: Job) -> Any:
     """Return rollout to all positions, of both streams where two take part."""
     graph = replace(job.graph, columns=slice(0, job.graph.n))
-    # Memory is worth while only if rows of all layers fit; each layer's rollout serves the layer above.
-    ahead = 8 * graph.n**2 * len(graph.steps)
-    names = [step.name for step in graph.steps]
+    # The cache is useful only if it holds all layers: each layer's rollout serves the layer above.
+    ahead = 8 * graph.n**2 * len(graph.sublayers)
+    names = [layer.name for layer in graph.sublayers]
     isolated = job.head if job.reduce == "isolated" else None
 
-    def remember(i: int, make: Callable[[], Any]) -> Any:
-        known = job.remember(("rollout", isolated, *names[: i + 1]), make, ahead)
+    def through_cache(i: int, make: Callable[[], Any]) -> Any:
+        known = job.cached(("rollout", isolated, *names[: i + 1]), make, ahead)
         return make() if known is None else known
 
-    return rollout_rows(graph, job.rows, remember)
+    return rollout_rows(graph, job.rows, through_cache)
 
 
 def run_flow(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
     graph, rows = job.graph, list(job.rows)
-    names = tuple(step.name for step in graph.steps)
-    size = sum(bytes_needed(len(graph.steps), graph.n))
-    make = lambda: _network(graph)  # noqa: E731
-    network, upper, saturating = job.remember(("flow", job.head, names), make, size) or make()
+    names = tuple(layer.name for layer in graph.sublayers)
+    size = sum(bytes_needed(len(graph.sublayers), graph.n))
+    make = partial(_network, graph)
+    network, upper, saturating = job.cached(("flow", job.head, names), make, size) or make()
     upper, saturating = (bound[graph.rows, graph.columns][rows] for bound in (upper, saturating))
     values = flow_rows(graph, job.rows, network, upper, progress=job.progress, threads=job.threads)
     saturated = at_bound(values, saturating)
     reachable = upper > 0
-    like = graph.steps[-1].weights([0])
+    like = graph.sublayers[-1].weights([0])
     return {
         "values": kind_of(values, like),
         "lower": _rollout_values(job)[:, graph.columns],
@@ -128,43 +128,42 @@ def _network(graph: Graph) -> tuple[Network, np.ndarray, np.ndarray]:
 
 def run_relevance(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
-    group, stream = job.capture.group(job.attention), job.one.stream
-    other = job.capture.cross_streams.get(stream)
-    layers = layers_between(job.capture, group, job.start_layer, job.layer, stream, other)
-    own, cross = relevance_maps(layers, stream, other)
-    values = (cross if job.one.kind == "cross" else own)[list(job.rows)]
-    return {"values": kind_of(values, job.one.weights_for([0], [0])), "unit": "score"}
+    group, stream = job.capture.group(job.attention), job.target.stream
+    layers = layers_between(job.capture, group, job.start_layer, job.layer)
+    own, cross = relevance_maps(layers, stream, job.capture.cross_streams.get(stream))
+    relevance = own if cross is None or job.target.kind == "self" else cross
+    values = relevance[list(job.rows)]
+    return {"values": kind_of(values, job.target.weights_for([0], [0])), "unit": "score"}
 
 
 def run_gradient_attention(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
-    values = gradient_rows(job.one, job.rows, job.head)
-    return {"values": kind_of(values, job.one.weights_for([0], [0])), "unit": "score"}
+    values = gradient_rows(job.target, job.rows, job.head)
+    return {"values": kind_of(values, job.target.weights_for([0], [0])), "unit": "score"}
 
 
 def run_value_weighted(job: Job) -> dict[str, Any]:
     """Return the fields of an `Attribution` by this method."""
-    values = value_rows(job.one, job.rows, job.head)
-    return {"values": kind_of(values, job.one.weights_for([0], [0])), "unit": "norm"}
+    values = value_rows(job.target, job.rows, job.head)
+    return {"values": kind_of(values, job.target.weights_for([0], [0])), "unit": "norm"}
 
 
 def needs_gradient(capture: Capture, attention: str | None) -> str:
-    """Return what is missing where a layer that takes part has no gradient."""
+    """Return the error for a layer that takes part and has no gradient; empty where all have."""
     stream = capture.group(attention)[0].stream
-    parts = [
-        one for one in capture.layers if one.stream in (stream, capture.cross_streams.get(stream))
-    ]
-    missing = next((one.name for one in parts if one.gradient is None), None)
+    streams = (stream, capture.cross_streams.get(stream))
+    layers = [one for one in capture.layers if one.stream in streams]
+    missing = next((one.name for one in layers if one.gradient is None), None)
     if missing is None:
         return ""
     return (
-        f"gradient must have been recorded with the attention, got none at {missing}. Run the model with "
-        'runner.gradients(text), or use method="rollout", which needs attention alone.'
+        f"gradient must have been recorded with the attention, got none at {missing}. Run the "
+        'model with runner.gradients(text), or use method="rollout", which needs attention alone.'
     )
 
 
 def needs_values(capture: Capture, attention: str | None) -> str:
-    """Return what is missing where a layer has no values or no output projection."""
+    """Return the error for a layer without values or output projection; empty where all have."""
     for one in capture.group(attention):
         missing = " and ".join(
             word
@@ -173,7 +172,8 @@ def needs_values(capture: Capture, attention: str | None) -> str:
         )
         if missing:
             return (
-                f"{missing} must have been recorded with the attention, got none at {one.name}. Capture the model "
-                'itself with aw.capture, or use method="raw", which needs attention alone.'
+                f"{missing} must have been recorded with the attention, got none at {one.name}. "
+                "Capture the model itself with aw.capture, or use "
+                'method="raw", which needs attention alone.'
             )
     return ""

@@ -1,9 +1,9 @@
-"""Attention flow: how much could pass from each input token to each token, attention taken as capacity."""
+"""Attention flow: the maximum flow from each token to each input token, attention as capacity."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from typing import Any
 
@@ -17,11 +17,10 @@ from attn_widget.attribution.kernel.max_flow import Network, bytes_needed, compi
 from attn_widget.attribution.rollout import normalised
 from attn_widget.attribution.validation import check_rows, namespace
 from attn_widget.errors import InputError
-from attn_widget.records import Progress, to_numpy
+from attn_widget.records import Progress, Report, to_numpy
 
-Report = Callable[[Progress], None]
-MEMORY_BYTES = 4 * 2**30  # for the network and every thread's copy of what is left of it
-NOTICE_SECONDS = 0.5  # a kernel that takes longer to come is being compiled
+MEMORY_BYTES = 4 * 2**30  # for the network and every thread's copy of its residual graph
+NOTICE_SECONDS = 0.5  # a kernel that takes longer to load is being compiled
 
 
 def flow(
@@ -45,29 +44,31 @@ def flow(
     Parameters
     ----------
     attention
-        Attention after softmax, ``(layer, head, query, key)`` or ``(layer, query, key)``, layer 0 nearest
-        the input; NumPy or torch, or a list of one array per layer. Rows sum to 1, or to less where a sink
-        took the rest. Rectangular attention is cross-attention to keys that stay fixed.
+        Attention after softmax, ``(layer, head, query, key)`` or ``(layer, query, key)``, layer 0
+        nearest the input; NumPy or torch, or a list of one array per layer. Rows sum to 1, or to
+        less with an attention sink. Rectangular attention is cross-attention to keys that stay the
+        same in all layers.
     layer
-        The target layer, from 0 (the paper's first). The top one when left out.
+        The target layer, from 0 (1 in the paper). Omit it for the top one.
     start_layer
         The lowest layer that takes part, from 0. The columns stand for tokens at its input.
     query
-        One row, several, or all when left out.
+        One row or several. Omit it for all.
     residual
-        Share of each token that passes by attention through the residual connection, 0 to 1.
+        Share of each token that the residual connection carries past attention, 0 to 1.
     reduce
         ``mean``, ``max`` or ``min`` over heads (the latter two rescaled to the mean's row sums), or
         ``isolated``: the one ``head`` in every layer.
     head
         One head at the target layer, with reduced heads below (the paper's appendix A.1).
     normalise
-        Divide each row by its sum, as the paper does; a row of zeros stays zeros. This hides saturation.
+        Divide each row by its sum, as the paper does; a row of zeros stays zeros. This hides
+        saturation.
     progress
-        Called between rows with a `Progress`: ``values`` so far (open rows hold an upper bound) and which
-        rows are ``exact``. It may raise `Cancelled` to stop.
+        Called between rows with a `Progress`: ``values`` so far (unfinished rows hold an upper
+        bound) and which rows are ``exact``. It may raise `Cancelled` to stop.
     threads
-        Threads that work on rows at the same time; as many as there are processors when left out.
+        Threads that compute rows at the same time. Omit it for as many as there are processors.
 
     Returns
     -------
@@ -82,9 +83,10 @@ def flow(
 
     Notes
     -----
-    Every pair is a maximum flow of its own; keys of one row do not compete. From about five layers up a
-    flow often equals ``min(1, sum of the key's column)`` and no longer depends on the query: see
-    ``Attribution.saturated``. Costs about ``layer·query`` operations a pair, tens of microseconds.
+    Every pair is a separate maximum flow: the keys of one row do not share a capacity. From about
+    five layers up a flow often equals ``min(1, sum of the key's column)`` and no longer depends on
+    the query: see ``Attribution.saturated``. Costs about ``layer·query`` operations per pair, tens
+    of microseconds.
 
     References
     ----------
@@ -102,7 +104,7 @@ def flow(
         attention, layer=layer, start_layer=start_layer, residual=residual, reduce=reduce, head=head
     )
     rows = check_rows(query, graph.n_queries)
-    like = graph.steps[-1].weights([0])
+    like = graph.sublayers[-1].weights([0])
     network = capacities(graph)
     upper = cut_bounds(network)[0][graph.rows, graph.columns][list(rows)]
     values = flow_rows(graph, rows, Network(network), upper, progress=progress, threads=threads)
@@ -110,27 +112,31 @@ def flow(
 
 
 def capacities(graph: Graph) -> Float[np.ndarray, "layer node node"]:
-    """Return the edge capacities between successive levels of positions, in float64, lowest layer first."""
-    shared, each = bytes_needed(len(graph.steps), graph.n)
+    """Return the edge capacities between successive levels of positions, lowest layer first.
+
+    Raises
+    ------
+    InputError
+        If the network and one thread's copy of it are larger than `MEMORY_BYTES`.
+    """
+    shared, each = bytes_needed(len(graph.sublayers), graph.n)
     if shared + each > MEMORY_BYTES:
         fits = int(graph.n * (MEMORY_BYTES / (shared + each)) ** 0.5)
         raise InputError(
-            f"attention must fit flow's memory budget of {MEMORY_BYTES / 2**30:.3g} GiB, got {graph.n} positions × "
-            f"{len(graph.steps)} layers ({(shared + each) / 2**30:.1f} GiB). Use at most {fits} positions at this "
-            'depth, a higher start_layer, or method="rollout", which has no such limit.'
+            f"attention must fit flow's memory budget of {MEMORY_BYTES / 2**30:.3g} GiB, got "
+            f"{graph.n} positions × {len(graph.sublayers)} layers "
+            f"({(shared + each) / 2**30:.1f} GiB). Use at most {fits} positions at this depth, "
+            'a higher start_layer, or method="rollout", which has no such limit.'
         )
-    out = np.zeros((len(graph.steps), graph.n, graph.n))
+    out = np.zeros((len(graph.sublayers), graph.n, graph.n))
     diagonal = np.arange(graph.n)
-    for matrix, step in zip(out, graph.steps, strict=True):
-        matrix[step.queries, step.keys] = (1 - graph.residual) * to_numpy(
-            step.weights(None)
-        ).astype(np.float64)
-        asked = diagonal[step.queries]
-        matrix[asked, asked] += graph.residual
-        idle = np.setdiff1d(
-            diagonal, asked
-        )  # the stream that does not ask passes this step unchanged
-        matrix[idle, idle] = 1.0
+    for matrix, layer in zip(out, graph.sublayers, strict=True):
+        weights = to_numpy(layer.weights(None)).astype(np.float64)
+        matrix[layer.queries, layer.keys] = (1 - graph.residual) * weights
+        queries = diagonal[layer.queries]
+        matrix[queries, queries] += graph.residual
+        unchanged = np.setdiff1d(diagonal, queries)  # positions of the stream without queries here
+        matrix[unchanged, unchanged] = 1.0
     return out
 
 
@@ -143,13 +149,13 @@ def flow_rows(
     progress: Report | None = None,
     threads: int | None = None,
 ) -> Float[np.ndarray, "query key"]:
-    """Return the flow of the chosen rows; rows are worked on by threads and reported as they end."""
+    """Return the flow of the chosen rows; threads compute them, each is reported at its end."""
     values, exact = np.array(upper), np.zeros(len(rows), bool)
     shared, each = bytes_needed(network.n_layers, network.n)
     fitting = (MEMORY_BYTES - shared) // max(each, 1)
     workers = max(1, min(threads or os.cpu_count() or 1, len(rows), fitting))
 
-    def tell(what: str = "flow", total: int = len(rows)) -> None:
+    def report(what: str = "flow", total: int = len(rows)) -> None:
         if progress is not None:
             progress(Progress(what, int(exact.sum()), total, values, exact))
 
@@ -157,22 +163,22 @@ def flow_rows(
     try:
         ready = pool.submit(compile_kernel)
         while not wait([ready], timeout=NOTICE_SECONDS).done:
-            tell("compiling (once)", 0)
+            report("compiling (once)", 0)
         ready.result()
-        tell()
-        jobs = {pool.submit(network.row, graph.rows.start + row): i for i, row in enumerate(rows)}
-        for job in as_completed(jobs):
-            i = jobs[job]
-            values[i] = job.result()[graph.columns]
+        report()
+        place = {pool.submit(network.row, graph.rows.start + row): i for i, row in enumerate(rows)}
+        for done in as_completed(place):
+            i = place[done]
+            values[i] = done.result()[graph.columns]
             exact[i] = True
-            tell()
+            report()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return values
 
 
 def kind_of(values: Shaped[np.ndarray, "query key"], like: Any) -> Shaped[Any, "query key"]:
-    """Return values as the kind of array (library, device) that ``like`` is; the precision stays."""
+    """Return values as an array of the library and on the device of ``like``; the dtype stays."""
     if isinstance(like, np.ndarray):
         return values
     return namespace(like).asarray(values, device=array_api_compat.device(like))

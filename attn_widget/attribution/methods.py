@@ -1,7 +1,7 @@
-"""METHODS: every way to say how much a token takes from another, behind one function.
+"""METHODS, the table of all attribution methods, and `attribute`, the one function that runs them.
 
-`attribute` answers with an `Attribution`, which carries what is needed to judge it: bounds, saturation,
-sink mass, and what it was divided by.
+The `Attribution` that it returns holds the values and what is needed to judge them: bounds,
+saturation, sink mass, and the baseline they were divided by.
 """
 
 from __future__ import annotations
@@ -24,22 +24,19 @@ from attn_widget.attribution.compute import (
     run_rollout,
     run_value_weighted,
 )
-from attn_widget.attribution.flow import Report, kind_of
-from attn_widget.attribution.joint import (
-    check_start,
-    not_chainable,
-    reduced_rows,
-)
+from attn_widget.attribution.flow import kind_of
+from attn_widget.attribution.joint import not_chainable
+from attn_widget.attribution.reduce_heads import reduced_rows
 from attn_widget.attribution.rollout import normalised
 from attn_widget.attribution.validation import (
-    check_index,
+    check_layers,
     check_reduce,
     check_residual,
     check_rows,
     namespace,
 )
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Attribution, Capture, to_numpy
+from attn_widget.records import Attribution, Capture, Report, check_index, to_numpy
 
 # Options of `attribute` that every method takes: the second is refused where there is no baseline.
 _EVERY = ("normalise", "baseline")
@@ -52,25 +49,25 @@ def _nothing(capture: Capture, attention: str | None) -> str:
 
 @dataclass(frozen=True)
 class Method:
-    """One entry of `METHODS`: the only place that says what a method is and needs."""
+    """One entry of `METHODS`: the only place that defines what a method is and needs."""
 
     name: str
     about: str
     run: Callable[[Job], dict[str, Any]]  # -> fields of Attribution
-    follows: bool  # goes through several layers, and so needs them to fit together
-    per_head: bool  # keeps heads apart: one matrix per head, else one for all heads
+    follows: bool  # goes through several layers, which must have equal numbers of tokens
+    per_head: bool  # one matrix per head; else one for all heads
     options: tuple[str, ...]  # options of `attribute` that change its numbers, once a head is given
     has_baseline: bool = False  # uniform causal attention is a baseline for it
-    needs: Callable[[Capture, str | None], str] = _nothing  # what is missing, in a sentence
+    needs: Callable[[Capture, str | None], str] = _nothing  # -> what is missing, or ""
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("raw", "what one layer did", run_raw, False, True, _EVERY, True),
+        Method("raw", "the attention of one layer", run_raw, False, True, _EVERY, True),
         Method(
             "rollout",
-            "shares of the input, were layers to mix tokens linearly",
+            "shares of the input if layers mixed tokens linearly",
             run_rollout,
             follows=True,
             per_head=False,
@@ -79,7 +76,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "flow",
-            "how much could pass, attention taken as capacity",
+            "the maximum flow, attention as capacity",
             run_flow,
             follows=True,
             per_head=False,
@@ -88,7 +85,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "relevance",
-            "what one answer depends on, through all layers",
+            "the attention that raises one output, through all layers",
             run_relevance,
             follows=True,
             per_head=False,
@@ -97,7 +94,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "gradient_attention",
-            "what one answer depends on, in one layer",
+            "the attention that raises one output, in one layer",
             run_gradient_attention,
             follows=False,
             per_head=True,
@@ -106,7 +103,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "value_weighted",
-            "how long a vector each key sends",
+            "the length of the vector that each key contributes",
             run_value_weighted,
             follows=False,
             per_head=True,
@@ -115,12 +112,12 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
-# Methods that keep heads apart: they have a picture for each head. The others have one for all.
+# TODO-PER_HEAD
 PER_HEAD = frozenset(name for name, method in METHODS.items() if method.per_head)
 
 
 def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]:
-    """Return for every method why it cannot be applied to a group of a capture; empty where it can."""
+    """Return for every method why it cannot be applied to a group of a capture, or ""."""
     chain = not_chainable(capture, attention)
     return {
         name: (chain if method.follows else "") or method.needs(capture, attention)
@@ -144,40 +141,43 @@ def attribute(
     progress: Report | None = None,
     threads: int | None = None,
 ) -> Attribution:
-    """Return how much each query takes from each key, by one method, with what is needed to judge it.
+    """Return how much each query takes from each key, by one method.
 
     Parameters
     ----------
     capture
-        What a model did, from `capture`, `ModelRunner.run` or `from_arrays`.
+        From `capture`, `ModelRunner.run` or `from_arrays`.
     method
         A name of `METHODS`.
     attention
-        Which attention: a name of ``capture.groups``; the first when left out.
+        Which attention: a name of ``capture.groups``. Omit it for the first.
     layer, start_layer
-        The target layer and the lowest layer that takes part, from 0. The top one, and 0.
+        The target layer and the lowest layer that takes part, from 0. Omit them for the top layer
+        and 0.
     query
-        One row, several, or all when left out.
+        One row or several. Omit it for all.
     head
-        One head at the target layer (heads below stay reduced); heads reduced when left out.
+        One head at the target layer (heads below stay reduced). Omit it to reduce all heads.
     residual
-        Share of each token that passes by attention, 0 to 1, for methods that follow several layers.
+        Share of each token that the residual connection carries past attention, 0 to 1, for methods
+        that follow several layers.
     reduce
         ``mean``, ``max``, ``min``, or ``isolated``: ``head`` in every layer.
     normalise
         Divide each row by its sum; a row of zeros stays zeros.
     baseline
         Divide by the same method on uniform causal attention (our own correction, for causal models
-        only): 1 means "as much as position alone explains".
+        only): 1 means as much as a token gets by its position alone.
     progress
         Called between rows of long work with a `Progress`; may raise `Cancelled` to stop.
     threads
-        Threads that work on rows at the same time; all processors when left out.
+        Threads that compute rows at the same time. Omit it for all processors.
 
     Returns
     -------
     Attribution
-        ``values`` ``(query, key)`` of the rows asked for. Shares sum to 1 along a row, less ``sink_mass``.
+        ``values`` ``(query, key)`` of the chosen rows, with bounds and saturation where the method
+        has them. Shares sum to 1 along a row, less ``sink_mass``.
 
     Raises
     ------
@@ -188,7 +188,8 @@ def attribute(
 
     Notes
     -----
-    Works layer by layer on captures that keep no weights. What is expensive is remembered with the capture.
+    Works layer by layer on captures that keep no weights. Expensive results are cached with the
+    capture.
 
     References
     ----------
@@ -197,11 +198,10 @@ def attribute(
     Examples
     --------
     >>> import numpy as np
-    >>> from attn_widget.records import Capture, LayerAttention, Tokens
+    >>> import attn_widget as aw
     >>> weights = np.array([[[0.75, 0.25], [0.5, 0.5]]])
-    >>> layers = tuple(LayerAttention(f"layer{i}", "self", "", i, 1, 2, 2, weights) for i in range(3))
-    >>> a = attribute(Capture(layers, {"": Tokens(("big", "cat"))}), "flow", query=1)
-    >>> np.asarray(a).round(3), a.saturation
+    >>> flow = aw.attribute(aw.from_arrays([weights] * 3, ["big", "cat"]), "flow", query=1)
+    >>> np.asarray(flow).round(3), flow.saturation
     (array([[0.75 , 0.875]]), 0.5)
     """
     if method not in METHODS:
@@ -215,9 +215,8 @@ def attribute(
     reason = applicable(capture, name)[method]
     if reason:
         raise MethodError(reason)
-    top = check_index("layer", layer, len(group))
+    top, start = check_layers(layer, start_layer, len(group))
     rows = check_rows(query, group[top].n_queries)
-    start = check_start(start_layer, top, len(group))
     head = None if head is None else check_index("head", head, group[top].n_heads)
     job = Job(capture, name, top, start, rows, head, float(residual), reduce, progress, threads)
     if baseline:
@@ -245,7 +244,7 @@ def attribute(
 
 
 def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return values divided by each row's sum; bounds of the row before say nothing of the row after."""
+    """Return values divided by each row's sum; bounds do not hold after the division."""
     return {
         "values": normalised(fields["values"]),
         "unit": "share",
@@ -256,15 +255,17 @@ def _normalised(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_causal(job: Job, method: str) -> None:
-    """Refuse a causal baseline for attention that sees both ways."""
-    one = job.one
+    """Refuse a causal baseline for attention that is not causal."""
+    layer = job.target
     if not METHODS[method].has_baseline:
-        known = ", ".join(name for name, one in METHODS.items() if one.has_baseline)
+        known = ", ".join(name for name, entry in METHODS.items() if entry.has_baseline)
         raise InputError(f"baseline must be False for {method}, got True. It exists for {known}.")
-    if one.kind == "self" and (
-        one.causal or not np.triu(to_numpy(reduced_rows(job.capture, one, "mean", None)), 1).any()
-    ):
-        return
+    if layer.kind == "self":
+        if layer.causal:
+            return
+        weights = to_numpy(reduced_rows(job.capture, layer, "mean", None))
+        if not np.triu(weights, 1).any():
+            return
     raise InputError(
         f"baseline must be False for attention that is not causal, got True for {job.attention!r}. "
         "Only a causal mask favours early tokens by position alone."
@@ -274,7 +275,8 @@ def _check_causal(job: Job, method: str) -> None:
 def _corrected(job: Job, method: Method, fields: dict[str, Any], normalise: bool) -> dict[str, Any]:
     """Return values and bounds divided by the same method on uniform causal attention."""
     depth = job.layer - job.start_layer + 1 if method.follows else 1
-    base = uniform_causal(method.name, job.one.n_queries, depth, job.rows, job.residual)
+    n = job.target.n_queries
+    base = uniform_causal(method.name, n, depth, job.rows, job.residual)
     if normalise:
         base = normalised(base)
     made = {

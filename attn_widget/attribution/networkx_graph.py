@@ -1,4 +1,4 @@
-"""The layer graph as a networkx DiGraph: the oracle of the tests, and an export for people who want the graph."""
+"""Export of the layer graph as a `networkx.DiGraph`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from attn_widget.attribution.flow import capacities
 from attn_widget.attribution.joint import graph_of_arrays, graph_of_capture
-from attn_widget.records import Capture
+from attn_widget.records import Capture, renamed_arguments
 
 if TYPE_CHECKING:
     import networkx
 
 
+@renamed_arguments(below="min_capacity")
 def to_networkx(
     capture: Any,
     *,
@@ -21,7 +22,7 @@ def to_networkx(
     residual: float = 0.5,
     reduce: str = "mean",
     head: int | None = None,
-    below: float = 0.0,
+    min_capacity: float = 0.0,
 ) -> networkx.DiGraph:
     """Return the layered graph that rollout and flow are computed on, as a `networkx.DiGraph`.
 
@@ -34,14 +35,14 @@ def to_networkx(
         A `Capture`, or attention arrays ``(layer, head, query, key)``.
     attention, layer, start_layer, residual, reduce, head
         As in `attribute`.
-    below
-        Leave out edges whose capacity is not above this; zero capacities are always absent.
+    min_capacity
+        Omit edges whose capacity is not above this; edges of capacity 0 are always omitted.
 
     Returns
     -------
     networkx.DiGraph
-        Nodes carry ``level``, ``position``, ``token`` and ``stream``; edges ``capacity``. The capacities that
-        leave a node sum to 1, less its sinks.
+        Nodes carry ``level``, ``position``, ``token`` and ``stream``; edges ``capacity``. The
+        capacities that leave a node sum to 1, less its attention sinks.
 
     Raises
     ------
@@ -50,8 +51,8 @@ def to_networkx(
 
     Notes
     -----
-    Python objects for ``layer·query²`` edges: good up to a few hundred tokens. Of networkx's flow
-    algorithms `shortest_augmenting_path` is right and fastest here; its `dinitz` fails on floats.
+    Python objects for ``layer·query²`` edges: usable up to a few hundred tokens. Of networkx's flow
+    algorithms `shortest_augmenting_path` is correct and fastest here; `dinitz` fails on floats.
 
     References
     ----------
@@ -66,35 +67,39 @@ def to_networkx(
     """
     import networkx
 
-    options = {
-        "layer": layer,
-        "start_layer": start_layer,
-        "residual": residual,
-        "reduce": reduce,
-        "head": head,
-    }
     if isinstance(capture, Capture):
-        graph = graph_of_capture(capture, attention, **options)
+        graph = graph_of_capture(
+            capture,
+            attention,
+            layer=layer,
+            start_layer=start_layer,
+            residual=residual,
+            reduce=reduce,
+            head=head,
+        )
         stream = capture.group(attention)[0].stream
-        tokens = {
-            i: (stream, text)
-            for i, text in enumerate(capture.streams[stream].text, graph.rows.start)
-        }
+        own = enumerate(capture.streams[stream].text, graph.rows.start)
+        tokens = {i: (stream, text) for i, text in own}
         other = capture.cross_streams.get(stream)
         if graph.rows.start and other is not None:
             tokens |= {i: (other, text) for i, text in enumerate(capture.streams[other].text)}
     else:
-        graph = graph_of_arrays(capture, **options)
-        tokens = {
-            i: ("", str(i - graph.rows.start if i >= graph.rows.start else i))
-            for i in range(graph.n)
-        }
+        graph = graph_of_arrays(
+            capture,
+            layer=layer,
+            start_layer=start_layer,
+            residual=residual,
+            reduce=reduce,
+            head=head,
+        )
+        first = graph.rows.start
+        tokens = {i: ("", str(i - first if i >= first else i)) for i in range(graph.n)}
     network = capacities(graph)
     made = networkx.DiGraph()
     for level in range(len(network) + 1):
         for i, (stream, token) in sorted(tokens.items()):
             made.add_node((level, i), level=level, position=i, token=token, stream=stream)
     for level, matrix in enumerate(network, 1):
-        for i, j in zip(*(matrix > below).nonzero(), strict=True):
+        for i, j in zip(*(matrix > min_capacity).nonzero(), strict=True):
             made.add_edge((level, int(i)), (level - 1, int(j)), capacity=float(matrix[i, j]))
     return made

@@ -1,4 +1,4 @@
-"""Raw attention: what one layer did, of one head or with its heads reduced."""
+"""Raw attention: the weights of one layer, of one head or with its heads reduced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxtyping import Float
 
-from attn_widget.attribution.joint import reduced_rows
+from attn_widget.attribution.reduce_heads import reduced_rows
 from attn_widget.records import Capture, LayerAttention
 
 
@@ -18,9 +18,8 @@ def raw_rows(
     reduce: str = "mean",
     head: int | None = None,
 ) -> Float[Any, "query key"]:
-    """Return one layer's attention at the chosen rows: of one head, or with its heads reduced; no residual."""
+    """Return the chosen rows of one layer: of one head, or with its heads reduced; no residual."""
     everything = tuple(rows) == tuple(range(layer.n_queries))
-    # One head is shown as it is, with what a broken kernel made of it; nothing joined could be trusted.
-    return reduced_rows(
-        capture, layer, reduce, head, None if everything else rows, missing=head is not None
-    )
+    # One head is shown as it is, NaN included; a reduction over NaN would be meaningless.
+    chosen = None if everything else rows
+    return reduced_rows(capture, layer, reduce, head, chosen, allow_nan=head is not None)

@@ -1,12 +1,12 @@
-"""Gradient-weighted attention: which attention the answer depends on, in one layer and through all of them.
+"""Gradient-weighted attention: the attention that raises an output, in one layer or through all.
 
-Both methods need the gradient of one score (a class, a next token) by the attention of every layer, which
-`runner.gradients` records. Only attention that raises the score counts.
+Both methods need the gradient of one score (a class, a next token) with respect to the attention of
+every layer, which `runner.gradients` records. Only attention that raises the score counts.
 
 References
 ----------
-Chefer, Gur and Wolf 2021 (ICCV), "Generic Attention-model Explainability for Interpreting Bi-Modal and
-Encoder-Decoder Transformers", section 3, equations 5 to 11. https://arxiv.org/abs/2103.15679
+Chefer, Gur and Wolf 2021 (ICCV), "Generic Attention-model Explainability for Interpreting Bi-Modal
+and Encoder-Decoder Transformers", section 3, equations 5 to 11. https://arxiv.org/abs/2103.15679
 """
 
 from __future__ import annotations
@@ -34,20 +34,23 @@ def gradient_rows(
 def relevance_maps(
     layers: Sequence[LayerAttention], stream: str, other: str | None
 ) -> tuple[Float[np.ndarray, "query query"], Float[np.ndarray, "query key"] | None]:
-    """Return how much the answer takes from a stream's own tokens and from the other stream's, at every token.
+    """Return the relevance of a stream's own tokens and of the other stream's, at every token.
 
-    Self-attention: ``R += Ā · R`` for all maps of the stream that asks. Cross-attention:
-    ``R_cross += normalised(R_own)ᵀ · Ā · normalised(R_other)``. Maps of a stream with itself start as the identity.
+    Self-attention: ``R += Ā · R`` for all maps of the stream. Cross-attention: ``R_cross +=
+    normalised(R_own)ᵀ · Ā · normalised(R_other)``. Maps of a stream to itself start as the identity.
     """
     sizes = {layer.stream: layer.n_queries for layer in layers}
-    for layer in layers:
-        if layer.kind == "cross":
-            sizes.setdefault(other, layer.n_keys)
+    if other is not None:
+        for layer in layers:
+            if layer.kind == "cross":
+                sizes.setdefault(other, layer.n_keys)
     own = {name: np.eye(n) for name, n in sizes.items()}
-    cross = np.zeros((sizes[stream], sizes[other])) if other in sizes else None
+    cross = None
+    if other is not None and other in sizes:
+        cross = np.zeros((sizes[stream], sizes[other]))
     for layer in layers:
         step = gradient_rows(layer)
-        if layer.kind == "cross":
+        if layer.kind == "cross" and other is not None and cross is not None:
             cross = cross + spread(own[stream]).T @ step @ spread(own[other])
             continue
         own[layer.stream] = own[layer.stream] + step @ own[layer.stream]
@@ -57,7 +60,7 @@ def relevance_maps(
 
 
 def spread(relevance: Float[np.ndarray, "token token"]) -> Float[np.ndarray, "token token"]:
-    """Return a map whose rows, less the token itself, are divided by their sum; then the token itself again."""
+    """Return a map with its identity part kept and the rest of each row divided by its sum."""
     mixed = relevance - np.eye(len(relevance))
     sums = mixed.sum(-1, keepdims=True)
     return mixed / np.where(sums > 0, sums, 1) + np.eye(len(relevance))

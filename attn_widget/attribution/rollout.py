@@ -1,14 +1,17 @@
-"""Attention rollout: the share of each input token in each token, were layers to mix tokens linearly."""
+"""Attention rollout: the share of each input token in each token if layers mixed them linearly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from array_api_compat import device
 from jaxtyping import Float
 
-from attn_widget.attribution.joint import BLOCK_BYTES, Graph, Step, graph_of_arrays
+from attn_widget.attribution.joint import Graph, SubLayer, graph_of_arrays
+from attn_widget.attribution.reduce_heads import BLOCK_BYTES
 from attn_widget.attribution.validation import check_rows, namespace
 
 
@@ -30,17 +33,18 @@ def rollout(
     Parameters
     ----------
     attention
-        Attention after softmax, ``(layer, head, query, key)`` or ``(layer, query, key)``, layer 0 nearest
-        the input; NumPy or torch on any device, or a list of one array per layer. Rows sum to 1, or to
-        less where a sink took the rest. Rectangular attention is cross-attention to keys that stay fixed.
+        Attention after softmax, ``(layer, head, query, key)`` or ``(layer, query, key)``, layer 0
+        nearest the input; NumPy or torch on any device, or a list of one array per layer. Rows sum
+        to 1, or to less with an attention sink. Rectangular attention is cross-attention to keys
+        that stay the same in all layers.
     layer
-        The target layer, from 0 (the paper's first). The top one when left out.
+        The target layer, from 0 (1 in the paper). Omit it for the top one.
     start_layer
         The lowest layer that takes part, from 0. The columns stand for tokens at its input.
     query
-        One row, several, or all when left out. Few rows need no product of matrices.
+        One row or several. Omit it for all. A few rows need no product of matrices.
     residual
-        Share of each token that passes by attention through the residual connection, 0 to 1.
+        Share of each token that the residual connection carries past attention, 0 to 1.
     reduce
         ``mean``, ``max`` or ``min`` over heads (the latter two rescaled to the mean's row sums), or
         ``isolated``: the one ``head`` in every layer.
@@ -52,8 +56,8 @@ def rollout(
     Returns
     -------
     array, (query, key)
-        Shares; each row sums to 1 less what went to sinks (and, for rectangular attention, less what
-        stayed with the query's own stream).
+        Shares; each row sums to 1 less the share of attention sinks (and, for rectangular attention,
+        less the share of the query's own stream).
 
     Raises
     ------
@@ -62,8 +66,9 @@ def rollout(
 
     Notes
     -----
-    Costs ``(layer − 1)·query³`` multiplications for all rows, ``layer·query²`` for one. Blind to values,
-    feed-forward layers and the sign of an effect. In deep causal models it collapses on the first token.
+    Costs ``(layer − 1)·query³`` multiplications for all rows, ``layer·query²`` for one. Ignores
+    values, feed-forward layers and the sign of an effect. In deep causal models most of every row
+    goes to the first token.
 
     References
     ----------
@@ -87,21 +92,24 @@ def rollout(
 def rollout_rows(
     graph: Graph,
     rows: tuple[int, ...],
-    remember: Callable[[int, Callable[[], Any]], Any] | None = None,
+    through_cache: Callable[[int, Callable[[], Any]], Any] | None = None,
 ) -> Float[Any, "query key"]:
-    """Return rollout of the chosen rows: a chain from the top down for few, products from the input up for all."""
+    """Return rollout of the chosen rows.
+
+    Vector times matrix from the top down for a few rows; products of matrices from the input up for
+    all of them. ``through_cache(i, make)`` returns the product up to sub-layer ``i``, from a cache
+    or from ``make()``.
+    """
     if len(rows) < graph.n_queries:
-        return _few(graph, rows)
-    state = None
-    for i, step in enumerate(graph.steps):
-        make = lambda step=step, state=state: _climb(graph, step, state)  # noqa: E731
-        # The top step is not remembered here: it may belong to one head.
-        state = make() if remember is None or i == len(graph.steps) - 1 else remember(i, make)
-    return (
-        state[graph.rows]
-        if rows == tuple(range(graph.n_queries))
-        else state[graph.rows][list(rows)]
-    )
+        return _few_rows(graph, rows)
+    state: Any = None
+    for i, layer in enumerate(graph.sublayers):
+        make = partial(_next_state, graph, layer, state)
+        # The product up to the top is not cached: its head is another for each call.
+        last = i == len(graph.sublayers) - 1
+        state = make() if through_cache is None or last else through_cache(i, make)
+    state = state[graph.rows]
+    return state if rows == tuple(range(graph.n_queries)) else state[list(rows)]
 
 
 def normalised(values: Float[Any, "query key"]) -> Float[Any, "query key"]:
@@ -111,25 +119,24 @@ def normalised(values: Float[Any, "query key"]) -> Float[Any, "query key"]:
     return values / xp.where(sums > 0, sums, xp.ones_like(sums))
 
 
-def _climb(graph: Graph, step: Step, state: Any) -> Any:
-    """Return the state ``(position, column)`` one step further up; None stands for the input."""
-    weights = step.weights(None)
+def _next_state(graph: Graph, layer: SubLayer, state: Any) -> Any:
+    """Return the state ``(position, column)`` after one sub-layer; None stands for the input."""
+    weights = layer.weights(None)
     xp = namespace(weights)
+    every = slice(0, graph.n)
     if state is None:
-        eye = xp.eye(graph.n, dtype=weights.dtype, device=array_device(weights))[:, graph.columns]
-        if step.queries == step.keys == slice(0, graph.n) == graph.columns:
-            return mixed(
-                eye, weights, graph.residual
-            )  # the first product is the joint matrix itself
-        state = eye
-    if step.queries == step.keys == slice(0, graph.n):
+        state = xp.eye(graph.n, dtype=weights.dtype, device=device(weights))[:, graph.columns]
+        if layer.queries == layer.keys == every == graph.columns:
+            # The product with the identity is the joint matrix itself.
+            return mixed(state, weights, graph.residual)
+    if layer.queries == layer.keys == every:
         return mixed(state, weights @ state, graph.residual)
-    asked = mixed(state[step.queries], weights @ state[step.keys], graph.residual)
-    return xp.concat([state[: step.queries.start], asked, state[step.queries.stop :]], axis=0)
+    changed = mixed(state[layer.queries], weights @ state[layer.keys], graph.residual)
+    return xp.concat([state[: layer.queries.start], changed, state[layer.queries.stop :]], axis=0)
 
 
 def mixed(own: Any, read: Any, residual: float) -> Any:
-    """Return ``residual·own + (1 − residual)·read``; a fresh NumPy product is scaled where it lies."""
+    """Return ``residual·own + (1 − residual)·read``; a NumPy product is changed in place."""
     if not isinstance(read, np.ndarray):
         return residual * own + (1 - residual) * read
     if residual == 0.5 and read.flags.owndata and read is not own:
@@ -139,34 +146,27 @@ def mixed(own: Any, read: Any, residual: float) -> Any:
     return residual * own + (1 - residual) * read
 
 
-def _few(graph: Graph, rows: tuple[int, ...]) -> Float[Any, "query key"]:
+def _few_rows(graph: Graph, rows: tuple[int, ...]) -> Float[Any, "query key"]:
     """Return rollout of a few rows as row vectors times matrices, from the top down."""
-    top = graph.steps[-1]
+    top = graph.sublayers[-1]
     weights = top.weights(rows)
     xp = namespace(weights)
     positions = [top.queries.start + row for row in rows]
-    state = xp.zeros((len(rows), graph.n), dtype=weights.dtype, device=array_device(weights))
+    state = xp.zeros((len(rows), graph.n), dtype=weights.dtype, device=device(weights))
     state[:, top.keys] += (1 - graph.residual) * weights
     state[list(range(len(rows))), positions] += graph.residual
-    for step in reversed(graph.steps[:-1]):
-        asked = (1 - graph.residual) * state[:, step.queries]
-        read = sum(asked[:, block] @ step.weights(chosen) for block, chosen in _blocks(step))
-        state[:, step.queries] *= graph.residual
-        state[:, step.keys] += read
+    for layer in reversed(graph.sublayers[:-1]):
+        attended = (1 - graph.residual) * state[:, layer.queries]
+        read = sum(attended[:, block] @ layer.weights(chosen) for block, chosen in _blocks(layer))
+        state[:, layer.queries] *= graph.residual
+        state[:, layer.keys] += read
     return state[:, graph.columns]
 
 
-def _blocks(step: Step) -> list[tuple[slice, range | None]]:
-    """Return which rows of a step are read at a time: all, unless their matrix alone would be large."""
-    n = step.queries.stop - step.queries.start
-    size = max(1, BLOCK_BYTES // (8 * (step.keys.stop - step.keys.start)))
+def _blocks(layer: SubLayer) -> list[tuple[slice, range | None]]:
+    """Return which rows of a sub-layer are read at a time: all, unless the matrix would be large."""
+    n = layer.queries.stop - layer.queries.start
+    size = max(1, BLOCK_BYTES // (8 * (layer.keys.stop - layer.keys.start)))
     if size >= n:
         return [(slice(0, n), None)]
     return [(slice(i, min(i + size, n)), range(i, min(i + size, n))) for i in range(0, n, size)]
-
-
-def array_device(array: Any) -> Any:
-    """Return where an array lies, for arrays made beside it."""
-    import array_api_compat
-
-    return array_api_compat.device(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attn_widget.bertviz.output import check_action, check_mode, put_out
+from attn_widget.bertviz.output import check_action, check_mode, present
 from attn_widget.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ def show(
     head: int | None = None,
     html_action: str = "view",
 ) -> HTML | AttentionWidget | None:
-    """Display how one head's weights come about: query, key, their products, scores, softmax.
+    """Display how one head's weights are computed: query, key, their products, scores, softmax.
 
     Parameters
     ----------
     model, tokenizer
-        Any PyTorch transformer and its tokenizer. Nothing of the model need be set: queries and keys are recorded
-        from the forward pass that it makes here.
+        Any PyTorch transformer and its tokenizer. The model needs no options: queries and keys are
+        recorded during one forward pass.
     model_type
-        Not needed any more: every type works.
+        Ignored: every type works.
     sentence_a, sentence_b
         The text, and the second one for models that take pairs.
     display_mode
         ``dark`` or ``light``.
     layer, head
-        Where to begin, from 0; layer 0, head 0 when left out.
+        The layer and head to begin with, from 0. Omit them for layer 0, head 0.
     html_action
         ``view``, ``return`` or ``widget``, as in `head_view`.
 
@@ -51,7 +51,9 @@ def show(
     --------
     >>> import attn_widget as aw
     >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
-    >>> w = show(runner.model, "bert", runner.tokenizer, "The keys.", layer=3, head=1, html_action="widget")
+    >>> w = show(
+    ...     runner.model, "bert", runner.tokenizer, "The keys.", layer=3, head=1, html_action="widget"
+    ... )
     >>> w.view, w.layer, w.head
     ('neuron', 3, 1)
     """
@@ -61,9 +63,9 @@ def show(
     check_mode(display_mode)
     if not sentence_a:
         raise InputError(
-            f"sentence_a must be a text, got {sentence_a!r}. Say what the model shall read."
+            f"sentence_a must be a text, got {sentence_a!r}. Give the input of the model."
         )
     runner = ModelRunner(model, tokenizer)
     capture = runner.run(sentence_a, sentence_b or None)
     start = {"layer": layer or 0, "head": head or 0}
-    return put_out(capture, html_action, runner, view="neuron", theme=display_mode, **start)
+    return present(capture, html_action, runner, view="neuron", theme=display_mode, **start)

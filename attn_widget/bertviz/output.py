@@ -1,4 +1,4 @@
-"""What becomes of a view: displayed, returned as a page, or handed over as the widget."""
+"""bertviz's `html_action`: display a view, or return it as a page or as the widget."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ACTIONS = ("view", "return", "widget")
 MODES = ("light", "dark")
 
 
-def put_out(
+def present(
     capture: Capture, action: str, runner: Runner | None = None, **traits: Any
 ) -> HTML | AttentionWidget | None:
-    """Display the widget and return None (``view``), or return a page (``return``) or the widget (``widget``)."""
+    """Display a widget and return None (``view``), or return a page (``return``) or the widget."""
     from attn_widget.widget.widget import AttentionWidget
 
     widget = AttentionWidget(capture, runner, **traits)
@@ -28,27 +28,29 @@ def put_out(
     if action == "view":
         from IPython.display import display
 
-        # Returned, it would be drawn a second time where the call is the last line of a cell.
+        # Returned, it would be displayed again where the call is the last line of a cell.
         display(widget)
         return None
     from IPython.display import HTML
 
-    from attn_widget.widget.page import static_html
+    from attn_widget.pages.page import static_html
 
-    return HTML(static_html(widget))
+    return HTML(static_html(widget.picture_state()))
 
 
 def check_action(html_action: Any) -> None:
-    """Refuse what is no html_action, before any work."""
+    """Refuse an unknown html_action, before any work."""
     if html_action not in ACTIONS:
         raise InputError(
-            f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. Choose one of these."
+            f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. "
+            "Choose one of these."
         )
 
 
 def check_mode(display_mode: Any) -> None:
-    """Refuse what is no display_mode, before any work."""
+    """Refuse an unknown display_mode, before any work."""
     if display_mode not in MODES:
         raise InputError(
-            f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. Choose one of these."
+            f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. "
+            "Choose one of these."
         )

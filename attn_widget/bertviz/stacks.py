@@ -1,4 +1,4 @@
-"""Attention as bertviz takes it -> a Capture: any stack of layers, named and numbered as it was given."""
+"""Attention in bertviz's form -> a Capture whose layers keep their names and numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ SPECIAL = {f"[{name}]" for name in ("CLS", "SEP", "PAD", "MASK", "BOS", "EOS")}
 SPECIAL |= {
     f"<{name}>" for name in ("s", "/s", "pad", "mask", "cls", "sep", "bos", "eos", "|endoftext|")
 }
-SPACES = (
-    "Ġ",
-    "▁",
-)  # what byte-level and SentencePiece vocabularies write for the space before a word
+# What byte-level and SentencePiece vocabularies write for the space before a word.
+SPACES = ("Ġ", "▁")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +41,12 @@ def stack(
     stream: str = "",
     key_stream: str = "",
 ) -> Stack:
-    """Return what was given for one argument, each layer without its batch axis.
+    """Return the attention of one argument, each layer without its batch axis.
 
     Raises
     ------
     InputError
-        If there is no layer in it, more than one text, or another number of tokens than of positions.
+        If there is no layer in it, more than one text, or a number of tokens other than of positions.
     """
     layers = _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)
@@ -59,14 +57,14 @@ def stack(
     for side, tokens, n in sides:
         if len(tokens) != n:
             raise InputError(
-                f"tokens must be as many as the positions of {argument}, got {len(tokens)} for {n} along its {side} "
-                "axis. Take both from the same input."
+                f"tokens must be as many as the positions of {argument}, got {len(tokens)} for {n} "
+                f"along its {side} axis. Take both from the same input."
             )
     return Stack(argument, layers, queries, keys, stream, key_stream)
 
 
 def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
-    """Return one capture of all stacks; layers keep the numbers they were given under."""
+    """Return one capture of all stacks; layers keep their numbers."""
     layers: list[LayerAttention] = []
     streams: dict[str, Tokens] = {}
     crossed: dict[str, str] = {}
@@ -85,10 +83,11 @@ def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
 def tokens_of(
     argument: str, given: Any, *, prettify: bool, sentence_b_start: int | None = None
 ) -> Tokens:
-    """Return the tokens of one axis; white-space marks become space, and pieces of a word are known as such."""
+    """Return the tokens of one axis, with the words that the vocabulary's marks show."""
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise InputError(
-            f"{argument} must be a list of tokens, got {given!r}. Use tokenizer.convert_ids_to_tokens(ids)."
+            f"{argument} must be a list of tokens, got {given!r}. "
+            "Use tokenizer.convert_ids_to_tokens(ids)."
         )
     pieces = [str(token) for token in given]
     special = tuple(piece in SPECIAL for piece in pieces)
@@ -107,15 +106,16 @@ def _layers(argument: str, given: Any) -> list[Any]:
         given = list(given[:, 0] if len(given.shape) == 5 and given.shape[1] == 1 else given)
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise InputError(
-            f"{argument} must be a list with an array per layer, got {type(given).__name__}. Pass outputs.attentions.",
+            f"{argument} must be a list with an array per layer, got {type(given).__name__}. "
+            "Pass outputs.attentions.",
             code=TAKE,
         )
     if not any(layer is not None for layer in given):
         got = "an empty tuple" if len(given) == 0 else "None in every layer"
         raise InputError(
-            f"{argument} must hold an array per layer, got {got}. On current transformers outputs[-1] is the "
-            "empty cross-attention of a model that has none, and only a model loaded with "
-            'attn_implementation="eager" returns weights. Take them by name.',
+            f"{argument} must hold an array per layer, got {got}. On current transformers "
+            "outputs[-1] is the empty cross-attention of a model that has none, and only a model "
+            'loaded with attn_implementation="eager" returns weights. Take them by name.',
             code=f"{EAGER}; {TAKE}",
         )
     return [None if layer is None else _layer(argument, layer, i) for i, layer in enumerate(given)]
@@ -125,8 +125,8 @@ def _layer(argument: str, layer: Any, i: int) -> Any:
     """Return one layer without its batch axis."""
     if isinstance(layer, tuple):
         raise InputError(
-            f"{argument} must hold an array per layer, got a tuple at layer {i}, as model.generate returns one per "
-            "step. Run the finished text through the model once.",
+            f"{argument} must hold an array per layer, got a tuple at layer {i}, as model.generate "
+            "returns one per generated token. Run the finished text through the model once.",
             code=f"inputs = {{'input_ids': generated.sequences}}; {TAKE}",
         )
     if not hasattr(layer, "shape"):
@@ -135,43 +135,42 @@ def _layer(argument: str, layer: Any, i: int) -> Any:
         layer = np.asarray(layer, dtype=np.float64)
     if len(layer.shape) not in (3, 4):
         raise InputError(
-            f"{argument} must have the axes (batch, head, query, key) or (head, query, key) in every layer, got shape "
-            f"{tuple(layer.shape)} at layer {i}. Pass outputs.attentions, from a run with output_attentions=True.",
+            f"{argument} must have the axes (batch, head, query, key) or (head, query, key) in "
+            f"every layer, got shape {tuple(layer.shape)} at layer {i}. Pass outputs.attentions, "
+            "from a run with output_attentions=True.",
             code=TAKE,
         )
     if len(layer.shape) == 4 and layer.shape[0] != 1:
         raise InputError(
-            f"{argument} must be of one text, got a batch of {layer.shape[0]} at layer {i}. Choose one of them.",
+            f"{argument} must be of one text, got a batch of {layer.shape[0]} at layer {i}. "
+            "Choose one of them.",
             code=f"{argument} = [layer[:1] for layer in {argument}]",
         )
     return layer[0] if len(layer.shape) == 4 else layer
 
 
 def _attentions(one: Stack, kind: str) -> list[LayerAttention]:
-    """Return the layers of one stack; a layer that has none stays in its place and holds nothing."""
-    there = [layer for layer in one.layers if layer is not None]
+    """Return the layers of one stack; a layer without attention keeps its number and is empty."""
+    given = [layer for layer in one.layers if layer is not None]
     try:
-        made = iter(from_arrays(there, one.queries, key_tokens=one.keys).layers)
+        made = iter(from_arrays(given, one.queries, key_tokens=one.keys).layers)
     except InputError as error:
-        raise InputError(
-            error.message.replace("attention", one.argument, 1), code=error.code
-        ) from None
-    first = there[0]
+        message = error.message.replace("attention", one.argument, 1)
+        raise InputError(message, code=error.code) from None
+    heads, queries, keys = given[0].shape
     found = []
     for i, layer in enumerate(one.layers):
-        place = {"name": f"{one.argument}[{i}]", "kind": kind, "stream": one.stream, "layer": i}
+        name = f"{one.argument}[{i}]"
         if layer is None:
-            sizes = dict(zip(("n_heads", "n_queries", "n_keys"), first.shape, strict=True))
-            found.append(
-                LayerAttention(**(place | {"name": f"{one.argument}[{i}], which is None"}), **sizes)
-            )
+            empty = f"{name}, which is None"
+            found.append(LayerAttention(empty, kind, one.stream, i, heads, queries, keys))
         else:
-            found.append(replace(next(made), **place))
+            found.append(replace(next(made), name=name, kind=kind, stream=one.stream, layer=i))
     return found
 
 
 def _pretty(piece: str) -> str:
-    """Return a piece without the marks of its vocabulary."""
+    """Return a token without the marks of its vocabulary."""
     if piece.startswith("##") and len(piece) > 2:
         return piece[2:]
     for mark in SPACES:
@@ -180,7 +179,7 @@ def _pretty(piece: str) -> str:
 
 
 def _words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int | None, ...]:
-    """Return which word each piece belongs to, where the vocabulary marks it; empty where it marks nothing."""
+    """Return the word index of each token; empty where the vocabulary has no marks of words."""
     continues = [piece.startswith("##") and len(piece) > 2 for piece in pieces]
     if not any(continues):
         if not any(piece.startswith(SPACES) for piece in pieces):

@@ -1,4 +1,4 @@
-"""The names that bertviz's neuron-view tutorials import, straight from transformers: no model need be a copy."""
+"""The classes that bertviz's neuron-view tutorials import: those of transformers itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return what transformers calls this."""
+    """Return the object of this name in transformers."""
     if name.startswith("__"):
         raise AttributeError(name)
     import transformers

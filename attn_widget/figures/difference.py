@@ -1,134 +1,99 @@
-"""A matrix of differences as a picture: one colour for more, one for less, none for as much."""
+"""A matrix of differences: one colour for more, another for less, none where there is no difference."""
 
 from __future__ import annotations
 
-import math
-import textwrap
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw
 
-from attn_widget.figures.still import (
-    FINE,
-    WIDTH_PX,
-    _clipped,
-    _fine,
-    _font,
-    _sheet,
-    _tilted,
-    _with_caption,
-    packed,
-)
+from attn_widget.figures.figure import MARGIN, write_caption
+from attn_widget.figures.painters import marks
+from attn_widget.figures.sheet import Sheet, colour_bytes
+from attn_widget.figures.still import DOTS_PER_INCH
 from attn_widget.pictures import palettes
+from attn_widget.pictures.format import fixed
 
-MOST_LABEL_PX, LEGEND_PX = 190, 300
+WIDTH = 830
+HEIGHT = 1600
+ROOM = 170
+LARGEST_CELL = 26.0
+LABELLED = 11  # px of a cell from which on it has a label
+NARROWEST = 360
 
 
 @dataclass(frozen=True)
-class Room:
-    """Where the matrix stands in the picture, in px: right of the labels of its rows, below those of its columns."""
+class Layout:
+    """Where the matrix stands, in px: right of the labels of its rows, below those of its columns."""
 
-    left: int
-    above: int
+    left: float
+    above: float
     cell: float
     labelled: bool
 
 
-def room_for(queries: Sequence[str], keys: Sequence[str]) -> Room:
-    """Return the room that a matrix with these labels takes: as much as its labels need, and cells up to 26 px."""
+def layout_of(sheet: Sheet, queries: Sequence[str], keys: Sequence[str]) -> Layout:
+    """Return where a matrix with these labels stands: cells are as large as the labels leave room for."""
 
-    def cell(left: int) -> float:
-        return min(26.0, (WIDTH_PX - left - 20) / max(1, len(keys)), 1600 / max(1, len(queries)))
+    def cell(left: float) -> float:
+        return min(LARGEST_CELL, (WIDTH - left) / max(1, len(keys)), HEIGHT / max(1, len(queries)))
 
-    left = min(MOST_LABEL_PX, 16 + _widest(queries, 26))
-    if cell(left) < 11:
-        return Room(8, 8, cell(8), False)
-    return Room(left, 18 + math.ceil(_widest(keys, 18) * math.sqrt(0.5)), cell(left), True)
-
-
-def _widest(labels: Sequence[str], most: int) -> int:
-    return math.ceil(
-        max((_font(12, fine=1).getlength(_clipped(text, most)) for text in labels), default=0)
-    )
+    left = marks.widest(sheet, queries, ROOM, 12) + 10
+    if cell(left) < LABELLED:
+        return Layout(0, 0, cell(0), labelled=False)
+    return Layout(left, marks.widest(sheet, keys, ROOM, 12) * 0.71 + 14, cell(left), labelled=True)
 
 
 def signed_colours(
-    values: Float[np.ndarray, "query key"],
-    largest: float,
-    theme: palettes.Theme = palettes.THEMES["light"],
+    values: Float[np.ndarray, "query key"], largest: float, theme: palettes.Theme
 ) -> UInt8[np.ndarray, "query key rgb"]:
     """Return the diverging colour of each value: the middle for 0, the ends for ± the largest."""
-    table = palettes.table(theme.diverging)
-    at = np.clip(values / largest, -1, 1) if largest else np.zeros_like(values)
-    return table[np.round((at + 1) * 127.5).astype(int)]
+    return colour_bytes(
+        theme.diverging, 0.5 + values / (2 * largest) if largest else 0.5 + 0 * values
+    )
 
 
 def difference_png(
     values: Float[np.ndarray, "query key"],
     queries: Sequence[str],
     keys: Sequence[str],
-    lines: Sequence[str],
+    caption: Sequence[str],
     theme: str = "light",
 ) -> bytes:
-    """Return a PNG of differences with their labels, a legend, and lines of text below.
+    """Return a PNG of differences with their labels, a legend and a caption.
 
     Parameters
     ----------
     values
-        What is more in the second than in the first; negative where it is less.
+        Second minus first: positive where the second is larger.
     queries, keys
-        What stands along the rows and the columns.
-    lines
-        What is said below, the first in ink; at least one.
+        Labels of the rows and of the columns.
+    caption
+        Lines below the picture, the first one bold; at least one.
     theme
         ``light`` or ``dark``.
     """
-    look = palettes.THEMES[theme]
-    largest = float(np.abs(values).max(initial=0.0))
-    room = room_for(queries, keys)
-    left, above, cell = room.left, room.above, room.cell
-    width, height = max(1, round(cell * len(keys))), max(1, round(cell * len(queries)))
-    sheet = _sheet(above + height + 34, look)
-    colours = Image.fromarray(signed_colours(values, largest, look))
-    sheet.paste(
-        colours.resize((width * FINE, height * FINE), Image.Resampling.BOX),
-        (left * FINE, above * FINE),
-    )
-    draw = ImageDraw.Draw(sheet)
-    ink, faint = "#" + look.ink, "#" + look.ink_2
-    draw.rectangle(
-        [b * FINE for b in (left, above, left + width, above + height)],
-        outline="#" + look.rule,
-        width=FINE,
-    )
-    if room.labelled:
+    sheet = Sheet(palettes.THEMES[theme])
+    look, largest = sheet.theme, float(np.abs(values).max(initial=0.0))
+    place = layout_of(sheet, queries, keys)
+    left, above, cell = place.left, place.above, place.cell
+    width, height = cell * len(keys), cell * len(queries)
+    sheet.image(left, above, width, height, signed_colours(values, largest, look))
+    sheet.box(left, above, width, height, edge=look.rule)
+    if place.labelled:
         for i, text in enumerate(queries):
-            at = ((left - 8) * FINE, round((above + (i + 0.5) * cell) * FINE))
-            draw.text(at, _clipped(text, 26), ink, font=_font(12), anchor="rm")
+            label = sheet.fitted(text, ROOM, 12)
+            sheet.text(left - 7, above + (i + 0.5) * cell, label, size=12, align="right")
         for j, text in enumerate(keys):
-            _tilted(
-                sheet, _clipped(text, 18), (left + (j + 0.5) * cell) * FINE, (above - 6) * FINE, ink
-            )
-    scale = Image.fromarray(signed_colours(np.linspace(-1, 1, 120)[None], 1.0, look)).resize(
-        (120 * FINE, 8 * FINE)
-    )
-    top = above + height + 16
-    sheet.paste(scale, ((left + 80) * FINE, top * FINE))
-    middle = (top + 4) * FINE
-    draw.text(
-        ((left + 72) * FINE, middle), f"less  -{largest:.2f}", faint, font=_font(11), anchor="rm"
-    )
-    draw.text(
-        ((left + 208) * FINE, middle), f"+{largest:.2f}  more", faint, font=_font(11), anchor="lm"
-    )
-    said = [part for line in lines for part in textwrap.wrap(line, 130)]
-    whole = _with_caption(_fine(sheet), said, look)
-    used = max(
-        left + width + 80,
-        left + LEGEND_PX,
-        *(8 + math.ceil(_font(12, fine=1).getlength(line)) for line in said),
-    )
-    return packed(whole.crop((0, 0, min(used, whole.width), whole.height)))
+            label = sheet.fitted(text, ROOM, 12)
+            sheet.text(left + (j + 0.45) * cell, above - 5, label, size=12, angle=45)
+    ends = (f"−{fixed(largest, 2)} less", "0", f"+{fixed(largest, 2)} more")
+    end = marks.colour_legend(sheet, 0, above + height + 20, "difference", ends, look.diverging)
+    overhang = 0.71 * marks.widest(sheet, keys[-4:], ROOM, 12) if place.labelled else 0
+    width = max(left + width + overhang, end, NARROWEST)
+    bottom = write_caption(sheet, above + height + 42, caption, (), width)
+    out = io.BytesIO()
+    sheet.figure(width, bottom, MARGIN).savefig(out, format="png", dpi=DOTS_PER_INCH)
+    return out.getvalue()

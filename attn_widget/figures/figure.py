@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attn_widget.errors import InputError
-from attn_widget.figures.painters import head, matrix, neuron
-from attn_widget.figures.painters import model as grid
-from attn_widget.figures.painters import text as reading
+from attn_widget.figures.painters import head, matrix, model, neuron, text
 from attn_widget.figures.painters.marks import Painted
-from attn_widget.figures.sheet import Sheet
-from attn_widget.figures.still import Picked
+from attn_widget.figures.sheet import DOTS, Sheet
 from attn_widget.pictures import palettes
+from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.protocol import Frame
 
 if TYPE_CHECKING:
@@ -20,29 +18,39 @@ if TYPE_CHECKING:
 
 MARGIN = 16
 NARROWEST = 360
-MOST_LINES = 2  # of one line of the caption, once it is wrapped
-_PAINTERS: dict[str, Callable[[Sheet, Frame, Picked], Painted]] = {
+MOST_LINES = 3  # of one paragraph, once it is wrapped
+NO_GLYPH = "□ stands for a character that no installed typeface has"
+_PAINTERS: dict[str, Callable[[Sheet, Frame, Selection], Painted]] = {
     "head": head.paint,
-    "model": grid.paint,
+    "model": model.paint,
     "neuron": neuron.paint,
     "matrix": matrix.paint,
-    "text": reading.paint,
+    "text": text.paint,
 }
 
 
-def figure(frame: Frame, picked: Picked, caption: Sequence[str], *, theme: str = "light") -> Figure:
+def figure(
+    frame: Frame,
+    selection: Selection,
+    heading: Sequence[str],
+    *,
+    theme: str = "light",
+    dots: int = DOTS,
+) -> Figure:
     """Return a frame of any view as a matplotlib figure, legend and caption below the picture.
 
     Parameters
     ----------
     frame
         What is drawn.
-    picked
+    selection
         Heads that are on, pinned tokens, the share below which lines are left out.
-    caption
-        Lines below the picture, the first one bold: what this is of. What had to be left out is added.
+    heading
+        Lines below the picture, the first one bold: what it is of. The caption of the frame follows.
     theme
         ``light`` or ``dark``.
+    dots
+        Of an image in a px.
 
     Returns
     -------
@@ -62,28 +70,29 @@ def figure(frame: Frame, picked: Picked, caption: Sequence[str], *, theme: str =
         raise InputError(
             f"theme must be one of {', '.join(palettes.THEMES)}, got {theme!r}. Choose one of these."
         )
-    sheet = Sheet(palettes.THEMES[theme])
-    painted = _PAINTERS[frame.fields["view"]](sheet, frame, picked)
+    sheet = Sheet(palettes.THEMES[theme], dots)
+    painted = _PAINTERS[frame.fields["view"]](sheet, frame, selection)
     width = max(painted.width, NARROWEST)
-    height = _caption(sheet, painted, caption, width)
-    return sheet.figure(width, height, MARGIN)
+    bottom = write_caption(sheet, painted.height, heading, painted.caption, width)
+    return sheet.figure(width, bottom, MARGIN)
 
 
-def _caption(sheet: Sheet, painted: Painted, caption: Sequence[str], width: float) -> float:
-    """Write the caption under a hairline, and return where it ends."""
+def write_caption(
+    sheet: Sheet, top: float, heading: Sequence[str], caption: Sequence[str], width: float
+) -> float:
+    """Write what the picture is of and its caption under a hairline, and return where they end."""
     theme = sheet.theme
-    y = painted.height + 8
+    y = top + 8
     sheet.rule(0, y, width)
     y += 14
-    paragraphs = [(line, 12, theme.ink, True) for line in caption[:1]]
-    paragraphs += [(line, 12, theme.ink_2, False) for line in caption[1:]]
-    paragraphs += [(line, 11, theme.ink_2, False) for line in painted.said]
+    paragraphs = [(line, 12, theme.ink, True) for line in heading[:1]]
+    paragraphs += [(line, 12, theme.ink_2, False) for line in heading[1:]]
+    if caption:
+        paragraphs.append((" · ".join(caption), 11, theme.ink_2, False))
     if sheet.boxes:
-        paragraphs.append(
-            ("□ stands for a character that no installed typeface has", 11, theme.ink_2, False)
-        )
-    for text, size, colour, bold in paragraphs:
-        for line in sheet.wrapped(text, width, size, bold=bold, most=MOST_LINES):
+        paragraphs.append((NO_GLYPH, 11, theme.ink_2, False))
+    for paragraph, size, colour, bold in paragraphs:
+        for line in sheet.wrapped(paragraph, width, size, bold=bold, most=MOST_LINES):
             sheet.text(0, y, line, size=size, colour=colour, bold=bold)
             y += size + 5
     return y

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 PT = 72 / 96  # points in a px
 BEND = 0.4
-DOTS = 3  # of an image in a px: 288 an inch
+DOTS = 3  # of an image in a px, for print: 288 an inch
 # While a file is written: text stays text, and nothing is cropped.
-FILES = {
+FILES: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "attn-widget",
     "pdf.fonttype": 42,
@@ -33,8 +33,9 @@ FILES = {
 class Sheet:
     """A page that painters write and draw on; `figure` cuts it to size once it is known."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, dots: int = DOTS) -> None:
         self.theme = theme
+        self._dots = dots
         self._figure = _figure_class()(dpi=192, layout="none", facecolor="#" + theme.paper)
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
@@ -97,7 +98,7 @@ class Sheet:
         """Draw a rectangle."""
         from matplotlib.patches import FancyBboxPatch, Rectangle
 
-        style = {
+        style: dict[str, Any] = {
             "facecolor": "none" if fill is None else "#" + fill,
             "edgecolor": "none" if edge is None else "#" + edge,
             "linewidth": 0 if edge is None else line * PT,
@@ -105,18 +106,28 @@ class Sheet:
         }
         if round_by:
             shape = f"round,pad=0,rounding_size={round_by}"
-            self._axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=shape, **style))
+            self._axes.add_artist(FancyBboxPatch((x, y), width, height, boxstyle=shape, **style))
         else:
-            self._axes.add_patch(Rectangle((x, y), width, height, **style))
+            self._axes.add_artist(Rectangle((x, y), width, height, **style))
 
     def rule(self, x: float, y: float, width: float) -> None:
         """Draw a hairline."""
         self.box(x, y, width, 0.75, fill=self.theme.rule)
 
+    def grid(self, x: float, y: float, cell: float, shape: tuple[int, int], colour: str) -> None:
+        """Draw hairlines between the cells of a matrix ``(row, column)``."""
+        from matplotlib.collections import LineCollection
+
+        rows, columns = shape
+        down = [[(x, y + i * cell), (x + columns * cell, y + i * cell)] for i in range(1, rows)]
+        across = [[(x + j * cell, y), (x + j * cell, y + rows * cell)] for j in range(1, columns)]
+        lines = LineCollection(down + across, colors="#" + colour, linewidths=PT)
+        self._axes.add_collection(lines, autolim=False)
+
     def image(self, x: float, y: float, width: float, height: float, rgb: np.ndarray) -> None:
         """Draw ``(row, column, rgb)`` bytes, each cell a sharp rectangle."""
         # Viewers of vector files smooth small images however they are marked; cells of several dots stay sharp.
-        times = max(1, round(DOTS * max(width, height) / max(rgb.shape[:2])))
+        times = max(1, round(self._dots * max(width, height) / max(rgb.shape[:2])))
         large = rgb.repeat(times, axis=0).repeat(times, axis=1)
         self._axes.imshow(
             large, extent=(x, x + width, y + height, y), interpolation="none", aspect="auto"

@@ -1,170 +1,77 @@
-"""Is it this head? What a model answers with heads switched off, one set of them or each in turn."""
+"""Head ablation: effect on a model's output of removing attention heads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from attn_widget.errors import InputError
-from attn_widget.records import HeadScores, Prediction, Progress
-
-MEASURES = {
-    "divergence": "bits",
-    "probability": "share",
-    "logit": "logit",
-    "loss": "nats",
-    "score": "score",
-}
-SHOWN = 5
+from attn_widget.heads.ablation_result import MEASURES, Ablation, change
+from attn_widget.records import ABLATE_MODES, HeadScores, Report, renamed_arguments
+from attn_widget.records.protocols import Ablates
+from attn_widget.records.runners import check_runner
 
 
-@dataclass(frozen=True, eq=False)
-class Ablation:
-    """What a model answered with all heads on (``before``) and with some off (``after``).
-
-    ``print`` shows both side by side; ``logits`` is the change of every token's or class's logit.
-    """
-
-    heads: tuple[tuple[int, int], ...]  # (layer, head)
-    how: str
-    before: Prediction
-    after: Prediction
-    attention: str | None = None
-
-    @property
-    def logits(self) -> np.ndarray:
-        """Return ``after − before`` of the logits, ``(class,)``."""
-        self.before.probabilities  # noqa: B018 - refuses a score, which has no logits
-        return self.after.logits - self.before.logits
-
-    @property
-    def divergence(self) -> float:
-        """Return how far the distribution moved: ``Σ p log2(p / q)`` of before and after, in bits, 0 or more."""
-        return measured("divergence", self.before, self.after)
-
-    @property
-    def loss(self) -> float | None:
-        """Return ``after − before`` of the text's own loss, in nats; None where the model has none."""
-        return None if self.before.loss is None else self.after.loss - self.before.loss
-
-    @property
-    def score(self) -> float | None:
-        """Return ``after − before`` of the score that was asked for; None where it was no function."""
-        return None if self.before.score is None else self.after.score - self.before.score
-
-    def top(self, n: int = SHOWN) -> tuple[tuple[str, float, float], ...]:
-        """Return the n most likely answers of either, as (name, probability before, after), likeliest before first."""
-        before, after = self.before.probabilities, self.after.probabilities
-        either = set(np.argsort(-before, kind="stable")[:n]) | set(
-            np.argsort(-after, kind="stable")[:n]
-        )
-        if self.before.asked is not None:
-            either.add(self.before.asked)
-        order = sorted(either, key=lambda i: (-before[i], i))
-        return tuple(
-            (self.before.label_of(int(i)), float(before[i]), float(after[i])) for i in order
-        )
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Return one record per token or class, likeliest before first."""
-        logits, before, after = self.logits, self.before.probabilities, self.after.probabilities
-        for i in np.argsort(-before, kind="stable").tolist():
-            yield {
-                "name": self.before.label_of(i),
-                "id": i,
-                "before": float(before[i]),
-                "after": float(after[i]),
-                "logit_change": float(logits[i]),
-            }
-
-    def to_pandas(self) -> Any:
-        """Return a pandas DataFrame, one row per token or class, likeliest before first."""
-        import pandas
-
-        return pandas.DataFrame(list(self.rows()))
-
-    def __str__(self) -> str:
-        n = len(self.heads)
-        named = ", ".join(f"{layer}.{head}" for layer, head in self.heads[:8]) + (
-            ", …" if n > 8 else ""
-        )
-        lines = [f"{n} head{'s' if n != 1 else ''} off ({self.how}): {named} (layer.head)"]
-        if self.before.score is not None:
-            lines.append(
-                f"score {self.before.score:.4g} with, {self.after.score:.4g} without ({self.score:+.4g})"
-            )
-            return "\n".join(lines)
-        place = "" if self.before.position is None else f" after position {self.before.position}"
-        top = self.top()
-        width = max(20, *(len(repr(name)) for name, _, _ in top))
-        what = ("next token" if self.before.kind == "token" else "class") + place
-        lines.append(f"{what:<{width}}{'with':>10}{'without':>10}{'change':>10}")
-        for name, before, after in top:
-            lines.append(f"{name!r:<{width}}{before:>10.4f}{after:>10.4f}{after - before:>+10.4f}")
-        moved = f"distribution moved by {self.divergence:.4g} bits"
-        if self.loss is not None:
-            moved += f"; loss {self.before.loss:.4f} with, {self.after.loss:.4f} without ({self.loss:+.4f} nats)"
-        return "\n".join([*lines, moved])
-
-    __repr__ = __str__
-
-
+@renamed_arguments(how="mode", of="output")
 def ablate(
     runner: Any,
     text: Any,
     heads: Any,
     *,
-    how: str = "zero",
+    mode: str = "zero",
     pair: str | None = None,
     attention: str | None = None,
-    of: Any = None,
+    output: Any = None,
     position: int | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
     **options: Any,
 ) -> Ablation:
-    """Return what a model answers with these heads on, and with all of them off together.
+    """Return a model's output with all heads, and with these heads ablated together.
 
     Parameters
     ----------
     runner
-        A `ModelRunner`: it must give ``ablate``.
+        A `ModelRunner`, or another object with its ``ablate``.
     text, pair
-        What the model reads, as in ``runner.run``.
+        The input, as in ``runner.run``.
     heads
         ``(layer, head)`` of each, both counted from 0.
-    how
-        What stands in for ``weights · v`` of a head. ``zero``: nothing. ``mean``: its own mean over all queries of
-        this text, for every query. ``uniform``: the plain mean of the values of all keys that the query may see.
+    mode
+        What replaces ``weights · v`` of a head. ``zero``: 0. ``mean``: its own mean over all
+        queries of this text, for every query. ``uniform``: the mean of the values of all keys that
+        the query can attend to.
     attention
-        Which of the capture's attentions the heads are of, such as ``cross``; the first where left out.
-    of
-        None: the next token, the masked token or the class. A token, its id or a class: that one is listed too. A
-        function of the model's output: the change of its value.
+        Which of the capture's attentions the heads belong to, such as ``cross``. Omit it for the
+        first.
+    output
+        Which output is compared. None: the next token, the masked token or the class. A token, its
+        id or a class: that one is listed too. A function of the model's output: its value.
     position
-        The query whose answer is read: the masked token's where there is one, else the last.
+        The query whose output is read. Omit it for the masked token where there is one, else the
+        last token.
     progress
         Called after each pass; may raise `Cancelled`.
     options
-        Further arguments of ``runner.run`` that say what the model reads.
+        Further arguments of ``runner.run`` that describe the input.
 
     Returns
     -------
     Ablation
-        ``before`` and ``after`` with logits, probabilities and, for causal models, the loss of the text's own tokens.
+        ``before`` and ``after`` with logits, probabilities and, for causal models, the loss of the
+        text's own tokens.
 
     Raises
     ------
     InputError
-        If a head does not exist, none is named, ``how`` is none of the three, or the model gives no logits and
-        ``of`` is no function.
+        If a head does not exist, none is named, ``mode`` is none of the three, or the model gives
+        no logits and ``output`` is no function.
 
     Notes
     -----
-    Three passes and one more from the lowest changed layer up; the model is as before when it ends, also when it
-    fails. With how="mean", early positions of a causal model are given a mean over later ones too.
+    Three passes, and one more from the lowest changed layer up. The model is unchanged when this
+    ends, also when it fails. With ``mode="mean"``, early positions of a causal model receive a mean
+    that includes later positions.
 
     References
     ----------
@@ -174,136 +81,135 @@ def ablate(
     Examples
     --------
     >>> import attn_widget as aw, transformers
-    >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
+    >>> small = transformers.GPT2Config(
+    ...     n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0
+    ... )
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
-    >>> tried = aw.ablate(runner, [5, 6, 7, 5], heads=[(2, 1)])
-    >>> tried.before.position, tried.before.kind, tried.after.probabilities.shape
+    >>> ablation = aw.ablate(runner, [5, 6, 7, 5], heads=[(2, 1)])
+    >>> ablation.before.position, ablation.before.kind, ablation.after.probabilities.shape
     (3, 'token', (50,))
     """
-    _check(runner, how)
+    _check(runner, mode)
     if isinstance(heads, str):
         raise InputError(
-            f"heads must be pairs (layer, head), got {heads!r}. To switch off each in turn, scan.",
+            f"heads must be pairs (layer, head), got {heads!r}. To ablate each head in turn, scan.",
             code="aw.ablation_scan(runner, text)",
         )
     chosen = _pairs(heads)
-    found = dict(
+    predictions = dict(
         runner.ablate(
-            text, [chosen], pair, how=how, attention=attention, of=of, position=position, loss=None,
-            progress=progress, **options,
+            text,
+            [chosen],
+            pair,
+            mode=mode,
+            attention=attention,
+            output=output,
+            position=position,
+            loss=None,
+            progress=progress,
+            **options,
         )
-    )  # fmt: skip
-    return Ablation(chosen, how, found[()], found[chosen], attention)
+    )
+    return Ablation(chosen, mode, predictions[()], predictions[chosen], attention)
 
 
+@renamed_arguments(how="mode", of="output")
 def ablation_scan(
     runner: Any,
     text: Any,
     *,
-    how: str = "zero",
+    mode: str = "zero",
     measure: str | None = None,
     pair: str | None = None,
     attention: str | None = None,
-    of: Any = None,
+    output: Any = None,
     position: int | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
     **options: Any,
 ) -> HeadScores:
-    """Return how much the answer changes when each head alone is off, ``(layer, head)``.
+    """Return how much the output changes when each head alone is ablated, ``(layer, head)``.
 
     Parameters
     ----------
-    runner, text, pair, how, attention, of, position, options
+    runner, text, pair, mode, attention, output, position, options
         As in `ablate`.
     measure
-        ``divergence``: by how many bits the distribution over next tokens or classes moves, 0 or more.
-        ``probability``, ``logit``: after − before, of the token or class that ``of`` names, else of the likeliest one
-        before. ``loss``: after − before of the text's own loss, for causal models. ``score``: after − before of the
-        function ``of``. Left out: score for a function, probability for a named token or class, else divergence.
+        ``divergence``: Kullback–Leibler divergence of the distribution over next tokens or
+        classes, in bits, 0 or more. ``probability``, ``logit``: after − before, of the token or
+        class that ``output`` names, else of the most likely one before. ``loss``: after − before
+        of the text's own loss in nats, for causal models. ``score``: after − before of the
+        function ``output``. Omit it for score with a function, probability with a named token or
+        class, else divergence.
     progress
         Called after each pass; may raise `Cancelled`.
 
     Returns
     -------
     HeadScores
-        What `ablate` would give for each head, to rounding; NaN where a layer has fewer heads than others.
+        What `ablate` gives for each head, to rounding; NaN where a layer has fewer heads.
 
     Raises
     ------
     InputError
-        As in `ablate`; or the measure does not fit what is asked.
+        As in `ablate`; or if the measure does not fit ``output``.
 
     Notes
     -----
-    Heads are tried many to a pass, and layers below each are not run again: about half of the layers of one item a
-    head. A loss needs the logits of all positions and takes longer.
+    Many heads share a pass, and layers below each head are not run again: about half of the
+    layers of one item per head. A loss needs the logits of all positions and takes longer.
 
     Examples
     --------
     >>> import attn_widget as aw, transformers
-    >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
+    >>> small = transformers.GPT2Config(
+    ...     n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0
+    ... )
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
     >>> scores = aw.ablation_scan(runner, [5, 6, 7, 5])
     >>> scores.values.shape, scores.unit
     ((3, 2), 'bits')
     """
-    _check(runner, how)
+    _check(runner, mode)
     if measure is None:
-        measure = "score" if callable(of) else "divergence" if of is None else "probability"
+        measure = "score" if callable(output) else "probability"
+        measure = "divergence" if output is None else measure
     if measure not in MEASURES:
         raise InputError(
             f"measure must be one of {', '.join(MEASURES)}, got {measure!r}. Choose one of these."
         )
-    if callable(of) != (measure == "score"):
-        given = "a function" if callable(of) else repr(of)
+    if callable(output) != (measure == "score"):
+        given = "a function" if callable(output) else repr(output)
         raise InputError(
-            f"measure must be score exactly where of is a function, got {measure!r} with of={given}."
+            f"measure must be score exactly where output is a function, got {measure!r} with "
+            f"output={given}. Omit measure to use the default."
         )
-    answers = runner.ablate(
-        text, None, pair, how=how, attention=attention, of=of, position=position, loss=measure == "loss",
-        progress=progress, **options,
-    )  # fmt: skip
-    before, changes = None, {}
-    for heads, prediction in answers:
-        if not heads:
-            before = prediction
-        else:
-            changes[heads[0]] = measured(measure, before, prediction)
+    predictions = runner.ablate(
+        text,
+        None,
+        pair,
+        mode=mode,
+        attention=attention,
+        output=output,
+        position=position,
+        loss=measure == "loss",
+        progress=progress,
+        **options,
+    )
+    _, before = next(predictions)
+    changes = {heads[0]: change(measure, before, after) for heads, after in predictions}
     values = np.full([1 + max(place[axis] for place in changes) for axis in (0, 1)], np.nan)
-    for place, change in changes.items():
-        values[place] = change
+    for place, value in changes.items():
+        values[place] = value
     group = attention if attention is not None else "self"
     return HeadScores(f"{measure} without the head", values, group, MEASURES[measure])
 
 
-def measured(measure: str, before: Prediction, after: Prediction) -> float:
-    """Return one number for how an answer changed."""
-    if measure in ("loss", "score"):
-        return float(getattr(after, measure) - getattr(before, measure))
-    p, q = before.probabilities, after.probabilities
-    if measure == "divergence":
-        some = p > 0
-        return max(
-            0.0, float((p[some] * (np.log2(p[some]) - np.log2(np.maximum(q[some], 1e-300)))).sum())
-        )
-    asked = int(p.argmax()) if before.asked is None else before.asked
-    return float(
-        q[asked] - p[asked]
-        if measure == "probability"
-        else after.logits[asked] - before.logits[asked]
-    )
-
-
-def _check(runner: Any, how: str) -> None:
-    """Refuse what no runner could do."""
-    if not hasattr(runner, "ablate"):
+def _check(runner: Any, mode: str) -> None:
+    """Refuse a runner that cannot ablate heads, and an unknown mode."""
+    check_runner(runner, Ablates, "ablate attention heads")
+    if mode not in ABLATE_MODES:
         raise InputError(
-            f"runner must be able to switch heads off, got {type(runner).__name__}. Give a model's runner.",
-            code="aw.ModelRunner(model, tokenizer)",
-        )
-    if how not in ("zero", "mean", "uniform"):
-        raise InputError(
-            f"how must be one of zero, mean, uniform, got {how!r}. Choose one of these."
+            f"mode must be one of {', '.join(ABLATE_MODES)}, got {mode!r}. Choose one of these."
         )
 
 

@@ -1,25 +1,35 @@
-"""`HeadTable`: several numbers per layer and head, printed, drawn and handed on."""
+"""`HeadTable`: several metrics per layer and head, printed, drawn, or as a data frame."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from attn_widget.attribution.validation import installed
 from attn_widget.errors import InputError
 from attn_widget.records import HeadScores
+from attn_widget.records.tables import Html, data_frame, element, installed, text_table
 
-SHOWN = 3  # heads named per metric when a table is printed
+RANKS = ("highest", "second", "third")  # heads that are named per metric in a printed table
 
 
 class HeadTable(Mapping[str, HeadScores]):
     """A mapping from a metric's name to its `HeadScores`; all of one attention.
 
-    ``print`` names the strongest heads of each metric, ``to_pandas`` gives one row per head, ``plot`` draws heat maps
-    of layers and heads. ``widget.metric = table["entropy"]`` sorts the model view.
+    ``print`` names the strongest heads of each metric, ``to_pandas`` gives one row per head,
+    ``plot`` draws heat maps. ``widget.metric = table["entropy"]`` sorts the model view.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attn_widget as aw
+    >>> capture = aw.from_arrays(np.stack([np.eye(4), np.full((4, 4), 0.25)])[None], list("abcd"))
+    >>> table = aw.head_metrics(capture, ["entropy", "same"])
+    >>> table["entropy"].values
+    array([[0., 2.]])
+    >>> table.top("same", 1)
+    [(0, 0, 1.0)]
     """
 
     def __init__(self, scores: Mapping[str, HeadScores]) -> None:
@@ -46,12 +56,16 @@ class HeadTable(Mapping[str, HeadScores]):
         """Return how many layers and heads."""
         return next(iter(self._scores.values())).values.shape
 
-    def top(self, name: str, n: int = SHOWN) -> list[tuple[int, int, float]]:
-        """Return the n heads with the largest number of a metric, as (layer, head, number), largest first."""
+    def top(self, name: str, n: int = len(RANKS)) -> list[tuple[int, int, float]]:
+        """Return the n heads with the largest number of a metric, largest first.
+
+        Each as (layer, head, number).
+        """
         values = self[name].values
         flat = np.where(np.isnan(values), -np.inf, values).ravel()
-        order = [i for i in np.argsort(-flat, kind="stable")[:n] if np.isfinite(flat[i])]
-        return [(*map(int, np.unravel_index(i, values.shape)), float(flat[i])) for i in order]
+        best = [int(i) for i in np.argsort(-flat, kind="stable")[:n] if np.isfinite(flat[i])]
+        n_heads = values.shape[1]
+        return [(i // n_heads, i % n_heads, float(flat[i])) for i in best]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Return one record per layer and head, with every metric."""
@@ -67,10 +81,10 @@ class HeadTable(Mapping[str, HeadScores]):
         MethodError
             If pandas is not installed.
         """
-        return installed("pandas", "to_pandas", "read table.rows()").DataFrame(list(self.rows()))
+        return data_frame(self.rows())
 
     def plot(self) -> Any:
-        """Return a matplotlib figure: one heat map of layers and heads per metric, layer 0 at the top.
+        """Return a matplotlib figure: one heat map per metric, layer 0 at the top.
 
         Raises
         ------
@@ -90,14 +104,13 @@ class HeadTable(Mapping[str, HeadScores]):
             sharey=True,
             layout="constrained",
         )
-        pyplot.close(figure)  # a notebook would draw it twice
+        pyplot.close(figure)  # else a notebook draws it twice
         for axes in panels.ravel()[n:]:
             axes.set_axis_off()
         for axes, scores in zip(panels.ravel(), self.values(), strict=False):
             known = scores.values[~np.isnan(scores.values)]
-            low, high = (
-                (min(0.0, known.min()), known.max()) if known.size else (0.0, 1.0)
-            )  # colours begin at 0
+            # The colour scale includes 0.
+            low, high = (min(0.0, known.min()), known.max()) if known.size else (0.0, 1.0)
             image = axes.imshow(
                 scores.values,
                 aspect="auto",
@@ -118,45 +131,40 @@ class HeadTable(Mapping[str, HeadScores]):
         return figure
 
     def __str__(self) -> str:
-        width = max(len("metric"), *(len(scores.name) for scores in self.values()))
-        best = "".join(f"{heading:>16}" for heading in ("highest", "second", "third"))
-        lines = [f"{'metric':<{width}}  {'unit':<8}{'median':>8}{best}   (layer.head)"]
+        lines = [["metric", "unit", "median", *RANKS, "(layer.head)"]]
         for name, scores in self.items():
             known = scores.values[~np.isnan(scores.values)]
-            middle = f"{np.median(known):.3f}" if known.size else "none"
-            cells = [f"{layer}.{head} {number:.3f}" for layer, head, number in self.top(name)]
-            lines.append(
-                f"{scores.name:<{width}}  {scores.unit:<8}{middle:>8}"
-                + "".join(f"{cell:>16}" for cell in cells)
-            )
-        return "\n".join(lines)
+            median = f"{np.median(known):.3f}" if known.size else "none"
+            best = [f"{layer}.{head} {number:.3f}" for layer, head, number in self.top(name)]
+            best += [""] * (len(RANKS) - len(best))
+            lines.append([scores.name, scores.unit, median, *best, ""])
+        return text_table(lines, left=2)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """Return heat maps as HTML tables; names are escaped, since callers may choose them."""
-        return f'<div style="display:flex;flex-wrap:wrap;gap:16px">{"".join(map(_map, self.values()))}</div>'
+        """Return one table of shaded cells per metric."""
+        maps = map(_heat_map, self.values())
+        return element("div", *maps, style="display:flex;flex-wrap:wrap;gap:16px")
 
 
-def _map(scores: HeadScores) -> str:
-    """Return one metric as a small table of shaded cells, each with its number as a title."""
+def _heat_map(scores: HeadScores) -> Html:
+    """Return one metric as a table of shaded cells; pointing at a cell shows its number."""
     values = scores.values
     known = values[~np.isnan(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    cell = 'style="width:14px;height:12px;padding:0;border:0;background:{}" title="{}"'
+    cell = "width:14px;height:12px;padding:0;border:0;background:"
     rows = []
     for layer, row in enumerate(values):
         cells = []
         for head, value in enumerate(row):
-            if np.isnan(value):
-                cells.append(f"<td {cell.format('none', f'{layer}.{head}: none')}></td>")
-                continue
-            share = (value - low) / (high - low) if high > low else 0.0
-            shade = f"rgba(31,98,166,{0.06 + 0.94 * share:.3f})"
-            cells.append(f"<td {cell.format(shade, f'{layer}.{head}: {value:.4g}')}></td>")
-        rows.append(f'<tr style="background:none">{"".join(cells)}</tr>')
-    unit = f" {html.escape(scores.unit)}" if scores.unit else ""
-    span = f"{low:.3g} to {high:.3g}{unit}" if known.size else "nothing measured"
-    title = f"<b>{html.escape(scores.name)}</b> <small>{span}</small>"
+            shade, number = "none", "none"
+            if not np.isnan(value):
+                share = (value - low) / (high - low) if high > low else 0.0
+                shade, number = f"rgba(31,98,166,{0.06 + 0.94 * share:.3f})", f"{value:.4g}"
+            cells.append(element("td", style=cell + shade, title=f"{layer}.{head}: {number}"))
+        rows.append(element("tr", *cells, style="background:none"))
+    span = f"{low:.3g} to {high:.3g} {scores.unit}".rstrip() if known.size else "nothing measured"
     look = "border-spacing:1px;border-collapse:separate;margin:4px 0"
-    return f'<div>{title}<table style="{look}">{"".join(rows)}</table></div>'
+    title = element("b", scores.name)
+    return element("div", title, " ", element("small", span), element("table", *rows, style=look))

@@ -1,15 +1,17 @@
-"""Which heads complete a repetition: induction, measured where nothing but the repetition can be followed."""
+"""Induction scores: attention to the token that followed an earlier copy, on random tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from attn_widget.errors import InputError
 from attn_widget.heads.metrics import head_metrics
-from attn_widget.records import HeadScores, Progress
+from attn_widget.records import HeadScores, Progress, Report
+from attn_widget.records.protocols import Runs
+from attn_widget.records.runners import check_runner
 
 
 def induction_scores(
@@ -20,33 +22,34 @@ def induction_scores(
     seed: int = 0,
     vocabulary: Sequence[int] | None = None,
     attention: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
 ) -> HeadScores:
-    """Return each head's induction on random tokens that stand there twice, ``(layer, head)``.
+    """Return each head's induction on random tokens that are repeated once, ``(layer, head)``.
 
     ``mean over queries of the second half of attention[query, query − length + 1]``
 
     Parameters
     ----------
     runner
-        A `ModelRunner`; its tokenizer says which ids there are and which special tokens stand around a text.
+        A `ModelRunner`; its tokenizer gives the ids and the special tokens around a text.
     length
-        How many random tokens, all different, are repeated once; 2 or more.
+        How many random tokens, all different, are repeated; 2 or more.
     samples
         How many such texts the mean is taken over.
     seed
         Of the random numbers.
     vocabulary
-        Ids to draw from; all but special tokens where left out.
+        Ids to draw from. Omit it for all but special tokens.
     attention
-        Which attention of the capture; the first where left out.
+        Which attention of the capture. Omit it for the first.
     progress
         Called between texts; may raise `Cancelled`.
 
     Returns
     -------
     HeadScores
-        Shares, 0 to 1. Random tokens mean nothing together, so what is high here follows the repetition alone.
+        Shares, 0 to 1. Random tokens have no meaning together, so a high share can come from the
+        repetition only.
 
     Raises
     ------
@@ -65,22 +68,27 @@ def induction_scores(
     Examples
     --------
     >>> import attn_widget as aw, transformers
-    >>> small = transformers.GPT2Config(n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0)
+    >>> small = transformers.GPT2Config(
+    ...     n_layer=3, n_head=2, n_embd=8, vocab_size=50, bos_token_id=0, eos_token_id=0
+    ... )
     >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
     >>> scores = aw.induction_scores(runner, length=20, vocabulary=range(50))
     >>> scores.values.shape, scores.unit
     ((3, 2), 'share')
     >>> w = aw.AttentionWidget(runner.run([5, 6, 7, 5]), view="model", metric=scores)
     """
+    check_runner(runner, Runs, "run texts")
     for name, value, least in (("length", length, 2), ("samples", samples, 1)):
         if not hasattr(value, "__index__") or value < least:
             raise InputError(
-                f"{name} must be a whole number of {least} or more, got {value!r}. Leave it out for ours."
+                f"{name} must be a whole number of {least} or more, got {value!r}. "
+                "Omit it to use the default."
             )
     ids, before, after = _ids(runner, vocabulary)
     if len(ids) < length:
         raise InputError(
-            f"vocabulary must hold at least length = {length} different ids, got {len(ids)}. Choose a smaller length."
+            f"vocabulary must hold at least length = {length} different ids, got {len(ids)}. "
+            "Choose a smaller length."
         )
     rng = np.random.default_rng(seed)
     found = []
@@ -96,22 +104,21 @@ def induction_scores(
 
 
 def _ids(runner: Any, vocabulary: Sequence[int] | None) -> tuple[np.ndarray, list[int], list[int]]:
-    """Return the ids to draw from, and the special tokens that the model is used to around a text."""
-    tokenizer = getattr(
-        getattr(runner, "tokenizer", None), "tokenizer", getattr(runner, "tokenizer", None)
-    )
-    if vocabulary is None and tokenizer is None:
-        raise InputError(
-            "vocabulary must be given for a runner without a tokenizer, got None. Give the ids to draw from."
-        )
-    special = set(getattr(tokenizer, "all_special_ids", ()))
-    ids = range(len(tokenizer)) if vocabulary is None else vocabulary
-    ids = np.array(sorted({int(i) for i in ids} - special))
+    """Return the ids to draw from, and the special tokens before and after a text."""
+    tokenizer = getattr(runner, "tokenizer", None)
+    tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # of a processor
     if tokenizer is None:
-        return ids, [], []
-    around = [int(i) in special for i in tokenizer("a", verbose=False)["input_ids"]]
-    whole = tokenizer("a", verbose=False)["input_ids"]
-    inside = [place for place, is_special in enumerate(around) if not is_special]
+        if vocabulary is None:
+            raise InputError(
+                "vocabulary must be given for a runner without a tokenizer, got None. "
+                "Give the ids to draw from."
+            )
+        return np.array(sorted({int(i) for i in vocabulary})), [], []
+    special = set(getattr(tokenizer, "all_special_ids", ()))
+    known = range(len(tokenizer)) if vocabulary is None else vocabulary
+    ids = np.array(sorted({int(i) for i in known} - special))
+    whole = [int(i) for i in tokenizer("a", verbose=False)["input_ids"]]
+    inside = [place for place, i in enumerate(whole) if i not in special]
     if not inside:  # a vocabulary without this letter
         return ids, whole[:1], whole[-1:] if len(whole) > 1 else []
     return ids, whole[: inside[0]], whole[inside[-1] + 1 :]

@@ -1,9 +1,9 @@
-"""What is measured of each text of a search: head metrics, or how well each head finds a relation."""
+"""The quantities of a search: head metrics of a text, or how well each head finds a relation."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attn_widget.heads.metrics import head_metrics
-from attn_widget.heads.relations import Relation
+from attn_widget.heads.relations import Positions, Relation
 from attn_widget.records import Capture, LayerAttention, most_heads, to_numpy
 
 
@@ -22,18 +22,16 @@ class Measured:
     sums: Float[np.ndarray, "measure layer head"]
     counts: Float[np.ndarray, "measure layer head"]
     n_pairs: int = 0
-    hidden: int = 0  # pairs whose query may not see its key
-    offsets: Mapping[int, int] = field(
-        default_factory=dict
-    )  # key − query -> how many queries it would answer
-    parts: Float[np.ndarray, "part measure layer head"] | None = (
-        None  # the sums of each query, not kept in files
-    )
+    hidden: int = 0  # queries that cannot attend to their key
+    # Distance key − query -> how many queries have a key there.
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    # The sums of each query; not written to files.
+    parts: Float[np.ndarray, "part measure layer head"] | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a search measures, as its results are titled."""
+    """Names of the numbers of a search."""
 
     names: tuple[str, ...]  # of the table
     titles: tuple[str, ...]
@@ -43,12 +41,18 @@ class Header:
 
 @runtime_checkable
 class Measure(Protocol):
-    """What a search needs to know of what it measures."""
+    """What a search needs of the quantity that it measures."""
 
-    title: str
+    @property
+    def title(self) -> str:
+        """Return its name, for tables and files."""
+
+    @property
+    def attention(self) -> str | None:
+        """Return which attention of a capture it is measured on; None for the first."""
 
     def header(self, capture: Capture) -> Header:
-        """Return what the numbers of a capture are called."""
+        """Return the names of the numbers of a capture."""
 
     def measured(self, capture: Capture, item: Any, index: int) -> Measured:
         """Return one text's part of every mean."""
@@ -80,14 +84,18 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Pairs:
-    """How much of each query's attention its partners get, and how often they get the most; queries count the same."""
+    """How well each head finds the keys of a relation; queries count the same.
+
+    ``share``: each query's attention on its keys. ``hits``: whether one of them has the largest
+    weight of all keys that are not special.
+    """
 
     relation: Relation
     attention: str | None
 
     @property
     def title(self) -> str:
-        """Return what the relation is called."""
+        """Return the relation's name."""
         return self.relation.title
 
     def header(self, capture: Capture) -> Header:
@@ -98,7 +106,7 @@ class Pairs:
         )
 
     def measured(self, capture: Capture, item: Any, index: int) -> Measured:
-        """Return sums over the queries of this text that have a partner."""
+        """Return sums over the queries of this text that have a key in the relation."""
         group = capture.group(self.attention)
         pairs = self.relation.pairs(capture, self.attention, item, index)
         size = (2, len(group), most_heads(group))
@@ -120,15 +128,15 @@ class Pairs:
 
 
 def _found(
-    layer: LayerAttention, pairs: Mapping[Sequence[int], Sequence[int]], special: Any
+    layer: LayerAttention, pairs: Mapping[Positions, Positions], special: Any
 ) -> Iterator[tuple[Any, Any]]:
-    """Return for each query which heads attend most to one of its keys, and each head's share on them."""
+    """Return for each query which heads have their largest weight on its keys, and the share."""
     rows = sorted({position for query in pairs for position in query})
     place = {position: i for i, position in enumerate(rows)}
     weights = to_numpy(layer.weights_for(None, rows)).astype(np.float64)
     for query, keys in pairs.items():
         row = weights[:, [place[position] for position in query]].mean(1)
-        open_to = ~special
-        open_to[list(keys)] = True  # a special token is a rival only where it is asked for
-        best = np.where(open_to, row, -1.0).argmax(-1)
+        compared = ~special
+        compared[list(keys)] = True  # a special token counts only where the relation names it
+        best = np.where(compared, row, -1.0).argmax(-1)
         yield np.isin(best, keys), row[:, list(keys)].sum(-1)

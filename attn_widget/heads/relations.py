@@ -1,4 +1,4 @@
-"""What a person means by "this token, that token": pairs, a pattern or a function -> positions in one capture."""
+"""Relations between tokens: pairs, a pattern or a function -> positions in one capture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Capture, Tokens
+from attn_widget.records import Capture, Tokens, check_index
 
 EXAMPLE = r'relation=r"(?P<key>\w+) (?P<query>\w+)"'
 Positions = tuple[int, ...]
@@ -18,14 +18,14 @@ Positions = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation between tokens, as it was given; ``pairs`` finds it in a capture."""
+    """A relation between tokens, as the caller gave it; ``pairs`` finds it in a capture."""
 
     given: Any
     kind: str  # "pattern", "function", "pairs" or "pairs of each text"
 
     @property
     def title(self) -> str:
-        """Return what the relation is called in tables and files."""
+        """Return its name in tables and files."""
         if self.kind == "pattern":
             return self.given.pattern
         return getattr(self.given, "__name__", "function") if self.kind == "function" else self.kind
@@ -33,7 +33,7 @@ class Relation:
     def pairs(
         self, capture: Capture, attention: str | None, item: Any, index: int
     ) -> dict[Positions, Positions]:
-        """Return the positions of every query that has a partner, and those of all its keys."""
+        """Return the positions of every query that has a key in the relation, and of all its keys."""
         queries, keys = capture.axes(attention)
         found: dict[Positions, set[int]] = {}
         for number, pair in enumerate(self._given_pairs(capture, queries, keys, item, index)):
@@ -42,11 +42,12 @@ class Relation:
                 query, key = pair
             except (TypeError, ValueError):
                 raise InputError(
-                    f"relation must give pairs (query, key), got {pair!r} at {where}."
+                    f"relation must give pairs (query, key), got {pair!r} at {where}. "
+                    "Pairs are positions of tokens, or spans of characters."
                 ) from None
-            asking = _positions(query, queries, "query", where)
-            found.setdefault(asking, set()).update(_positions(key, keys, "key", where))
-        return {query: tuple(sorted(partners)) for query, partners in found.items()}
+            positions = _positions(query, queries, "query", where)
+            found.setdefault(positions, set()).update(_positions(key, keys, "key", where))
+        return {query: tuple(sorted(of_query)) for query, of_query in found.items()}
 
     def _given_pairs(
         self, capture: Capture, queries: Tokens, keys: Tokens, item: Any, index: int
@@ -55,31 +56,26 @@ class Relation:
         if self.kind == "pattern":
             if queries is not keys:
                 raise MethodError(
-                    "relation must be a function or pairs for attention between two streams, got a pattern. "
-                    "A pattern cannot match in two texts at once."
+                    "relation must be a function or pairs for attention between two streams, "
+                    "got a pattern. A pattern cannot match in two texts at once."
                 )
             yield from self._matches(queries)
         elif self.kind == "function":
-            asked = (
-                item
-                if not isinstance(item, Capture)
-                else queries.source[0]
-                if queries.source
-                else queries
-            )
-            yield from self.given(asked)
+            if isinstance(item, Capture):
+                item = queries.source[0] if queries.source else queries
+            yield from self.given(item)
         elif self.kind == "pairs":
             yield from self.given
         else:
             if index >= len(self.given):
                 raise InputError(
-                    f"relation must hold the pairs of every text, got {len(self.given)} for text {index}. "
-                    "Give as many as there are texts."
+                    f"relation must hold the pairs of every text, got {len(self.given)} for text "
+                    f"{index}. Give as many as there are texts."
                 )
             yield from self.given[index]
 
     def _matches(self, tokens: Tokens) -> Iterator[Any]:
-        """Return where the pattern's two groups stand in each text that the tokens were made from."""
+        """Return the spans of the pattern's two groups in each text of the tokens."""
         if not tokens.source:
             raise InputError(
                 "relation must be pairs where a capture has no text, got a pattern. Give positions."
@@ -91,18 +87,20 @@ class Relation:
 
 
 def relation_of(given: Any, one_text: bool) -> Relation:
-    """Return a relation, refusing what is none."""
+    """Return a relation; refuse an argument that describes none."""
     if isinstance(given, str):
         try:
             given = re.compile(given)
         except re.error as error:
             raise InputError(
-                f"relation must be a regular expression, got {given!r}: {error}."
+                f"relation must be a regular expression, got {given!r}: {error}. Correct it.",
+                code=EXAMPLE,
             ) from None
     if isinstance(given, re.Pattern):
         if not {"query", "key"} <= set(given.groupindex):
             raise InputError(
-                f"relation must have the groups query and key, got {given.pattern!r}. Name both groups.",
+                f"relation must have the groups query and key, got {given.pattern!r}. "
+                "Name both groups.",
                 code=EXAMPLE,
             )
         return Relation(given, "pattern")
@@ -118,28 +116,26 @@ def relation_of(given: Any, one_text: bool) -> Relation:
 
 
 def _positions(place: Any, tokens: Tokens, axis: str, where: str) -> Positions:
-    """Return the positions that a place names: one position, or all that a span of characters touches."""
-    n = len(tokens)
+    """Return one position, or all positions that a span of characters overlaps."""
     if isinstance(place, int | np.integer) and not isinstance(place, bool):
-        if not -n <= place < n:
-            raise InputError(
-                f"relation must give a {axis} 0 to {n - 1}, got {int(place)} at {where}. Count tokens."
-            )
-        return (int(place) % n,)
+        name = f"{axis} of the relation"
+        return (check_index(name, place, len(tokens), "Count tokens.", where=where),)
     try:
         start, stop, *rest = (int(number) for number in place)
         (segment,) = rest or [0]
     except (TypeError, ValueError):
         raise InputError(
-            f"relation must give a {axis} as a position or as (start, stop) in characters, got {place!r} at {where}."
+            f"relation must give a {axis} as a position or as (start, stop) in characters, "
+            f"got {place!r} at {where}. Positions count tokens, the first is 0."
         ) from None
-    touched = tuple(
-        i for i, span in enumerate(tokens.spans)
+    overlapped = tuple(
+        i
+        for i, span in enumerate(tokens.spans)
         if span is not None and span[0] < stop and start < span[1] and tokens.segments[i] == segment
-    )  # fmt: skip
-    if not touched:
+    )
+    if not overlapped:
         raise InputError(
-            f"relation must give a {axis} that covers a token, got characters {start} to {stop} at {where}. "
-            "Spans count characters of the text, the first is 0."
+            f"relation must give a {axis} that covers a token, got characters {start} to {stop} "
+            f"at {where}. Spans count characters of the text, the first is 0."
         )
-    return touched
+    return overlapped

@@ -1,1 +1,1 @@
-"""Frames -> a page that needs no kernel."""
+"""Pages that show pictures without a kernel: a capture's frames in one HTML file."""

@@ -1,7 +1,7 @@
-"""Numbers -> few bytes, for pages that carry them along: √-coded to some bits, then deflated piece by piece.
+"""Encode numbers in few bytes for a page: square roots in a few bits, then deflated.
 
-``js/src/static/numbers.js`` reads what is written here. Pieces are deflated on their own, each to a byte
-boundary, so that they can be made once, weighed, left out, and joined to one stream in any order.
+``js/src/static/numbers.js`` reads this format. Each part is deflated on its own, to a byte
+boundary, so that parts can be made once, measured, left out, and joined to one stream in any order.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from jaxtyping import Bool, Float
 from attn_widget.errors import InputError
 
 MISSING = 255
-END = b"\x03\x00"  # an empty last block: what was joined is a whole stream
+END = b"\x03\x00"  # an empty last block, which ends the joined stream
 
 
 def code(
     values: Float[np.ndarray, "query key"], bits: int, *, causal: bool = False
 ) -> tuple[bytes, float]:
-    """Return a matrix as one code per byte, ``round(top·√(value / scale))`` with ``top = 2^bits − 1``, and its scale.
+    """Return a matrix as one code per byte, and its scale.
 
-    Key by key: what all queries take from one key is alike, and deflates better than a query's row. Of a
-    causal matrix only the triangle is kept. The scale is 1, or the largest value where that is above 1.
-    `MISSING` stands for NaN; it is no other code while ``bits`` is at most 7.
+    A code is ``round(top·√(value / scale))`` with ``top = 2^bits − 1``; ``bits`` is at most 7, so
+    that `MISSING` can stand for NaN. Key by key, because the weights on one key are similar and
+    deflate better than the row of a query. A causal matrix keeps only its triangle. The scale is
+    1, or the largest value if that is above 1.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def code(
 def decode(
     data: bytes, shape: tuple[int, int], bits: int, scale: float, *, causal: bool = False
 ) -> Float[np.ndarray, "query key"]:
-    """Return the values that a page shows: the twin of `code`, to within `error_of`."""
+    """Return the values that a page shows: the inverse of `code`, to within `error_of`."""
     codes = np.frombuffer(data, np.uint8)
     by_key = np.zeros(shape[::-1], np.uint8)
     if causal:
@@ -59,19 +60,19 @@ def decode(
 
 
 def error_of(value: float, bits: int) -> float:
-    """Return how far a share may be from what is shown of it: half a step on the square-root scale."""
+    """Return the largest rounding error of a share: half a step on the square-root scale."""
     half = 0.5 / _top(bits)
     return 2 * half * value**0.5 + half**2
 
 
 def sums(values: Float[np.ndarray, "query key"]) -> bytes:
-    """Return each row's sum as float32 to one part in 4096: what is equal then deflates to nothing."""
+    """Return each row's sum as float32, rounded to 1 part in 4096: equal sums deflate well."""
     bits = values.sum(axis=1).astype("<f4").view("<u4")
     return ((bits + 0x800) & 0xFFFFF000).astype("<u4").tobytes()
 
 
 def deflated(data: bytes) -> bytes:
-    """Return a piece of a raw deflate stream that can stand before and after any other piece."""
+    """Return a part of a raw deflate stream that can be joined with other parts in any order."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
     return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
 

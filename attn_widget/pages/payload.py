@@ -1,61 +1,57 @@
-"""The payload of a page: pieces of numbers one after another, and the JSON that says what they are."""
+"""The payload of a page: stored arrays one after another, and the JSON that describes them."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
-from attn_widget.errors import AttnWidgetError
 from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
+from attn_widget.pages.exact import EncodedFrame, NeuronParts
 from attn_widget.pictures.axes import SEGMENTS, Axis
-from attn_widget.pictures.frame import BOUND_TEXT, TOP_K
+from attn_widget.pictures.frame import BOUND_TEXT
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
-from attn_widget.pictures.numbers import NumbersOf
-from attn_widget.pictures.protocol import Frame, Spec
+from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.text import small, span_of
 from attn_widget.pictures.validation import sentences
-from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.pictures.views import Pictures
 from attn_widget.records import Tokens, to_numpy
 
-NEURON_SHARE = 0.2  # of a page: queries and keys are exact, and cost accordingly
 JPEG_QUALITY = 85
-# What changes the axes alone, and every value it takes: the page makes no axis itself.
-CHOICES = {
+# The traits that change only the axes, and all their values: the page computes no axis itself.
+AXIS_CHOICES: dict[str, tuple[Any, ...]] = {
     "hide_special": (False, True),
     "words": (False, True),
     "segments": SEGMENTS,
     "hide_sinks": (False, True),
 }
-_DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page works out by itself
 
 
 @dataclass(eq=False)
-class Blob:
-    """Binary parts in the order in which they are added, each with the place where it begins."""
+class PayloadWriter:
+    """Collects deflated binary parts and counts the offset of each in the inflated payload."""
 
-    pieces: list[bytes] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)
     size: int = 0
 
     def add(self, data: bytes, size: int) -> int:
-        """Append a deflated piece of ``size`` bytes; return where it begins."""
-        self.pieces.append(data)
+        """Append a deflated part of ``size`` inflated bytes; return its offset."""
+        self.parts.append(data)
         self.size += size
         return self.size - size
 
-    def array(self, name: str, array: np.ndarray) -> dict[str, Any]:
-        """Append an array as it is; return the entry that says where and what it is."""
-        data = (
-            np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-        )
+    def add_array(self, name: str, array: np.ndarray) -> dict[str, Any]:
+        """Append an array; return the JSON entry with its place and type."""
+        little_endian = array.dtype.newbyteorder("<")
+        data = np.ascontiguousarray(array).astype(little_endian, copy=False).tobytes()
         at = self.add(deflated(data), len(data))
         return {
             "name": name,
@@ -65,129 +61,91 @@ class Blob:
             "size": len(data),
         }
 
-    def closed(self, about: dict[str, Any]) -> str:
-        """Return everything as base64: the pieces, the JSON, and the JSON's length in four bytes."""
+    def add_frame(self, frame: EncodedFrame) -> dict[str, Any]:
+        """Append the buffers of a frame; return its header and the place of each buffer."""
+        at = [[self.add(data, size), size] for data, size in frame.buffers]
+        return {"header": frame.header, "at": at}
+
+    def to_base64(self, description: dict[str, Any]) -> str:
+        """Return all parts, the JSON ``description``, and its length in four bytes, as base64."""
         text = json.dumps(
-            about, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            description, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode()
         tail = deflated(text + len(text).to_bytes(4, "little"))
-        return base64.b64encode(b"".join([*self.pieces, tail, END])).decode()
+        return base64.b64encode(b"".join([*self.parts, tail, END])).decode()
 
 
-def payload(
-    state: dict[str, Any],
-    numbers: NumbersOf,
-    spec: Spec,
-    contents: Contents,
-    neuron: tuple[dict, dict[str, np.ndarray]],
-) -> str:
-    """Return what `static-host.js` reads: the traits, and all that it makes frames of."""
-    blob, capture = Blob(), numbers.capture
-    axes = Axes(numbers, spec)
-    fields, arrays = neuron
-    about = {
-        "state": state,
-        "groups": {name: axes.of(name) for name in capture.groups},
-        "axes": axes.known,
-        "choices": list(CHOICES),
+@dataclass(frozen=True, eq=False)
+class PageParts:
+    """Everything that a page stores."""
+
+    traits: Mapping[str, Any]  # JSON of the traits with which the page opens
+    contents: Contents
+    neuron: NeuronParts
+    shown: EncodedFrame | None  # the frame on screen; None if the page has to make it
+
+
+def payload(pictures: Pictures, spec: Spec, parts: PageParts) -> str:
+    """Return what ``js/src/static`` reads: the traits, and all that it makes frames of."""
+    writer, image = PayloadWriter(), pictures.capture.image
+    axes = AxisTable(pictures, spec)
+    stored, neuron = parts.contents.matrices, parts.neuron
+    description = {
+        "state": parts.traits,
+        "groups": {name: axes.of(name) for name in pictures.capture.groups},
+        "axes": axes.entries,
+        "choices": {name: values[0] for name, values in AXIS_CHOICES.items()},
         "places": [
-            piece.header | {"at": blob.add(piece.data, piece.size)} for piece in contents.pieces
+            matrix.header | {"at": writer.add(matrix.data, matrix.size)} for matrix in stored
         ],
-        "neuron": fields | {"arrays": [blob.array(name, array) for name, array in arrays.items()]},
-        "image": None
-        if capture.image is None
-        else blob.array("image", jpeg(small(to_numpy(capture.image)))),
+        "neuron": neuron.fields
+        | {"arrays": [writer.add_array(name, array) for name, array in neuron.arrays.items()]},
+        "image": None if image is None else writer.add_array("image", jpeg(small(to_numpy(image)))),
+        "shown": None if parts.shown is None else writer.add_frame(parts.shown),
         "bound_text": BOUND_TEXT,
-        "top_k": TOP_K,
         "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
     }
-    return blob.closed(about)
+    return writer.to_base64(description)
 
 
 @dataclass(eq=False)
-class Axes:
-    """What stands along the axes in each way to display it, every axis once."""
+class AxisTable:
+    """The axes of every combination of `AXIS_CHOICES`, equal ones stored once."""
 
-    numbers: NumbersOf
+    pictures: Pictures
     spec: Spec
-    known: list[dict[str, Any]] = field(default_factory=list)
-    _numbers: dict[str, int] = field(
-        default_factory=dict
-    )  # an axis in JSON -> its place among the known
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    _indices: dict[str, int] = field(default_factory=dict)  # JSON of an axis -> index in entries
 
     def of(self, attention: str) -> dict[str, Any]:
-        """Return the axes of a group by what was chosen, and what the text view needs besides."""
-        tokens = self.numbers.capture.axes(attention)
-        ways = {}
-        for values in product(*CHOICES.values()):
-            chosen = dict(zip(CHOICES, values, strict=True))
+        """Return the axes of an attention by choice, and the source that the text view shows."""
+        tokens = self.pictures.capture.axes(attention)
+        axes_of_choice = {}
+        for values in product(*AXIS_CHOICES.values()):
+            chosen: dict[str, Any] = dict(zip(AXIS_CHOICES, values, strict=True))
             if chosen["segments"] not in sentences(*tokens):
                 continue
-            one = replace(self.spec, attention=attention, **chosen)
-            axes = Drawing(self.numbers, one, {}, lambda *_: None).axes()
-            name = ",".join(
-                v if isinstance(v, str) else str(v).lower() for v in values
-            )  # as JavaScript joins them
-            ways[name] = [self._number(axis, t) for axis, t in zip(axes, tokens, strict=True)]
+            axes = self.pictures.axes(replace(self.spec, attention=attention, **chosen))
+            # As JavaScript joins them.
+            name = ",".join(v if isinstance(v, str) else str(v).lower() for v in values)
+            axes_of_choice[name] = [
+                self._index(axis, t) for axis, t in zip(axes, tokens, strict=True)
+            ]
         keys = tokens[1]
         grid = None if keys.grid is None else list(keys.grid)
         read = {"source": list(keys.source), "grid": grid, "seconds": keys.seconds}
-        return {"ways": ways, "size": [len(t) for t in tokens], "read": read}
+        return {"ways": axes_of_choice, "size": [len(t) for t in tokens], "read": read}
 
-    def _number(self, axis: Axis, tokens: Tokens) -> int:
+    def _index(self, axis: Axis, tokens: Tokens) -> int:
         entry = axis.header() | {"spans": [span_of(tokens, group) for group in axis.positions]}
         name = json.dumps(entry)
-        if name not in self._numbers:
-            self._numbers[name] = len(self.known)
-            self.known.append(entry)
-        return self._numbers[name]
+        if name not in self._indices:
+            self._indices[name] = len(self.entries)
+            self.entries.append(entry)
+        return self._indices[name]
 
 
-def neuron_of(
-    numbers: NumbersOf, spec: Spec, budget: int
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the fields and arrays of one head's neuron view, for every query; or why it is not there."""
-    place = {name: getattr(spec, name) for name in ("attention", "layer", "head")}
-    layer = numbers.capture.group(spec.attention)[spec.layer]
-    channels = 0 if layer.q is None else layer.q.shape[-1]
-    if 4 * channels * (layer.n_queries + layer.n_keys) > NEURON_SHARE * budget:
-        return place | {
-            "why": "The queries and keys of this text do not fit this page. Open the notebook."
-        }, {}
-    one = replace(spec, view="neuron", method="raw", hide_special=False, words=False)
-    try:
-        frames = [
-            VIEWS["neuron"](Drawing(numbers, one, {"query": i}, lambda *_: None))
-            for i in range(layer.n_queries)
-        ]
-    except AttnWidgetError as error:
-        return place | {"why": str(error)}, {}
-    first = frames[0]
-    arrays = {name: _stacked(name, frames) for name in first.arrays if name not in _DERIVED}
-    same = {k: v for k, v in first.fields.items() if all(f.fields[k] == v for f in frames)}
-    own = [{k: _finite(v) for k, v in f.fields.items() if k not in same} for f in frames]
-    for known in ("queries", "keys", "spec", "capture_id"):
-        same.pop(known)
-    return place | {"why": None, "fields": same, "own": own}, arrays
-
-
-def _stacked(name: str, frames: Sequence[Frame]) -> np.ndarray:
-    """Return an array of all queries, in as few bytes as what is shown of it needs."""
-    if name == "k":
-        return frames[0].arrays[name][0]
-    array = np.stack([frame.arrays[name][0] for frame in frames])
-    if name == "mask":
-        return np.isfinite(array).astype(np.uint8)  # 0 or minus infinity, nothing between
-    if name == "measured":
-        return np.round(np.clip(array, 0, 1) * 65535).astype(np.uint16)
-    return array
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def jpeg(image: np.ndarray) -> np.ndarray:
+def jpeg(image: UInt8[np.ndarray, "row column rgb"]) -> UInt8[np.ndarray, " byte"]:
     """Return a picture as the bytes of a JPEG file."""
     from PIL import Image
 

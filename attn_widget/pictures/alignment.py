@@ -1,4 +1,4 @@
-"""Which tokens of two texts stand for each other: by words, or by position."""
+"""Align the tokens of two texts, by words or by position."""
 
 from __future__ import annotations
 
@@ -15,43 +15,46 @@ BY = ("words", "position")
 
 @dataclass(frozen=True)
 class Alignment:
-    """Rows that two axes have in common, in order, and what either has besides."""
+    """The rows that two axes have in common, in order, and the words that only one has."""
 
-    a: Axis  # row i of a …
-    b: Axis  # … stands for row i of b
+    a: Axis  # row i of a is aligned …
+    b: Axis  # … with row i of b
     labels: tuple[str, ...]  # "keys", or "she | he" where the words differ
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()
 
 
 def aligned(a: Tokens, b: Tokens, by: str = "words") -> Alignment:
-    """Return the rows that stand for each other.
+    """Return the alignment of two axes.
 
     Parameters
     ----------
     a, b
-        What stands along one axis of either capture.
+        The tokens along one axis of either capture.
     by
-        ``position``: token by token. ``words``: the longest runs of equal words, whatever their case; where as many
-        words stand between two runs in both texts, they are taken for each other (she | he).
+        ``position``: token by token. ``words``: the longest runs of equal words, ignoring case;
+        if both texts have the same number of words between two runs, these are aligned too
+        (she | he).
 
     Raises
     ------
     InputError
-        If the texts have no word in common, or not as many tokens.
+        If the texts have no word in common, or, by position, a different number of tokens.
     """
     if by not in BY:
         raise InputError(f"align must be one of {', '.join(BY)}, got {by!r}. Choose one of these.")
     if by == "position":
         if len(a) != len(b):
             raise InputError(
-                f"b must have as many tokens as a to be aligned by position, got {len(b)} and {len(a)}. "
+                "b must have as many tokens as a to be aligned by position, "
+                f"got {len(b)} and {len(a)}. "
                 'Align by words: align="words".'
             )
         return _joined(displayed(a), displayed(b), [(i, i) for i in range(len(a))])
     rows_a, rows_b = displayed(a, words=True), displayed(b, words=True)
     found = SequenceMatcher(None, _plain(rows_a), _plain(rows_b), autojunk=False).get_opcodes()
-    pairs, common = [], 0
+    pairs: list[tuple[int, int]] = []
+    common = 0
     for kind, start_a, stop_a, start_b, stop_b in found:
         if kind == "equal":
             common += sum(not special for special in rows_a.special[start_a:stop_a])
@@ -59,19 +62,19 @@ def aligned(a: Tokens, b: Tokens, by: str = "words") -> Alignment:
             pairs += zip(range(start_a, stop_a), range(start_b, stop_b), strict=True)
     if not common:
         raise InputError(
-            "b must have a word in common with a to be aligned by words, got none. Compare texts that are alike, or "
-            'texts of as many tokens with align="position".'
+            "b must have a word in common with a to be aligned by words, got none. Compare similar "
+            'texts, or texts of equally many tokens with align="position".'
         )
     return _joined(rows_a, rows_b, pairs)
 
 
 def _plain(rows: Axis) -> list[str]:
-    """Return what is compared of each row."""
+    """Return the text of each row as it is compared."""
     return [text.strip().casefold() for text in rows.text]
 
 
 def _joined(rows_a: Axis, rows_b: Axis, pairs: Sequence[tuple[int, int]]) -> Alignment:
-    """Return the alignment that these pairs of rows are."""
+    """Return the alignment of these pairs of rows."""
     texts = [(rows_a.text[i].strip(), rows_b.text[j].strip()) for i, j in pairs]
     in_a, in_b = {i for i, _ in pairs}, {j for _, j in pairs}
     return Alignment(
@@ -84,9 +87,11 @@ def _joined(rows_a: Axis, rows_b: Axis, pairs: Sequence[tuple[int, int]]) -> Ali
 
 
 def _some(rows: Axis, kept: Sequence[int]) -> Axis:
-    """Return the axis of some rows."""
-    parts = {
-        name: tuple(getattr(rows, name)[i] for i in kept)
-        for name in ("text", "positions", "special", "segment")
-    }
-    return Axis(**parts, n_tokens=rows.n_tokens)
+    """Return an axis of some of the rows."""
+    return Axis(
+        text=tuple(rows.text[i] for i in kept),
+        positions=tuple(rows.positions[i] for i in kept),
+        special=tuple(rows.special[i] for i in kept),
+        segment=tuple(rows.segment[i] for i in kept),
+        n_tokens=rows.n_tokens,
+    )

@@ -1,68 +1,84 @@
-"""What was computed lately, kept within one limit for all widgets: a cell run 200 times makes 200 of them."""
+"""Cache of computed numbers and frames, with one limit in bytes for all widgets of a process.
+
+Running a cell 200 times makes 200 widgets, so a limit per widget would not bound the memory.
+"""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import LRUCache
+
 LIMIT_BYTES = 256 * 2**20
-ALWAYS = 2  # the newest stay however large they are: the numbers of what is looked at, and the frame made of them
-CHEAP_S = 1.0  # what took less is dropped as soon as no page shows it: it is there again before anybody waits
+CHEAP_S = 1.0  # results that took less time are dropped as soon as no page shows the widget
+
+Key = tuple[Hashable, ...]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What was computed, how large it is, and how long it took."""
+    """A cached value, its size, and the time it took to compute."""
 
     value: Any
     nbytes: int
     seconds: float
 
 
-_kept: OrderedDict[tuple[int, tuple], Entry] = OrderedDict()  # (owner, key): oldest first
+def shared_cache(limit_bytes: int) -> LRUCache:
+    """Return a least-recently-used cache of `Entry` that always holds the two newest entries.
+
+    An entry counts for at most half the limit: the numbers on screen and the frame made of them
+    stay cached whatever their size.
+    """
+    return LRUCache(limit_bytes, getsizeof=lambda entry: min(entry.nbytes, limit_bytes // 2))
+
+
+_entries = shared_cache(LIMIT_BYTES)  # (owner, key) -> Entry
 _lock = threading.RLock()
 
 
-class Remembered:
-    """One widget's part of the memory that all share; the newest entries of all are never dropped."""
+class PictureCache:
+    """The part of the shared cache that belongs to one capture's pictures.
+
+    Examples
+    --------
+    >>> cache = PictureCache()
+    >>> cache.put(("layer", 3), "numbers", nbytes=80)
+    >>> cache.get(("layer", 3)), cache.get(("layer", 4))
+    ('numbers', None)
+    """
 
     def __init__(self) -> None:
         self._owner = id(self)
-        weakref.finalize(self, _forget, self._owner)
+        weakref.finalize(self, _drop, self._owner)
 
-    def __contains__(self, key: tuple) -> bool:
-        """Return whether something is kept under a key."""
-        return (self._owner, key) in _kept
+    def __contains__(self, key: Key) -> bool:
+        """Return whether a value is cached under this key; does not count as a use."""
+        return (self._owner, key) in _entries
 
-    def get(self, key: tuple) -> Any:
-        """Return what was kept under a key, which then counts as used last; None where it is not there."""
+    def get(self, key: Key) -> Any:
+        """Return the value of a key, which becomes the most recently used; None if not cached."""
         with _lock:
-            if (self._owner, key) not in _kept:
-                return None
-            _kept.move_to_end((self._owner, key))
-            return _kept[self._owner, key].value
+            entry = _entries.get((self._owner, key))
+            return None if entry is None else entry.value
 
-    def put(self, key: tuple, value: Any, nbytes: int, seconds: float = 0.0) -> None:
-        """Keep what took so long, and drop what was not used for longest while all together are too large."""
+    def put(self, key: Key, value: Any, nbytes: int, seconds: float = 0.0) -> None:
+        """Cache a value of ``nbytes`` bytes that took ``seconds`` to compute."""
         with _lock:
-            _kept[self._owner, key] = Entry(value, nbytes, seconds)
-            _kept.move_to_end((self._owner, key))
-            total = sum(entry.nbytes for entry in _kept.values())
-            while total > LIMIT_BYTES and len(_kept) > ALWAYS:
-                total -= _kept.popitem(last=False)[1].nbytes
+            _entries[self._owner, key] = Entry(value, nbytes, seconds)
 
-    def forget_cheap(self) -> None:
-        """Drop what is computed again in a moment: no page shows the widget."""
-        _forget(self._owner, CHEAP_S)
+    def drop_cheap(self) -> None:
+        """Drop the values that can be computed again within `CHEAP_S`."""
+        _drop(self._owner, CHEAP_S)
 
 
-def _forget(owner: int, below_s: float = float("inf")) -> None:
-    """Drop all that one widget kept and that took less than so many seconds."""
+def _drop(owner: int, below_s: float = float("inf")) -> None:
+    """Drop the values of one owner that took less than ``below_s`` seconds."""
     with _lock:
-        for key in [
-            key for key, kept in _kept.items() if key[0] == owner and kept.seconds < below_s
-        ]:
-            del _kept[key]
+        for key in list(_entries):
+            if key[0] == owner and _entries[key].seconds < below_s:
+                del _entries[key]

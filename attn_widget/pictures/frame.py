@@ -95,15 +95,16 @@ def row_frame(
 
 
 def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
-    """Return a frame of these numbers with its weights as they are, for pictures that print them.
+    """Return a frame that also holds its weights exactly, for pictures that print them.
 
-    A frame that holds only the strongest keys, or pooled cells, stays as it is.
+    Which lines are drawn is still decided by the rounded weights, as in the page. A frame that holds only the
+    strongest keys, or pooled cells, stays as it is.
     """
     if "weights" not in frame.arrays or frame.fields.get("pool", 1) > 1:
         return frame
     shown = merge(numbers.values[: len(frame.fields["lanes"])], queries, keys).astype(np.float32)
     weights = shown if frame.arrays["weights"][0].ndim == 3 else shown[0]
-    return replace(frame, arrays=dict(frame.arrays) | {"weights": plain(weights)})
+    return replace(frame, arrays=dict(frame.arrays) | {"exact_weights": plain(weights)})
 
 
 def cut(numbers: Numbers, side: str, members: Sequence[int]) -> Numbers:
@@ -199,7 +200,6 @@ def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str
         "saturation": numbers.saturation,
         "bound_text": BOUND_TEXT,
         "divided_by": numbers.divided_by,
-        "top_k": TOP_K,
     }
 
 

@@ -1,4 +1,7 @@
-"""The frame of the model view: every layer × head as a small map, pooled here so that the page holds no n×n."""
+"""The frame of the model view: every layer and head as a small map.
+
+Maps are pooled in Python, so that the page never holds an n×n matrix per head.
+"""
 
 from __future__ import annotations
 
@@ -24,38 +27,55 @@ class Tile:
     layer: int
     head: int | None
     cells: Float[np.ndarray, "cell_query cell_key"]
+    unit: str = "share"
+    causal: bool = False
     saturation: float | None = None
-    exact: bool = True
 
 
 def factors(queries: Axis, keys: Axis, n_tiles: int) -> tuple[int, int]:
-    """Return over how many displayed queries and keys one cell of a thumbnail is the maximum."""
+    """Return how many displayed queries and keys one cell of a thumbnail covers."""
     cells = TILE_CELLS if n_tiles <= MANY_TILES else SMALL_TILE_CELLS
+    return pool_to(queries, keys, cells)
+
+
+def pool_to(queries: Axis, keys: Axis, cells: int) -> tuple[int, int]:
+    """Return the pooling factors that leave at most ``cells`` cells along either axis."""
     return max(1, -(-len(queries) // cells)), max(1, -(-len(keys) // cells))
 
 
 def shrink(
-    values: Float[np.ndarray, "lane query key"], queries: Axis, keys: Axis, pool: tuple[int, int]
-) -> Float[np.ndarray, "lane cell_query cell_key"]:
-    """Return each lane as a thumbnail: hidden and merged as displayed, then the largest value of each block."""
-    shown = merge(values, queries, keys)
-    return np.stack([max_pool(lane, *pool) for lane in shown])
+    values: Float[np.ndarray, "query key"], queries: Axis, keys: Axis, pool: tuple[int, int]
+) -> Float[np.ndarray, "cell_query cell_key"]:
+    """Return a thumbnail: tokens hidden and merged as displayed, then block maxima."""
+    return max_pool(merge(values[None], queries, keys)[0], *pool)
 
 
 def model_frame(
-    spec: Spec, tiles: Sequence[Tile], queries: Axis, keys: Axis, pool: tuple[int, int], *, unit: str, causal: bool,
+    spec: Spec,
+    tiles: Sequence[Tile],
+    queries: Axis,
+    keys: Axis,
+    pool: tuple[int, int],
     n_layers: int | None = None,
-) -> Frame:  # fmt: skip
+) -> Frame:
     """Return the frame of the model view: all thumbnails in one array, layer by layer.
 
-    ``n_layers`` is how many there will be, where these are the first of them.
+    ``n_layers`` is the number of layers of the finished frame, if ``tiles`` holds only the first.
     """
-    fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
+    layers = [tile.layer for tile in tiles]
+    common_fields = common(
+        spec,
+        queries,
+        keys,
+        unit=tiles[-1].unit,
+        causal=all(tile.causal for tile in tiles),
+        layer_label="all layers",
+    )
+    fields = common_fields | {
         "pool": list(pool),
-        "n_layers": n_layers or len({t.layer for t in tiles}),
-        "n_heads": max(sum(t.layer == layer for t in tiles) for layer in {t.layer for t in tiles}),
+        "n_layers": n_layers or len(set(layers)),
         "tiles": [
-            {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": int(t.exact)}
+            {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": 1}
             for t in tiles
         ],
     }

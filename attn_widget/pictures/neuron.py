@@ -1,4 +1,4 @@
-"""The frame of the neuron view: one head's way from query and keys to the measured weights, stage by stage."""
+"""The frame of the neuron view: how one head computes its weights from query and keys."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from attn_widget.pictures.protocol import Frame, Spec, common, plain
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """What one head computed for one query, over all keys; a stage that the layer lacks is None.
+    """What one head computed for one query, over all keys; None for stages that the layer lacks.
 
-    ``dot`` is q·k; ``scaled`` = dot · scaling; ``softcapped`` = cap · tanh(scaled / cap); ``bias`` and
-    ``mask`` are added to it; ``softmax`` is taken over the sum (with the sink's logit, if there is one).
+    ``dot`` is q·k; ``scaled`` = dot · scaling; ``softcapped`` = cap · tanh(scaled / cap); ``bias``
+    and ``mask`` are added; ``softmax`` is over the sum (and the sink logit, if there is one).
     """
 
     q: Float[np.ndarray, " channel"]
@@ -36,7 +36,10 @@ class Stages:
 
 
 def neuron_frame(spec: Spec, stages: Stages, queries: Axis, keys: Axis, query: int) -> Frame:
-    """Return the frame of the neuron view, with the difference between what it recomputes and what was measured."""
+    """Return the frame of the neuron view.
+
+    ``difference`` is the largest difference between recomputed and measured weights.
+    """
     difference = float(np.abs(stages.softmax - stages.measured).max())
     shown = [
         (name, label, about) for name, label, about in _STAGES if getattr(stages, name) is not None

@@ -16,7 +16,6 @@ from jaxtyping import Float, Shaped, UInt8
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis
 
-VERSION = 1
 MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo cope badly with more in one message
 
 
@@ -145,3 +144,12 @@ def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], 
 def from_sqrt8(encoded: UInt8[np.ndarray, "..."], scale: float = 1.0) -> Float[np.ndarray, "..."]:
     """Return the values that the front end draws: the twin of `sqrt8`, used by tests and static figures."""
     return (encoded.astype(np.float64) / 255) ** 2 * scale
+
+
+def decoded(frame: Frame, name: str) -> Shaped[np.ndarray, "..."]:
+    """Return an array of a frame as the page reads it: a byte stands for a float32 value."""
+    array, encoding, scale = frame.arrays[name]
+    if encoding != "sqrt8":
+        return array
+    table = (scale * (np.arange(256) / 255) ** 2).astype(np.float32)
+    return table[array]

@@ -39,7 +39,7 @@ VIEW_RULES: dict[str, ViewRule] = {
 def numbers_depend_on(view: str, method: str) -> tuple[str, ...]:
     """Return the fields of a `Spec` that the numbers of a picture depend on."""
     rule, one = VIEW_RULES[view], METHODS[method]
-    head = ("head",) if rule.one_head and one.per_head else ()
+    head = ("head",) if rule.one_head and (one.per_head or rule.per_token) else ()
     layer = () if rule.all_layers else ("layer",)
     return ("method", "attention", *layer, *head, *one.options)
 
@@ -69,7 +69,7 @@ def rules() -> dict[str, Any]:
         "views": {view: asdict(rule) for view, rule in VIEW_RULES.items()},
         "methods": {name: {"per_head": one.per_head} for name, one in METHODS.items()},
         "depends_on": {
-            view: {method: list(frame_depends_on(view, method)) for method in rule.methods}
-            for view, rule in VIEW_RULES.items()
+            view: {method: list(frame_depends_on(view, method)) for method in METHODS}
+            for view in VIEW_RULES
         },
     }

@@ -1,4 +1,4 @@
-"""One head's row, taken apart again: from the recorded query and keys to the weights that were measured."""
+"""Recompute one row of one head in stages, from the recorded query and keys to its weights."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ SLACK_HALF = 2e-2  # bfloat16 and float16 models round every score
 
 
 def stages_of(layer: LayerAttention, head: int, query: int) -> Stages:
-    """Return every stage of ``softmax(cap(scaling · q·k) + bias + mask)`` for one head and one query, in float64.
+    """Return each stage of ``softmax(cap(scaling · q·k) + bias + mask)`` of one row, in float64.
 
     Raises
     ------
     MethodError
-        If the layer's scores are no product of queries and keys, or these were not recorded.
+        If the layer's scores are not a product of queries and keys, or these were not recorded.
     """
     if layer.q is None or layer.k is None or layer.scaling is None:
         raise MethodError(
-            f"layer must have recorded queries and keys for the neuron view, got none at {layer.name}. "
+            "layer must have recorded queries and keys for the neuron view, "
+            f"got none at {layer.name}. "
             "Choose a layer that has them, or the matrix view."
         )
     q = to_numpy(layer.q[head, query]).astype(np.float64)
@@ -60,7 +61,10 @@ def stages_of(layer: LayerAttention, head: int, query: int) -> Stages:
 
 
 def _softmax(scores: Float[np.ndarray, " key"], sink: float | None) -> Float[np.ndarray, " key"]:
-    """Return shares of the keys; a sink takes its part and is not shown. A row that sees nothing is zeros."""
+    """Return the shares of the keys; a sink logit takes its share and is not part of the result.
+
+    A row whose keys are all masked is zeros.
+    """
     top = max(float(scores.max()), -np.inf if sink is None else sink)
     if not np.isfinite(top):
         return np.zeros_like(scores)
@@ -69,13 +73,13 @@ def _softmax(scores: Float[np.ndarray, " key"], sink: float | None) -> Float[np.
 
 
 def _allowed(layer: LayerAttention, head: int, query: int) -> Bool[np.ndarray, " key"] | None:
-    """Return which keys this row may see; None where it may see all of them."""
+    """Return a mask of the keys that this row may attend to; None if all."""
     if layer.mask is not None:
         return _row(layer.mask, head, query).astype(bool)
     if not layer.causal:
         return None
     keys = np.arange(layer.n_keys)
-    return (keys <= query) & (keys > query - (layer.window or layer.n_keys + query))
+    return keys <= query
 
 
 def _row(term: Any, head: int, query: int) -> np.ndarray:

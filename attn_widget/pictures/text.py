@@ -1,4 +1,7 @@
-"""The frame of the text view: the head frame, and where its tokens stand in what the user wrote, showed or said."""
+"""The frame of the text view: the head frame, and the place of each token in the source.
+
+The source is a text, a picture or a sound.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from attn_widget.pictures.axes import Axis
 from attn_widget.pictures.frame import Numbers, head_frame
@@ -32,8 +36,10 @@ def text_frame(
     return replace(frame, fields=frame.fields | fields, arrays=arrays)
 
 
-def small(image: np.ndarray) -> np.ndarray:
-    """Return a picture ``(row, column, rgb)`` with its larger side at most `LARGEST_PICTURE_PX`."""
+def small(
+    image: UInt8[np.ndarray, "row column rgb"],
+) -> UInt8[np.ndarray, "small_row small_column rgb"]:
+    """Return a picture whose larger side is at most `LARGEST_PICTURE_PX`."""
     largest = max(image.shape[:2])
     if largest <= LARGEST_PICTURE_PX:
         return image
@@ -44,8 +50,9 @@ def small(image: np.ndarray) -> np.ndarray:
 
 
 def span_of(tokens: Tokens, group: tuple[int, ...]) -> list[int] | None:
-    """Return ``[segment, start, stop]`` of a displayed key in the source; None where it is not known."""
+    """Return ``[segment, start, stop]`` of a displayed key in the source; None if unknown."""
     spans = [tokens.spans[i] for i in group] if tokens.spans else [None]
-    if any(span is None for span in spans):
+    first, last = spans[0], spans[-1]
+    if first is None or last is None or None in spans:
         return None
-    return [tokens.segments[group[0]], spans[0][0], spans[-1][1]]
+    return [tokens.segments[group[0]], first[0], last[1]]

@@ -1,20 +1,39 @@
-"""The rules a trait's value must keep, given what is shown: one table, one check, for cells and front ends alike."""
+"""Validate the value of a trait against what is shown, for cells and pages alike."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.attribution.validation import REDUCTIONS
 from attn_widget.errors import InputError, MethodError
 from attn_widget.pictures.axes import SEGMENTS
+from attn_widget.pictures.palettes import THEMES
 from attn_widget.records import Capture, HeadScores, Tokens, most_heads
+from attn_widget.records.indices import check_index
 
-REDUCTIONS = ("mean", "max", "min")
-THEMES = ("auto", "light", "dark")
+CHOICES = {
+    "method": tuple(METHODS),
+    # `isolated` keeps one head of every layer; a picture has no trait for it.
+    "reduce": tuple(name for name in REDUCTIONS if name != "isolated"),
+    "theme": ("auto", *THEMES),
+    "segments": SEGMENTS,
+}
 
 
 def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[str, ...]) -> None:
     """Raise if a trait may not take this value while ``attention`` of ``capture`` is shown.
+
+    Parameters
+    ----------
+    name
+        The trait; one without a rule passes.
+    value
+        Its new value, of the trait's type.
+    capture, attention
+        What is shown.
+    views
+        The views that can be chosen.
 
     Raises
     ------
@@ -22,75 +41,87 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         If the value breaks its rule; the message names the rule and what to do.
     MethodError
         If the method exists but cannot be applied to this attention.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attn_widget as aw
+    >>> capture = aw.from_arrays(np.full((2, 3, 4, 4), 0.25), list("abcd"))
+    >>> check("layer", 1, capture, "self", ())
+    >>> check("head", 3, capture, "self", ())
+    Traceback (most recent call last):
+        ...
+    attn_widget.errors.InputError: head must be 0 to 2, got 3. Choose heads that exist, 0 to 2.
     """
     layers = capture.group(attention)
-    n_layers, n_heads = len(layers), most_heads(layers)
-    queries, keys = capture.axes(attention)
-    choices = {
-        "view": views,
-        "method": tuple(METHODS),
-        "attention": tuple(capture.groups),
-        "reduce": REDUCTIONS,
-        "theme": THEMES,
-        "segments": SEGMENTS,
-    }.get(name)
-    if choices is not None:
-        if value not in choices:
-            raise InputError(
-                f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these."
-            )
-        if name == "method":
-            reason = applicable(capture, attention)[value]
-            if reason:
-                raise MethodError(reason)
-        if name == "segments" and value not in sentences(queries, keys):
+    choices = CHOICES | {"view": views, "attention": tuple(capture.groups)}
+    if name in choices:
+        _one_of(name, value, choices[name])
+        if name == "method" and (reason := applicable(capture, attention)[value]):
+            raise MethodError(reason)
+        if name == "segments" and value not in sentences(*capture.axes(attention)):
             raise InputError(
                 f"segments must be all where there is one sentence, got {value!r}. Give a pair."
             )
     elif name == "layer":
-        _in_range(name, value, n_layers, f"Set w.layer to a layer that ran, 0 to {n_layers - 1}.")
+        last = len(layers) - 1
+        _in_range(name, value, len(layers), f"Set w.layer to a layer that ran, 0 to {last}.")
     elif name in ("head", "heads"):
-        for head in [value] if name == "head" else value:
-            _in_range(name, head, n_heads, f"Choose heads that exist, 0 to {n_heads - 1}.")
-        if name == "heads" and not value:
-            raise InputError(
-                "heads must name at least one head, got []. Leave one on, or assign all of them."
-            )
+        _heads(name, value, most_heads(layers))
     elif name in ("query", "key"):
+        queries, keys = capture.axes(attention)
         n = len(queries if name == "query" else keys)
         for position in value:
-            _in_range(
-                name, position, n, f"Choose a position of the text, 0 to {n - 1}, or [] for none."
-            )
+            remedy = f"Choose a position of the text, 0 to {n - 1}, or [] for none."
+            _in_range(name, position, n, remedy)
     elif name == "step":
-        n = len(capture.steps)
-        if not -1 <= value < n:
-            known = f"-1 to {n - 1}" if n else "-1 where the model wrote nothing"
-            raise InputError(
-                f"step must be {known}, got {value}. Show what runner.generate(prompt) gives."
-            )
-    elif name in ("residual", "threshold") and not 0 <= value <= 1:
-        raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
+        _step(value, len(capture.steps))
+    elif name in ("residual", "threshold"):
+        if not 0 <= value <= 1:
+            raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
     elif name == "metric" and value is not None:
-        _one_per_head(value, capture)
+        _metric(value, capture)
 
 
 def sentences(queries: Tokens, keys: Tokens) -> tuple[str, ...]:
-    """Return what ``segments`` can be: all, and every choice of two sentences where there are two on both axes."""
+    """Return the values that ``segments`` can take: all of them if both axes have two sentences."""
     two = all(set(tokens.segments) == {0, 1} for tokens in (queries, keys))
     return SEGMENTS if two else SEGMENTS[:1]
 
 
-def _one_per_head(scores: HeadScores, capture: Capture) -> None:
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(
+            f"{name} must be one of {', '.join(choices)}, got {value!r}. Choose one of these."
+        )
+
+
+def _in_range(name: str, value: Any, n: int, remedy: str) -> None:
+    check_index(name, value, n, remedy, negative=False)
+
+
+def _heads(name: str, value: Any, n_heads: int) -> None:
+    heads = [value] if name == "head" else value
+    for head in heads:
+        _in_range(name, head, n_heads, f"Choose heads that exist, 0 to {n_heads - 1}.")
+    if not heads:
+        raise InputError("heads must name at least one head, got []. Keep one on, or assign all.")
+
+
+def _step(value: int, n_steps: int) -> None:
+    if not -1 <= value < n_steps:
+        allowed = f"-1 to {n_steps - 1}" if n_steps else "-1 where the model wrote nothing"
+        raise InputError(
+            f"step must be {allowed}, got {value}. Show what runner.generate(prompt) gives."
+        )
+
+
+def _metric(scores: HeadScores, capture: Capture) -> None:
+    """Refuse a metric that does not have one number per layer and head."""
     layers = capture.group(scores.attention)
     shape = (len(layers), most_heads(layers))
     if scores.values.shape != shape:
         raise InputError(
-            f"metric must have one number per layer and head, {shape}, got shape {scores.values.shape}. "
-            "Measure it on the capture that is shown."
+            f"metric must have one number per layer and head, {shape}, "
+            f"got shape {scores.values.shape}. Measure it on the capture that is shown."
         )
-
-
-def _in_range(name: str, value: int, n: int, remedy: str) -> None:
-    if not 0 <= value < n:
-        raise InputError(f"{name} must be 0 to {n - 1}, got {value}. {remedy}")

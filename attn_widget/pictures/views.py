@@ -1,126 +1,235 @@
-"""One entry per view: a Spec in, the Frame of that view out, by way of the numbers it needs."""
+"""The entry point of this folder: a capture and a Spec in, the Frame of its view out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis, displayed
-from attn_widget.pictures.frame import Numbers, head_frame, matrix_frame
+from attn_widget.pictures.cache import PictureCache
+from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, row_frame
 from attn_widget.pictures.model import Tile, factors, model_frame, shrink
 from attn_widget.pictures.neuron import neuron_frame
-from attn_widget.pictures.numbers import NumbersOf, Partial
+from attn_widget.pictures.numbers import CaptureNumbers, OnPartial, PartialNumbers
 from attn_widget.pictures.protocol import Frame, Spec
-from attn_widget.pictures.rules import frame_key
+from attn_widget.pictures.region import Region, members, region_frame
+from attn_widget.pictures.rules import VIEW_RULES, frame_key
 from attn_widget.pictures.score_stages import stages_of
 from attn_widget.pictures.text import text_frame
-from attn_widget.records import Progress
+from attn_widget.records import Capture, Progress
+from attn_widget.records.indices import check_index
 
-Report = Callable[[Progress, Any], None]
+VIEWS = tuple(VIEW_RULES)  # in menu order
+# Called with the progress of a computation and a function that makes a frame of what is known.
+FrameReport = Callable[[Progress, Callable[[], Frame] | None], None]
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What one request asks to be drawn, and whom to tell how far it has come."""
+class Pictures:
+    """All pictures of one capture, with a cache of their numbers and frames.
 
-    numbers: NumbersOf
-    spec: Spec
-    data: dict[str, Any]
-    report: Report
+    Safe to use from several threads.
 
-    def axes(self) -> tuple[Axis, Axis]:
-        """Return the displayed rows and columns."""
-        return self.numbers.axes(self.spec)
+    Parameters
+    ----------
+    capture
+        The recorded attention.
 
-    def whole(self, make: Callable[[Numbers], Frame]) -> Frame:
-        """Return the frame of all numbers; while they are being computed, frames of what is there.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attn_widget as aw
+    >>> capture = aw.from_arrays(np.array([[[[0.75, 0.25], [0.5, 0.5]]]]), ["big", "cat"])
+    >>> pictures = Pictures(capture)
+    >>> frame = pictures.frame(Spec(view="matrix"))
+    >>> frame.fields["queries"]["text"], sorted(frame.arrays)
+    (['big', 'cat'], ['hidden_mass', 'row_sum', 'weights'])
+    >>> pictures.row(Spec(view="matrix"), "query", 0).arrays["values"][0]
+    array([[0.75, 0.25]], dtype=float32)
+    """
 
-        A frame is kept: the still picture in the cell and the page's first question are of the same.
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self._cache = PictureCache()
+        self._numbers = CaptureNumbers(capture, self._cache)
+
+    def frame(
+        self, spec: Spec, query: int | None = None, report: FrameReport | None = None
+    ) -> Frame:
+        """Return the frame of a spec.
+
+        Parameters
+        ----------
+        spec
+            What the picture shows.
+        query
+            The token position that the neuron view shows; the last one if None. Other views
+            ignore it.
+        report
+            Called during long work; may raise `Cancelled` to stop it.
+
+        Raises
+        ------
+        InputError
+            If there is no such query, or a number is infinite or negative.
+        MethodError
+            If the method, or the neuron view, does not apply to this layer.
         """
-        kept = self.numbers.remembered.get(frame_key(self.spec))
-        if kept is not None:
-            return kept
+        if spec.view == "neuron":
+            return self._neuron_frame(spec, query)
+        if spec.view == "model":
+            return self._model_frame(spec, report)
+        return self._pair_frame(spec, report)
 
-        def on_progress(partial: Partial) -> None:
+    def numbers(
+        self, spec: Spec, on_partial: OnPartial | None = None, *, keep: bool = True
+    ) -> Numbers:
+        """Return the exact numbers of a spec, before tokens are hidden or merged.
+
+        Parameters
+        ----------
+        spec
+            What the picture shows.
+        on_partial
+            Called with the rows known so far; may raise `Cancelled`.
+        keep
+            Cache the result.
+        """
+        return self._numbers.matrices(spec, on_partial, keep=keep)
+
+    def axes(self, spec: Spec) -> tuple[Axis, Axis]:
+        """Return the displayed rows (queries) and columns (keys) of a spec."""
+        return self._numbers.axes(spec)
+
+    def row(self, spec: Spec, side: str, index: int) -> Frame:
+        """Return one displayed row (``side="query"``) or column (``"key"``) as exact float32.
+
+        Raises
+        ------
+        InputError
+            If ``side`` is neither, or ``index`` is not a displayed row of that side.
+        """
+        if side not in ("query", "key"):
+            raise InputError(f"side must be query or key, got {side!r}. Choose one of these.")
+        queries, keys = self.axes(spec)
+        axis = queries if side == "query" else keys
+        remedy = "Choose a displayed row."
+        index = check_index("index", index, len(axis), remedy, negative=False)
+        numbers = self._numbers.selected(spec, side, axis.positions[index])
+        return row_frame(spec, numbers, queries, keys, side=side, index=index)
+
+    def region(self, spec: Spec, region: Region) -> Frame:
+        """Return a part of the matrix of a spec; computes only its rows if nothing is cached.
+
+        Raises
+        ------
+        InputError
+            If the region is not within the matrix, or too large for one message.
+        """
+        queries, keys = self.axes(spec)
+        region.check(len(queries), len(keys))
+        numbers = self._numbers.selected(spec, "query", members(queries, region.rows))
+        numbers = cut(numbers, "key", members(keys, region.columns))
+        return region_frame(spec, numbers, queries, keys, region)
+
+    def tiles(
+        self,
+        spec: Spec,
+        places: Iterable[tuple[int, int]],
+        pool: tuple[int, int],
+        on_partial: OnPartial | None = None,
+        *,
+        keep: bool = False,
+    ) -> Iterator[Tile]:
+        """Yield the thumbnail of each place (layer, head), computed one at a time.
+
+        ``pool`` is the number of displayed queries and keys that one cell covers.
+        """
+        queries, keys = self.axes(spec)
+        for layer, head in places:
+            one = replace(spec, layer=layer, head=head, view="matrix")
+            numbers = self.numbers(one, on_partial, keep=keep)
+            yield Tile(
+                layer=layer,
+                head=numbers.lanes[0],
+                cells=shrink(numbers.values[0], queries, keys, pool),
+                unit=numbers.unit,
+                causal=numbers.causal,
+                saturation=numbers.saturation,
+            )
+
+    def is_cached(self, spec: Spec) -> bool:
+        """Return whether the numbers of a spec are available without computing them."""
+        return self._numbers.is_cached(spec)
+
+    def drop_cheap(self) -> None:
+        """Drop cached values that are quickly computed again, because no page shows them."""
+        self._numbers.drop_cheap()
+
+    # -- one method per kind of view ---------------------------------------------------------
+
+    def _pair_frame(self, spec: Spec, report: FrameReport | None) -> Frame:
+        """Return the frame of a view of query-key pairs: head, matrix or text.
+
+        Cached, because the still picture in the cell and the page's first request share it.
+        """
+        cached = self._cache.get(frame_key(spec))
+        if cached is not None:
+            return cached
+        queries, keys = self.axes(spec)
+
+        def make(numbers: Numbers) -> Frame:
+            if spec.view == "head":
+                return head_frame(spec, numbers, queries, keys)
+            if spec.view == "matrix":
+                return matrix_frame(spec, numbers, queries, keys)
+            tokens = self.capture.axes(spec.attention)[1]
+            return text_frame(spec, numbers, queries, keys, tokens, self.capture.image)
+
+        def on_partial(partial: PartialNumbers) -> None:
             numbers = partial.numbers
-            self.report(partial.progress, None if numbers is None else lambda: make(numbers))
+            if report is not None:
+                report(partial.progress, None if numbers is None else lambda: make(numbers))
 
-        frame = make(self.numbers.whole(self.spec, on_progress))
+        frame = make(self.numbers(spec, None if report is None else on_partial))
         nbytes = sum(array.nbytes for array, _, _ in frame.arrays.values())
-        self.numbers.remembered.put(frame_key(self.spec), frame, nbytes)
+        self._cache.put(frame_key(spec), frame, nbytes)
         return frame
 
+    def _model_frame(self, spec: Spec, report: FrameReport | None) -> Frame:
+        """Return the frame of the model view; reports it after each thumbnail."""
+        queries, keys = self.axes(spec)
+        places = self.capture.places(spec.attention)
+        n_layers = len({layer for layer, _ in places})
+        per_head = spec.method in PER_HEAD
+        if not per_head:
+            places = [(layer, 0) for layer in dict.fromkeys(layer for layer, _ in places)]
+        pool = factors(queries, keys, len(places))
+        tiles: list[Tile] = []
 
-def _head(drawing: Drawing) -> Frame:
-    return drawing.whole(lambda numbers: head_frame(drawing.spec, numbers, *drawing.axes()))
+        def make() -> Frame:
+            return model_frame(spec, tiles, queries, keys, pool, n_layers)
 
+        def on_partial(partial: PartialNumbers) -> None:
+            step, total = partial.progress, max(partial.progress.total, 1)
+            done = len(tiles) * total + step.done
+            step = replace(step, done=done, total=len(places) * total)
+            if report is not None:
+                report(step, make if tiles else None)
 
-def _matrix(drawing: Drawing) -> Frame:
-    return drawing.whole(lambda numbers: matrix_frame(drawing.spec, numbers, *drawing.axes()))
+        watched = None if report is None else on_partial
+        for tile in self.tiles(spec, places, pool, watched, keep=not per_head):
+            tiles.append(tile)
+            if report is not None:
+                report(Progress("drawing", len(tiles), len(places)), make)
+        return make()
 
-
-def _text(drawing: Drawing) -> Frame:
-    capture = drawing.numbers.capture
-    _, keys = capture.axes(drawing.spec.attention)
-    return drawing.whole(
-        lambda n: text_frame(drawing.spec, n, *drawing.axes(), keys, capture.image)
-    )
-
-
-def _model(drawing: Drawing) -> Frame:
-    """Draw thumbnail after thumbnail, so that they appear as they are made and no layer is held whole."""
-    spec, numbers_of = drawing.spec, drawing.numbers
-    queries, keys = drawing.axes()
-    keeps_heads = spec.method in PER_HEAD
-    places = numbers_of.capture.places(spec.attention)
-    places = places if keeps_heads else [(i, 0) for i in dict.fromkeys(i for i, _ in places)]
-    n_layers = len({i for i, _ in places})
-    pool = factors(queries, keys, len(places))
-    tiles: list[Tile] = []
-    unit, causal = "share", True
-
-    def frame() -> Frame:
-        return model_frame(
-            spec, tiles, queries, keys, pool, unit=unit, causal=causal, n_layers=n_layers
-        )
-
-    for done, (i, h) in enumerate(places):
-
-        def on_progress(partial: Partial, done: int = done, started: bool = bool(tiles)) -> None:
-            step = partial.progress
-            rows = max(step.total, 1)
-            step = replace(step, done=done * rows + step.done, total=len(places) * rows)
-            drawing.report(step, frame if started else None)
-
-        one = replace(spec, layer=i, head=h, view="matrix")
-        numbers = numbers_of.whole(one, on_progress, remember=not keeps_heads)
-        unit, causal = numbers.unit, causal and numbers.causal
-        (cells,) = shrink(numbers.values, queries, keys, pool)
-        tiles.append(Tile(i, numbers.lanes[0], cells, numbers.saturation))
-        drawing.report(Progress("drawing", done + 1, len(places)), frame)
-    return frame()
-
-
-def _neuron(drawing: Drawing) -> Frame:
-    spec, capture = drawing.spec, drawing.numbers.capture
-    layer = capture.group(spec.attention)[spec.layer]
-    query = drawing.data.get("query", layer.n_queries - 1)
-    if not isinstance(query, int) or not 0 <= query < layer.n_queries:
-        raise InputError(
-            f"query must be 0 to {layer.n_queries - 1}, got {query!r}. Choose a position of the text."
-        )
-    queries, keys = (displayed(tokens) for tokens in capture.axes(spec.attention))
-    return neuron_frame(spec, stages_of(layer, spec.head, query), queries, keys, query)
-
-
-# In menu order. A view that is here can be chosen; js/src/views has a painter for each.
-VIEWS: dict[str, Callable[[Drawing], Frame]] = {
-    "head": _head,
-    "model": _model,
-    "neuron": _neuron,
-    "matrix": _matrix,
-    "text": _text,
-}
+    def _neuron_frame(self, spec: Spec, query: int | None) -> Frame:
+        layer = self.capture.group(spec.attention)[spec.layer]
+        if query is None:
+            query = layer.n_queries - 1
+        remedy = "Choose a position of the text."
+        query = check_index("query", query, layer.n_queries, remedy, negative=False)
+        queries, keys = (displayed(tokens) for tokens in self.capture.axes(spec.attention))
+        return neuron_frame(spec, stages_of(layer, spec.head, query), queries, keys, query)

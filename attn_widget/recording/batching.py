@@ -1,115 +1,119 @@
-"""Many texts at a time: short texts leave most of a processor waiting, so several of a length share a pass."""
+"""Many texts: those of similar length share a forward pass."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
-from attn_widget.errors import InputError, NoAttentionError
-from attn_widget.recording.building.build_capture import assemble
-from attn_widget.recording.capture import capture, recording
+from attn_widget.errors import InputError
+from attn_widget.recording.capture import capture, record_pass
 from attn_widget.recording.inputs import tokens as token_makers
+from attn_widget.recording.inputs.encode import Prepared
 from attn_widget.recording.inputs.model_call import describe, is_encoder_decoder
-from attn_widget.recording.tracing import transformers_interface as interface
-from attn_widget.recording.tracing.attention_call import Recorder
+from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.records import Capture
+from attn_widget.records.protocols import HoldsNamedModel
 
 PASS_TOKENS = 512  # padding included: beyond, a longer pass is no faster per token
 TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+# Rows of all items in one pass of equal texts: enough for matrix products to run at full speed, few
+# enough that a processor's cache holds them.
+ROWS = {"cpu": 640}
+ROWS_ELSEWHERE = 16384
+PASS_LOGITS_BYTES = 256 * 2**20
 
 
-class RunsMany:
-    """The part of a runner that runs many texts, and that can be sent to another process."""
+def run_many(runner: HoldsNamedModel, texts: Sequence[Any]) -> Iterator[Capture | InputError]:
+    """Return the captures of many texts in order; in place of one that cannot be run, its error.
 
-    def run_many(self, texts: Sequence[Any]) -> Iterator[Capture | InputError]:
-        """Return the captures of many texts in order; in place of one that cannot be run, the error that says why.
+    Parameters
+    ----------
+    texts
+        Texts, pairs ``(text, pair)``, or whatever else `ModelRunner.run` takes first.
 
-        Parameters
-        ----------
-        texts
-            Texts, pairs ``(text, pair)``, or whatever else ``run`` takes first.
+    Returns
+    -------
+    Iterator
+        What `ModelRunner.run` gives for each, to rounding.
 
-        Returns
-        -------
-        Iterator
-            What ``run`` gives for each, to rounding. Captures are not remembered.
+    Notes
+    -----
+    Texts of similar length share a pass, the shorter ones padded; padding is dropped. Other inputs,
+    and those of an encoder-decoder, have a pass of their own.
 
-        Notes
-        -----
-        Texts of like length share a pass, the shorter ones padded; padding is dropped. What is no text, and what an
-        encoder-decoder reads, has a pass of its own.
-        """
-        with self.lock:
-            found: dict[int, Any] = {}
-            ready = {}
-            for i, text in enumerate(texts):
-                two = (
-                    isinstance(text, tuple)
-                    and len(text) == 2
-                    and all(isinstance(part, str) for part in text)
-                )
-                try:
-                    ready[i] = self._ready(*text) if two else self._ready(text)
-                except InputError as error:
-                    found[i] = error
-            for chunk in _passes({i: inputs for i, (inputs, _) in ready.items()}, self.model):
-                seen = self._together([ready[i] for i in chunk])
-                found.update(zip(chunk, seen, strict=True))
-        for i in range(len(texts)):
-            yield found.pop(i)
+    Examples
+    --------
+    >>> import attn_widget as aw, transformers
+    >>> small = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=50)
+    >>> runner = aw.ModelRunner(transformers.GPT2Model(small))
+    >>> [capture.attention.shape for capture in runner.run_many([[5, 6, 7], [5, 6]])]
+    [(1, 2, 3, 3), (1, 2, 2, 2)]
+    """
+    with runner.lock:
+        found: dict[int, Any] = {}
+        ready: dict[int, Prepared] = {}
+        for i, text in enumerate(texts):
+            try:
+                pair = text if _is_pair(text) else (text,)
+                ready[i] = prepare(runner.model, runner.tokenizer, *pair)
+            except InputError as error:
+                found[i] = error
+        for chunk in _passes({i: one.inputs for i, one in ready.items()}, runner.model):
+            together = [ready[i] for i in chunk]
+            found.update(zip(chunk, _run(runner, together), strict=True))
+    for i in range(len(texts)):
+        yield found.pop(i)
 
-    def _together(self, ready: Sequence[tuple[Any, dict[str, Any]]]) -> list[Capture]:
-        """Return the captures of texts that share one pass."""
-        if len(ready) == 1:
-            ((inputs, options),) = ready
-            return [capture(self.model, inputs, **options)]
-        pad = getattr(ready[0][1]["tokenizer"], "pad_token_id", None)
-        inputs = _padded([one for one, _ in ready], 0 if pad is None else pad)
-        recorder = Recorder(
-            self.model,
-            self.weights,
-            keep_graph=False,
-            expected=sum(map(interface.routes, self.model.modules())),
+
+def items_per_pass(device: str, n_rows: int, logits_bytes: int, wanted: int | None = None) -> int:
+    """Return how many equal texts share a pass.
+
+    Parameters
+    ----------
+    device
+        Type of the model's device.
+    n_rows, logits_bytes
+        Rows and bytes of logits of one text.
+    wanted
+        How many the caller wants; omitted: as many as run at full speed.
+    """
+    most = ROWS.get(device, ROWS_ELSEWHERE) // n_rows if wanted is None else wanted
+    if logits_bytes:
+        most = min(most, PASS_LOGITS_BYTES // logits_bytes)
+    return max(1, most)
+
+
+def _run(runner: HoldsNamedModel, ready: Sequence[Prepared]) -> list[Capture]:
+    """Return the captures of texts that share one pass."""
+    if len(ready) == 1:
+        named = {"weights": runner.weights, "name": runner.name}
+        return [capture(runner.model, ready[0].inputs, **named, **ready[0].options)]
+    pad = getattr(ready[0].options["tokenizer"], "pad_token_id", None)
+    inputs = _padded([one.inputs for one in ready], 0 if pad is None else pad)
+    recorded = record_pass(describe(runner.model, inputs), runner.weights)
+    captures = []
+    for item, one in enumerate(ready):
+        tokens = token_makers.from_encoding(
+            one.options["tokenizer"], one.inputs, source=one.options.get("source", ())
         )
-        call = describe(self.model, inputs)
-        with recording(self.model, recorder, call):
-            output = call.run()
-        if not recorder.records:
-            raise NoAttentionError(
-                f"model must take a softmax of q·kᵀ somewhere, got none in {self.name}."
-            )
-        logits = output.get("logits") if hasattr(output, "get") else getattr(output, "logits", None)
-        read = {record.name for record in recorder.records}
-        missing = [path for path in recorder.unreadable if path not in read]
-        captures = []
-        for item, (one, options) in enumerate(ready):
-            source = options.get("source", ())
-            tokens = token_makers.from_encoding(options["tokenizer"], one, source=source)
-            given = describe(self.model, inputs, tokens=tokens, item=item)
-            captures.append(
-                assemble(
-                    recorder.records, given, model_name=self.name, logits=logits, missing=missing
-                )
-            )
-        return captures
+        call = describe(runner.model, inputs, tokens=tokens, item=item)
+        captures.append(recorded.capture_of(call, name=runner.name))
+    return captures
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs: the model and its tokenizer, no lock and nothing remembered."""
-        return {
-            name: value for name, value in vars(self).items() if name not in ("lock", "_remembered")
-        }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, lock=threading.RLock(), _remembered=OrderedDict())
+def _is_pair(text: Any) -> bool:
+    """Return whether this is two texts for a model of pairs."""
+    return (
+        isinstance(text, tuple) and len(text) == 2 and all(isinstance(part, str) for part in text)
+    )
 
 
 def _passes(inputs: dict[int, Any], model: torch.nn.Module) -> Iterator[list[int]]:
-    """Return which texts share a pass, those of like length together."""
-    alone, lengths = [], {}
+    """Return which texts share a pass, those of similar length together."""
+    alone: list[int] = []
+    lengths: dict[int, int] = {}
     for i, one in inputs.items():
         plain = hasattr(one, "keys") and {"input_ids", "attention_mask"} <= set(one) <= TEXT_INPUTS
         if plain and not is_encoder_decoder(model):
@@ -128,15 +132,11 @@ def _passes(inputs: dict[int, Any], model: torch.nn.Module) -> Iterator[list[int
 
 
 def _padded(items: Sequence[Any], pad: int) -> dict[str, torch.Tensor]:
-    """Return the inputs of one pass: every text padded behind its end, where attention is masked."""
+    """Return the inputs of one pass: every text padded at its end, where attention is masked."""
     n = max(one["input_ids"].shape[-1] for one in items)
     fill = {"input_ids": pad, "attention_mask": 0, "token_type_ids": 0}
-    return {
-        name: torch.cat(
-            [
-                torch.nn.functional.pad(one[name], (0, n - one[name].shape[-1]), value=fill[name])
-                for one in items
-            ]
-        )
-        for name in items[0]
-    }
+
+    def longer(name: str, values: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(values, (0, n - values.shape[-1]), value=fill[name])
+
+    return {name: torch.cat([longer(name, one[name]) for one in items]) for name in items[0]}

@@ -1,25 +1,29 @@
-"""`capture`: one forward pass of any PyTorch model, recorded, and everything put back as it was."""
+"""`capture`: one forward pass of any PyTorch model, recorded; afterwards the model is as it was."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from attn_widget.errors import InputError, NoAttentionError
-from attn_widget.recording.building.build_capture import assemble
-from attn_widget.recording.inputs.model_call import Call, describe
-from attn_widget.recording.tracing import transformers_interface as interface
-from attn_widget.recording.tracing.attention_call import Recorder
-from attn_widget.recording.tracing.banded import laid_out
-from attn_widget.recording.tracing.function_mode import Interceptor
-from attn_widget.recording.tracing.kernelised import implied as implying
+from attn_widget.recording.building.build_capture import build_capture
+from attn_widget.recording.inputs.model_call import ModelCall, describe
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_lookup import looks_up_attention
+from attn_widget.recording.tracing.banded import trace_banded
+from attn_widget.recording.tracing.function_mode import FunctionTracer
+from attn_widget.recording.tracing.intervention import NO_INTERVENTION, Intervention
+from attn_widget.recording.tracing.kernelised import trace_implied
+from attn_widget.recording.tracing.recorder import Recorder
+from attn_widget.recording.tracing.transformers_interface import trace_interface
 from attn_widget.records import Capture, Tokens
 
-# Configurations and training flags belong to the model, which threads share: captures run one at a time.
+# Configurations and training flags belong to the model, which threads share: one pass at a time.
 ONE_AT_A_TIME = threading.RLock()
 
 
@@ -50,31 +54,32 @@ def capture(
     inputs
         What the model is called with: a mapping (a tokenizer's output as it is), a tuple, or one tensor.
     tokens
-        What stands along the axes: `Tokens`, or labels; a mapping ``{stream: tokens}`` where there are
-        several streams. Left out, it is read from the inputs as far as they tell.
+        What stands along the axes: `Tokens`, or labels; a mapping ``{stream: tokens}`` where there
+        are several streams. Omitted: read from the inputs where possible.
     tokenizer
         Makes the ids of ``inputs`` readable.
     weights
-        ``True`` keeps attention ``(head, query, key)``, ``False`` keeps queries and keys only and recomputes what is
-        asked for, ``"auto"`` keeps them while all of them fit 256 MiB.
+        ``True`` keeps attention ``(head, query, key)``; ``False`` keeps queries and keys only, from
+        which weights are recomputed; ``"auto"`` keeps weights while all of them fit 256 MiB.
     keep_graph
-        Keep weights differentiable: ``torch.autograd.grad(x, [layer.weights for layer in capture.layers])``.
+        Keep weights differentiable:
+        ``torch.autograd.grad(x, [layer.weights for layer in capture.layers])``.
         One item without padding.
     item
         Which item of the batch. Padding of that item is dropped, on either side.
     window
         Which window of an item, for models that attend inside windows (Swin).
     name
-        Name of the model for titles; its class where left out.
+        Name of the model for titles; omitted: its class.
     image
-        The picture that was shown, ``(row, column, rgb)`` uint8, to be drawn under the patches.
+        The picture that the model reads, ``(row, column, rgb)`` uint8, to be drawn under patches.
     source
         The text, or the two texts of a pair, that the ids were made from.
     seconds
-        How long the sound is that the inputs were made from.
+        Length of the sound that the inputs were made from, in seconds.
     implied
-        Paths of submodules ``(q, k, v) -> output`` whose attention has no softmax (kernelised, clustered): they are
-        recorded as the matrix they imply, by giving them the identity as values.
+        Paths of submodules ``(q, k, v) -> output`` whose attention has no softmax (kernelised,
+        clustered): recorded as the matrix they imply, with the identity as values.
 
     Returns
     -------
@@ -91,16 +96,18 @@ def capture(
     Notes
     -----
     Memory ``layer × head × query × key`` with weights, ``layer × head × token × channel`` without.
-    Attention whose layout holds no one weight per query and key is named in ``capture.missing``; nothing is
-    ever filled in.
+    Attention that has no single weight per query and key is named in ``capture.missing``; nothing
+    is filled in.
 
     Examples
     --------
     >>> import torch
     >>> from transformers import BertConfig, BertModel
-    >>> small = BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=3, intermediate_size=8)
-    >>> seen = capture(BertModel(small), {"input_ids": torch.tensor([[5, 6, 7, 8]])})
-    >>> seen.attention.shape
+    >>> small = BertConfig(
+    ...     hidden_size=8, num_attention_heads=2, num_hidden_layers=3, intermediate_size=8
+    ... )
+    >>> recorded = capture(BertModel(small), {"input_ids": torch.tensor([[5, 6, 7, 8]])})
+    >>> recorded.attention.shape
     (3, 2, 4, 4)
     """
     if not isinstance(model, torch.nn.Module):
@@ -126,67 +133,98 @@ def capture(
         raise InputError(
             f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone."
         )
-    expected = sum(interface.routes(module) for module in model.modules())
+    recorded = record_pass(call, weights, keep_graph=keep_graph, implied=implied)
+    return recorded.capture_of(call, name=name or type(model).__name__, image=image)
+
+
+@dataclass(frozen=True)
+class RecordedPass:
+    """The attention calls of one forward pass of a batch, and its logits."""
+
+    calls: Sequence[AttentionCall]
+    logits: Any
+    missing: Sequence[str]  # modules that attended and could not be read
+
+    def capture_of(self, call: ModelCall, *, name: str, image: Any = None) -> Capture:
+        """Return the capture of the item that a `ModelCall` chooses."""
+        return build_capture(
+            self.calls,
+            call,
+            model_name=name,
+            logits=self.logits,
+            image=image,
+            missing=self.missing,
+        )
+
+
+def record_pass(
+    call: ModelCall,
+    weights: bool | str,
+    *,
+    keep_graph: bool = False,
+    implied: Sequence[str] = (),
+) -> RecordedPass:
+    """Run the model once and return what was recorded of the whole batch."""
+    model = call.model
+    expected = sum(looks_up_attention(module) for module in model.modules())
     recorder = Recorder(model, weights, keep_graph=keep_graph, expected=expected)
-    with recording(model, recorder, call, implied) as seen:
+    with traced(call, recorder, implied=implied) as called:
         output = call.run()
-    if not recorder.records:
-        raise NoAttentionError(_why_none(model, recorder, seen))
+    if not recorder.calls:
+        raise NoAttentionError(_why_none(model, recorder, called))
     logits = (
         output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     )
-    read = {record.name for record in recorder.records}
-    return assemble(
-        recorder.records,
-        call,
-        model_name=name or type(model).__name__,
-        logits=logits,
-        image=image,
-        missing=[path for path in recorder.unreadable if path not in read],
-    )
+    read = {one.name for one in recorder.calls}
+    return RecordedPass(recorder.calls, logits, [m for m in recorder.unreadable if m not in read])
 
 
 @contextlib.contextmanager
-def recording(
-    model: torch.nn.Module, recorder: Recorder, call: Call, implied: Sequence[str] = ()
+def traced(
+    call: ModelCall,
+    recorder: Recorder,
+    intervention: Intervention = NO_INTERVENTION,
+    implied: Sequence[str] = (),
 ) -> Iterator[set[str]]:
-    """Show a recorder every attention that runs inside, by all routes; afterwards all is as it was.
+    """Trace every attention of the model that runs inside; afterwards the model is as it was.
 
     Yields the names of the torch functions that were called.
     """
-    # no_grad, not inference mode: tables that a model builds on its first run would stay inference tensors
-    # and break its training later.
+    # no_grad, not inference mode: tables that a model builds on its first run would stay inference
+    # tensors and break its training later.
     grad = torch.enable_grad() if recorder.keep_graph else torch.no_grad()
+    model = call.model
     with contextlib.ExitStack() as stack:
-        for part in (
-            ONE_AT_A_TIME,
-            _evaluating(model),
-            recorder.watching(model),
-            interface.routed(model, recorder),
-        ):
-            stack.enter_context(part)
-        stack.enter_context(laid_out(model, recorder, call.n_tokens))
-        stack.enter_context(implying(model, recorder, implied))
-        seen = stack.enter_context(Interceptor(model, recorder, call.likely_batch)).seen
+        stack.enter_context(ONE_AT_A_TIME)
+        stack.enter_context(_evaluating(model))
+        stack.enter_context(recorder.watching(model))
+        stack.enter_context(trace_interface(model, recorder, intervention))
+        stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
+        stack.enter_context(trace_implied(model, recorder, implied))
+        tracer = FunctionTracer(model, recorder, intervention, call.likely_batch)
+        stack.enter_context(tracer)
         stack.enter_context(grad)
-        yield seen
+        yield tracer.called
 
 
-def _why_none(model: torch.nn.Module, recorder: Recorder, seen: set[str]) -> str:
-    """Return why nothing was recorded, from what the forward pass was seen to do."""
+def _why_none(model: torch.nn.Module, recorder: Recorder, called: set[str]) -> str:
+    """Return why nothing was recorded, from the torch functions that were called."""
     unread = ", ".join(recorder.unreadable)
     if unread:
         reason = (
             f"its attention at {unread} is split into hashed, chunked or sparse blocks, "
             "which hold no one weight per query and key"
         )
-    elif "scan" in seen or {"cumsum", "exp"} <= seen or {"conv1d", "exp"} <= seen:
+    elif "scan" in called or {"cumsum", "exp"} <= called or {"conv1d", "exp"} <= called:
         reason = "it mixes tokens by a state-space or other recurrence, where no query weighs a key"
     else:
-        reason = "it mixes tokens without any product of queries and keys (convolution, pooling, Fourier or recurrence)"
+        reason = (
+            "it mixes tokens without any product of queries and keys "
+            "(convolution, pooling, Fourier or recurrence)"
+        )
     return (
-        f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: {reason}. "
-        "Show a model with softmax attention, or give weights you computed to aw.from_arrays."
+        f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: "
+        f"{reason}. Use a model with softmax attention, or give weights you computed to aw.from_arrays."
     )
 
 
@@ -205,14 +243,14 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
 def _refuse_compiled(model: torch.nn.Module) -> None:
     """Refuse compiled models: their kernels are fused and hold no scores that could be read."""
     for path, module in model.named_modules():
+        at = f" at {path}" if path else ""
         if hasattr(module, "_orig_mod"):
             raise InputError(
-                f"model must not be compiled, got {type(module).__name__}{f' at {path}' if path else ''}. "
-                "Give the module it was compiled from: it holds the same weights.",
+                f"model must not be compiled, got {type(module).__name__}{at}. Give the module it was compiled from: it holds the same weights.",
                 code="aw.capture(model._orig_mod, inputs)",
             )
         if getattr(module, "_compiled_call_impl", None) is not None:
             raise InputError(
-                f"model must not be compiled, got {type(module).__name__}.compile(){f' at {path}' if path else ''}. "
+                f"model must not be compiled, got {type(module).__name__}.compile(){at}. "
                 "Load the model again without compile().",
             )

@@ -9,10 +9,9 @@ import numpy as np
 
 from attn_widget.errors import InputError
 from attn_widget.recording.inputs.tokens import labels, positions
-from attn_widget.records import Capture, LayerAttention, Tokens, to_numpy
+from attn_widget.records import Capture, LayerAttention, Tokens
+from attn_widget.records.weights import ROW_TOLERANCE, check_weights, dtype_name, row_tolerance
 
-# How far above 1 a row may sum in each dtype: what rounding of a softmax and its sum can reach.
-TOLERANCE = {"float64": 1e-4, "float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 RANKS = "(layer, head, query, key), or one (head, query, key) per layer"
 
 
@@ -76,14 +75,14 @@ def from_arrays(
                 n_queries=n_queries,
                 n_keys=n_keys,
                 weights=layer,
-                row_tolerance=TOLERANCE[_dtype(layer)],
+                row_tolerance=row_tolerance(layer),
             )
             for i, layer in enumerate(layers)
         ),
         streams=streams,
         cross_streams={} if square else {"": "keys"},
         model_name=name,
-        dtype=_dtype(layers[0]),
+        dtype=dtype_name(layers[0]),
     )
 
 
@@ -146,43 +145,12 @@ def _check(layer: Any, i: int, first: Any) -> None:
             f"attention must have the same queries and keys in every layer, got {tuple(layer.shape)[1:]} at layer {i} "
             f"after {tuple(first.shape)[1:]}. Give each size as a capture of its own."
         )
-    if _dtype(layer) not in TOLERANCE:
+    if dtype_name(layer) not in ROW_TOLERANCE:
         raise InputError(
-            f"attention must be floating point, got {_dtype(layer)} at layer {i}. Convert it first."
+            f"attention must be floating point, got {dtype_name(layer)} at layer {i}. "
+            "Convert it first."
         )
-    values = to_numpy(layer)
-    if not np.isfinite(values).all():
-        at = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(
-            f"attention must be finite, got {values[tuple(at)]} at {_where(i, at)}. Look where it arose."
-        )
-    if (values < 0).any():
-        at = np.argwhere(values < 0)[0]
-        raise InputError(
-            f"attention must be 0 or more, got {values[tuple(at)]:.4g} at {_where(i, at)}. "
-            "Give weights after the softmax, not scores."
-        )
-    sums = values.sum(axis=-1, dtype=np.float64)
-    limit = 1 + TOLERANCE[_dtype(layer)]
-    if (sums > limit).any():
-        at = np.argwhere(sums > limit)[0]
-        raise InputError(
-            f"attention must have rows that sum to at most 1, got {sums[tuple(at)]:.6g} at {_where(i, at)}. "
-            "Give weights after the softmax, with keys along the last axis."
-        )
-
-
-def _where(layer: int, at: Any) -> str:
-    """Return a place in words."""
-    names = ("head", "row", "key")
-    return ", ".join(
-        [f"layer {layer}", *(f"{name} {int(i)}" for name, i in zip(names, at, strict=False))]
-    )
-
-
-def _dtype(array: Any) -> str:
-    """Return an array's dtype as NumPy would name it."""
-    return str(array.dtype).removeprefix("torch.")
+    check_weights(layer, f"layer {i}")
 
 
 def _tokens(argument: str, given: Any, n: int) -> Tokens:

@@ -1,208 +1,231 @@
-"""A text that the model writes, recorded step by step as it was written."""
+"""A text that the model writes, recorded at each generation step."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from attn_widget.errors import InputError
-from attn_widget.recording.building.build_capture import assemble
-from attn_widget.recording.capture import recording
-from attn_widget.recording.inputs.encode import check_length, prepare
+from attn_widget.recording.building.build_capture import build_capture
+from attn_widget.recording.capture import traced
+from attn_widget.recording.inputs.decoder import GREEDY
+from attn_widget.recording.inputs.encode import check_length
 from attn_widget.recording.inputs.model_call import describe, is_encoder_decoder
+from attn_widget.recording.inputs.prepare import encode_on_device
 from attn_widget.recording.inputs.tokens import from_encoding
-from attn_widget.recording.stitch_steps import light, stitched
-from attn_widget.recording.tracing.attention_call import Record, Recorder
-from attn_widget.records import Capture, Progress, Step
+from attn_widget.recording.stitch_steps import release_tensors, stitch_steps
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.recorder import Recorder
+from attn_widget.records import Capture, Progress, Report, Step, Tokens
+from attn_widget.records.protocols import HoldsNamedModel
 
-GREEDY = {"do_sample": False, "num_beams": 1, "temperature": None, "top_p": None, "top_k": None}
-FED = ("decoder_input_ids", "input_ids")
+IDS = ("decoder_input_ids", "input_ids")
 
 
-class Generates:
-    """The part of a runner that lets the model write."""
+def generate(
+    runner: HoldsNamedModel,
+    prompt: Any,
+    *,
+    max_new_tokens: int = 20,
+    top: int = 5,
+    weights: bool | str | None = None,
+    images: Any = None,
+    sampling_rate: int | None = None,
+    progress: Report | None = None,
+    **options: Any,
+) -> Capture:
+    """Return the capture of a prompt and what the model wrote after it, row by row as generated.
 
-    def generate(
+    Parameters
+    ----------
+    prompt
+        What the model reads, as in `ModelRunner.run`. Tokens that the model wrote have ``segments``
+        1; an encoder-decoder reads the prompt with its encoder and writes with its decoder.
+    max_new_tokens
+        How many tokens the model may write, at least 1.
+    top
+        How many of the likeliest tokens each generation step keeps.
+    weights
+        As in `capture`; omitted: the runner's.
+    images, sampling_rate
+        As in `ModelRunner.run`.
+    progress
+        Called after every generation step; may raise `Cancelled`.
+    options
+        How the model writes, by the names of its ``generation_config``: ``do_sample``,
+        ``temperature``, ``repetition_penalty`` … Omitted: greedily.
+
+    Returns
+    -------
+    Capture
+        All tokens have rows. ``steps`` has one entry per generated token; the last one ended the
+        text or would have come next. Probabilities are the model's, before any sampling rule.
+
+    Raises
+    ------
+    InputError
+        If the model cannot write, an option is unknown or asks for several sequences, or the text
+        would grow beyond the model's positions.
+
+    Notes
+    -----
+    One pass over the prompt and one step a token with a cache of keys and values, as without
+    recording; memory as one capture of the final text.
+
+    Examples
+    --------
+    >>> import attn_widget as aw, transformers
+    >>> small = transformers.GPT2Config(n_layer=2, n_head=2, n_embd=8, vocab_size=50)
+    >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
+    >>> written = runner.generate([5, 6, 7], max_new_tokens=2)
+    >>> len(written.tokens), len(written.steps)
+    (5, 3)
+    """
+    model = runner.model
+    settings = _settings(model, max_new_tokens, top, options)
+    with runner.lock:
+        ready = encode_on_device(
+            model, runner.tokenizer, prompt, images=images, sampling_rate=sampling_rate
+        )
+        inputs, known = ready.inputs, dict(ready.options)
+        image = known.pop("image", None)
+        call = describe(model, inputs, **known)
+        if (call.batch or 1) > 1:
+            raise InputError(f"prompt must be one text to write after, got {call.batch}. Give one.")
+        n_prompt = 0 if is_encoder_decoder(model) else (call.n_tokens or 0)
+        if n_prompt:
+            check_length(model, n_prompt + max_new_tokens, "prompt and max_new_tokens")
+        recorder = StepRecorder(
+            model, runner.weights if weights is None else weights, top, max_new_tokens, progress
+        )
+        with traced(call, recorder), recorder.following(model):
+            result = model.generate(**inputs, generation_config=settings)
+        ids = torch.cat(recorder.inputs, dim=1)
+        tokenizer = known["tokenizer"]
+        if n_prompt:
+            final = {"input_ids": ids}
+            known["tokens"] = _tokens(tokenizer, ids, n_prompt)
+        else:
+            final = {**{name: inputs[name] for name in inputs}, "decoder_input_ids": ids}
+        capture = build_capture(
+            recorder.joined_calls(),
+            describe(model, final, **known),
+            model_name=runner.name,
+            image=image,
+        )
+        return replace(capture, answers=True, steps=recorder.steps(ids, result, tokenizer))
+
+
+def _tokens(tokenizer: Any, ids: torch.Tensor, n_prompt: int) -> Tokens:
+    """Return the tokens of prompt and continuation; those that the model wrote have segment 1."""
+    tokens = from_encoding(tokenizer, {"input_ids": ids})
+    text = "" if tokenizer is None else _decoded(tokenizer, ids[0])
+    segments = (0,) * n_prompt + (1,) * (len(tokens) - n_prompt)
+    return replace(tokens, segments=segments, spans=(), source=(text,))
+
+
+def _decoded(tokenizer: Any, ids: Any) -> str:
+    """Return the text of ids."""
+    return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+
+
+class StepRecorder(Recorder):
+    """Records each generation step of a model."""
+
+    def __init__(
         self,
-        prompt: Any,
-        *,
-        max_new_tokens: int = 20,
-        top: int = 5,
-        weights: bool | str | None = None,
-        images: Any = None,
-        sampling_rate: int | None = None,
-        progress: Callable[[Progress], None] | None = None,
-        **options: Any,
-    ) -> Capture:
-        """Return the capture of a prompt and what the model wrote after it, each row as measured at its own step.
-
-        Parameters
-        ----------
-        prompt
-            What the model reads, as in ``run``. Tokens that the model added have ``segments`` 1; an encoder-decoder
-            reads the prompt with its encoder and writes with its decoder.
-        max_new_tokens
-            How many tokens the model may write, at least 1.
-        top
-            How many of the likeliest tokens each step keeps.
-        weights
-            As in `capture`; the runner's where left out.
-        images, sampling_rate
-            As in ``run``.
-        progress
-            Called after every step; may raise `Cancelled`.
-        options
-            How the model writes, by the names of its ``generation_config``: ``do_sample``, ``temperature``,
-            ``repetition_penalty`` … Greedily where nothing is said.
-
-        Returns
-        -------
-        Capture
-            All tokens have rows. ``steps`` holds one entry per query that was asked for a next token: the last one's
-            token ended the text or would have come next. Probabilities are the model's own, before any sampling rule.
-
-        Raises
-        ------
-        InputError
-            If the model cannot write, an option is unknown, several sequences are asked for, or the text would grow
-            beyond the model's positions.
-
-        Notes
-        -----
-        One pass over the prompt and one step a token with a cache of keys and values, as without recording; memory
-        as one capture of the final text.
-        """
-        settings = _settings(self.model, max_new_tokens, top, options)
-        with self.lock:
-            ready = prepare(
-                self.model, self.tokenizer, prompt, images=images, sampling_rate=sampling_rate
-            )
-            inputs = self._placed(ready.inputs)
-            known = dict(ready.options)
-            image = known.pop("image", None)
-            known.setdefault("tokenizer", getattr(self.tokenizer, "tokenizer", self.tokenizer))
-            call = describe(self.model, inputs, **known)
-            if (call.batch or 1) > 1:
-                raise InputError(
-                    f"prompt must be one text to write after, got {call.batch}. Give one."
-                )
-            n_prompt = 0 if is_encoder_decoder(self.model) else (call.n_tokens or 0)
-            if n_prompt:
-                check_length(self.model, n_prompt + max_new_tokens, "prompt and max_new_tokens")
-            writer = _Writer(self, weights, top, max_new_tokens, progress)
-            with recording(self.model, writer, call), writer.following(self.model):
-                result = self.model.generate(**inputs, generation_config=settings)
-            records = writer.records_of_all()
-            ids = torch.cat(writer.fed, dim=1)
-            tokenizer = known["tokenizer"]
-            if n_prompt:
-                text = (
-                    tokenizer.decode(ids[0], clean_up_tokenization_spaces=False)
-                    if tokenizer is not None
-                    else ""
-                )
-                tokens = from_encoding(tokenizer, {"input_ids": ids})
-                new = len(tokens) - n_prompt
-                known["tokens"] = replace(
-                    tokens, segments=(0,) * n_prompt + (1,) * new, spans=(), source=(text,)
-                )
-                final = {"input_ids": ids}
-            else:
-                final = {**{name: inputs[name] for name in inputs}, "decoder_input_ids": ids}
-            seen = assemble(
-                records, describe(self.model, final, **known), model_name=self.name, image=image
-            )
-            return replace(seen, answers=True, steps=writer.steps(ids, result, tokenizer))
-
-
-class _Writer(Recorder):
-    """Records each step of a model that writes."""
-
-    def __init__(self, runner: Any, weights: Any, top: int, total: int, progress: Any) -> None:
-        weights = runner.weights if weights is None else weights
-        super().__init__(runner.model, weights, keep_graph=False, expected=1)
-        self.parts: dict[tuple[str, int], list[Record]] = {}  # of each attention, step by step
-        self.fed: list[torch.Tensor] = []
-        self.likely: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._calls: dict[str, int] = {}
+        model: torch.nn.Module,
+        weights: bool | str,
+        top: int,
+        total: int,
+        progress: Report | None,
+    ) -> None:
+        super().__init__(model, weights)
+        self.inputs: list[torch.Tensor] = []  # the new ids that each step read
+        self._likely: list[tuple[torch.Tensor, torch.Tensor]] = []  # shares, most likely ids
+        # (module, number of its call within a step) -> its calls, step by step
+        self._by_step: dict[tuple[str, int], list[AttentionCall]] = {}
+        self._n_calls: dict[str, int] = {}
         self._top, self._total, self._progress = top, total, progress
 
-    def following(self, model: torch.nn.Module) -> Any:
-        """Return a context in which each call of the model is a step."""
-        stack = contextlib.ExitStack()
-        for hook in (
+    @contextlib.contextmanager
+    def following(self, model: torch.nn.Module) -> Iterator[None]:
+        """Take each call of the model inside as one generation step."""
+        handles = [
             model.register_forward_pre_hook(self._begin, with_kwargs=True),
             model.register_forward_hook(self._end),
-        ):
-            stack.callback(hook.remove)
-        return stack
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _begin(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        if self.here():
-            ids = next((kwargs[name] for name in FED if kwargs.get(name) is not None), None)
+        if self.on_thread():
+            ids = next((kwargs[name] for name in IDS if kwargs.get(name) is not None), None)
             if ids is None or len(ids) != 1:
                 raise InputError(
-                    "generate must follow one sequence of ids, got another input. Write one at a time."
+                    "generate must follow one sequence of ids, got another input. "
+                    "Write one at a time."
                 )
-            n_known = sum(part.shape[1] for part in self.fed)
-            self.fed.append(ids[:, n_known:] if ids.shape[1] > n_known and self.fed else ids)
-            self._calls = {}
+            n_known = sum(part.shape[1] for part in self.inputs)
+            new = ids.shape[1] > n_known and self.inputs
+            self.inputs.append(ids[:, n_known:] if new else ids)
+            self._n_calls = {}
 
     def _end(self, model: Any, args: Any, output: Any) -> None:
-        if self.here():
+        if self.on_thread():
             shares = output.logits[0, -1].float().softmax(-1)
-            self.likely.append((shares, shares.topk(min(self._top, len(shares))).indices))
+            self._likely.append((shares, shares.topk(min(self._top, len(shares))).indices))
             if self._progress is not None:
-                self._progress(Progress("writing", min(len(self.likely), self._total), self._total))
+                done = min(len(self._likely), self._total)
+                self._progress(Progress("writing", done, self._total))
 
-    def add(self, record: Record, output: Any = None) -> None:
-        """Note one step's record beside those of the steps before."""
-        super().add(record, output)
-        place = (record.name, self._calls.get(record.name, 0))
-        self._calls[record.name] = place[1] + 1
-        before = self.parts.setdefault(place, [])
+    def add(self, call: AttentionCall, output: Any = None) -> None:
+        """Keep one step's call beside those of the steps before."""
+        super().add(call, output)
+        place = (call.name, self._n_calls.get(call.name, 0))
+        self._n_calls[call.name] = place[1] + 1
+        before = self._by_step.setdefault(place, [])
         if before:
-            light(before[-1], keep=False)
-        before.append(record)
-        self.records.clear()
+            release_tensors(before[-1], keep_keys=False)
+        before.append(call)
+        self.calls.clear()
 
-    def records_of_all(self) -> list[Record]:
-        """Return one record per attention, in the order they ran."""
-        n_first, n_steps = self.fed[0].shape[1], len(self.fed)
+    def joined_calls(self) -> list[AttentionCall]:
+        """Return one call per attention, with the rows of all steps, in the order they ran."""
+        n_first, n_steps = self.inputs[0].shape[1], len(self.inputs)
         out = []
-        for (name, _), parts in self.parts.items():
+        for (name, _), parts in self._by_step.items():
             if len(parts) not in (1, n_steps):
                 raise InputError(
                     f"generate must run the same attentions at every step, got others at {name}."
                 )
             if len(parts) == n_steps and parts[0].shape[2] == n_first:
-                light(parts[-1], keep=True)
-                out.append(stitched(parts, n_first))
+                release_tensors(parts[-1], keep_keys=True)
+                out.append(stitch_steps(parts, n_first))
             else:
                 out.extend(parts)  # an encoder's, which runs once
         return out
 
     def steps(self, ids: torch.Tensor, result: Any, tokenizer: Any) -> tuple[Step, ...]:
-        """Return what was asked and chosen at every step."""
+        """Return the chosen and the likeliest tokens of every step."""
         result = getattr(result, "sequences", result)
-        chosen = [int(part[0, 0]) for part in self.fed[1:]]
-        # Some models give back less than they wrote; a last token that is not told is the likeliest.
+        chosen = [int(part[0, 0]) for part in self.inputs[1:]]
+        # Some models return less than they wrote: then the last token is taken to be the likeliest.
         told = result.shape[1] > ids.shape[1]
-        chosen.append(int(result[0, ids.shape[1]]) if told else int(self.likely[-1][1][0]))
+        chosen.append(int(result[0, ids.shape[1]]) if told else int(self._likely[-1][1][0]))
 
         def named(i: int) -> str:
-            return (
-                str(i)
-                if tokenizer is None
-                else tokenizer.decode([i], clean_up_tokenization_spaces=False)
-            )
+            return str(i) if tokenizer is None else _decoded(tokenizer, [i])
 
-        first = self.fed[0].shape[1] - 1
+        first = self.inputs[0].shape[1] - 1
         return tuple(
             Step(
                 position=first + i,
@@ -211,19 +234,17 @@ class _Writer(Recorder):
                 probability=float(shares[token]),
                 top=tuple((named(int(j)), float(shares[j])) for j in best),
             )
-            for i, (token, (shares, best)) in enumerate(zip(chosen, self.likely, strict=True))
+            for i, (token, (shares, best)) in enumerate(zip(chosen, self._likely, strict=True))
         )
 
 
 def _settings(model: Any, max_new_tokens: int, top: int, options: dict[str, Any]) -> Any:
     """Return the model's generation settings with these options, every one checked."""
-    if not hasattr(model, "generate") or getattr(model, "generation_config", None) is None:
+    able = getattr(model, "generation_config", None) is not None and hasattr(model, "generate")
+    if not able or not getattr(model, "can_generate", lambda: True)():
         raise InputError(
-            f"model must be able to write, got {type(model).__name__}. Load it with its language head."
-        )
-    if hasattr(model, "can_generate") and not model.can_generate():
-        raise InputError(
-            f"model must be able to write, got {type(model).__name__}. Load it with its language head."
+            f"model must be able to write, got {type(model).__name__}. "
+            "Load it with its language head."
         )
     for name, value in (("max_new_tokens", max_new_tokens), ("top", top)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -236,9 +257,9 @@ def _settings(model: Any, max_new_tokens: int, top: int, options: dict[str, Any]
             )
         if name in ("num_beams", "num_return_sequences") and value not in (None, 1):
             raise InputError(
-                f"{name} must be 1: a capture follows one sequence, got {value}. Leave it out."
+                f"{name} must be 1: a capture follows one sequence, got {value}. Omit it."
             )
-    # One step more than tokens: the last token has a row too, and what it would be followed by is known.
+    # One step more than tokens: the last token has a row too, and likely next tokens.
     settings.update(
         **{
             **GREEDY,

@@ -1,7 +1,7 @@
-"""What one answer of a model depends on: gradients by attention and by input, and what happens without a token.
+"""Gradients and blank-out: how one output of a model depends on attention and on its input.
 
-`Explains` is mixed into `ModelRunner`. The answer is named by ``of``: a class or token of the model's logits,
-or a function of its output.
+The output is named by ``output``: a class or token of the model's logits, or a function of what the
+model returns.
 """
 
 from __future__ import annotations
@@ -9,244 +9,297 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from attn_widget.errors import InputError
-from attn_widget.recording.activation_reuse import repeated
-from attn_widget.recording.inputs.model_call import is_encoder_decoder
-from attn_widget.records import Capture
+from attn_widget.recording.activation_reuse import repeat_items
+from attn_widget.recording.batching import items_per_pass
+from attn_widget.recording.inputs.prepare import prepare
+from attn_widget.recording.inputs.tokens import tokenizer_of
+from attn_widget.records import Capture, LayerAttention, check_index, renamed_arguments
+from attn_widget.records.protocols import HoldsModel, Runs
 
-# Tokens of all texts in one pass: enough for matrix products at full speed, few enough to stay near the processor.
-ROWS = 640
-LOGITS_BYTES = 256 * 2**20
 ANSWER_TOKENS = 32  # that an encoder-decoder may write
 
-Of = int | str | Callable[[Any], Any] | None
+OutputChoice = int | str | Callable[[Any], Any] | None
 
 
-class Explains:
-    """The part of a runner that asks why."""
+class RunsModel(HoldsModel, Runs, Protocol):
+    """What this file needs of a runner: its model, and to run it."""
 
-    def gradients(
-        self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any
-    ) -> Capture:
-        """Return the capture of a text with the gradient of one score by every layer's attention.
 
-        ``gradient = ∂ score / ∂ attention``, the attention of all layers taken as free.
+@renamed_arguments(of="output")
+def gradients(
+    runner: RunsModel,
+    text: Any,
+    pair: str | None = None,
+    *,
+    output: OutputChoice = None,
+    **options: Any,
+) -> Capture:
+    """Return the capture of a text with the gradient of one output by every layer's attention.
 
-        Parameters
-        ----------
-        text, pair
-            As in ``run``.
-        of
-            Which score. None: the logit of the predicted class, or of the most likely next token after the last
-            position. An int: that class or token id. A str: that token. A function: takes the model's output,
-            gives one number.
-        options
-            Further arguments of ``run``.
+    ``gradient = ∂ output / ∂ attention``, with the attention of all layers as free variables.
 
-        Returns
-        -------
-        Capture
-            Every layer has ``gradient``, ``(head, query, key)``.
+    Parameters
+    ----------
+    text, pair
+        As in `ModelRunner.run`.
+    output
+        Which output. None: the logit of the predicted class, or of the most likely next token after
+        the last position. An int: that class or token id. A str: that token. A function: takes what
+        the model returns, gives one number.
+    options
+        Further arguments of `ModelRunner.run`.
 
-        Raises
-        ------
-        InputError
-            If the model has no logits and ``of`` is no function, or the score does not depend on attention.
+    Returns
+    -------
+    Capture
+        Every layer has ``gradient``, ``(head, query, key)``.
 
-        Notes
-        -----
-        One forward and one backward pass; keeps the weights of all layers.
-        """
-        with self.lock, _output_of(self.model) as seen:
-            capture = self.run(text, pair, keep_graph=True, weights=True, **options)
-            score = self._score(seen[-1], of)
-            found = torch.autograd.grad(
-                score, [layer.weights for layer in capture.layers], allow_unused=True
-            )
-        if all(gradient is None for gradient in found):
-            raise InputError(
-                f"of must depend on the model's attention, got {of!r}. Name a class, a token, or a function."
-            )
-        layers = tuple(
-            _plain(layer, torch.zeros_like(layer.weights) if gradient is None else gradient)
-            for layer, gradient in zip(capture.layers, found, strict=True)
+    Raises
+    ------
+    InputError
+        If the model has no logits and ``output`` is no function, or the output does not depend on
+        attention.
+
+    Notes
+    -----
+    One forward and one backward pass; keeps the weights of all layers.
+
+    Examples
+    --------
+    >>> import attn_widget as aw, transformers
+    >>> small = transformers.GPT2Config(n_layer=2, n_head=2, n_embd=8, vocab_size=50)
+    >>> runner = aw.ModelRunner(transformers.GPT2LMHeadModel(small))
+    >>> runner.gradients([5, 6, 7], output=9).layers[0].gradient.shape
+    torch.Size([2, 3, 3])
+    """
+    with runner.lock, _outputs_of(runner.model) as outputs:
+        capture = runner.run(text, pair, keep_graph=True, weights=True, **options)
+        score = _score(runner, outputs[-1], output)
+        found = torch.autograd.grad(
+            score, [layer.weights for layer in capture.layers], allow_unused=True
         )
-        logits = capture.logits
-        return dataclasses.replace(
-            capture,
-            layers=layers,
-            logits=logits.detach() if isinstance(logits, torch.Tensor) else logits,
+    if all(gradient is None for gradient in found):
+        raise InputError(
+            f"output must depend on the model's attention, got {output!r}. "
+            "Name a class, a token, or a function."
         )
+    layers = tuple(
+        _without_graph(layer, torch.zeros_like(layer.weights) if gradient is None else gradient)
+        for layer, gradient in zip(capture.layers, found, strict=True)
+    )
+    logits = capture.logits
+    logits = logits.detach() if isinstance(logits, torch.Tensor) else logits
+    return dataclasses.replace(capture, layers=layers, logits=logits)
 
-    def input_gradients(
-        self, text: Any, pair: str | None = None, *, of: Of = None, **options: Any
-    ) -> Float[np.ndarray, " token"]:
-        """Return ``‖∂ score / ∂ embedding‖₂`` of every token: how much the score changes with it.
 
-        The length, not the sum over channels: layer norms do not see a shift of all channels alike, so behind one
-        that sum is zero but for rounding.
-        """
-        embedding = self.model.get_input_embeddings()
-        kept: list[torch.Tensor] = []
+@renamed_arguments(of="output")
+def input_gradients(
+    runner: RunsModel,
+    text: Any,
+    pair: str | None = None,
+    *,
+    output: OutputChoice = None,
+    **options: Any,
+) -> Float[np.ndarray, " token"]:
+    """Return ``‖∂ output / ∂ embedding‖₂`` of every token.
 
-        def keep(module: Any, args: Any, output: torch.Tensor) -> torch.Tensor:
-            leaf = output.detach().requires_grad_()
-            kept.append(leaf)
-            return leaf
+    Parameters
+    ----------
+    text, pair, output, options
+        As in `ModelRunner.gradients`.
 
-        with self.lock, _output_of(self.model) as seen:
-            handle = embedding.register_forward_hook(keep)
-            try:
-                self.run(text, pair, keep_graph=True, weights=True, **options)
-            finally:
-                handle.remove()
-            (found,) = torch.autograd.grad(self._score(seen[-1], of), [kept[-1]])
-        return found[0].float().norm(dim=-1).detach().cpu().numpy()
+    Returns
+    -------
+    array, (token,)
+        Lengths, in units of the output per unit of embedding, 0 or more.
 
-    def blank_out(
-        self, text: Any, pair: str | None = None, *, of: Of = None, blank: int | None = None
-    ) -> Float[np.ndarray, " token"]:
-        """Return how much a score changes when each token in turn is replaced by the blank token, in absolute value.
+    Raises
+    ------
+    InputError
+        If the model has no logits and ``output`` is no function.
 
-        Parameters
-        ----------
-        text, pair
-            As in ``run``.
-        of
-            Which score, as in ``gradients``; the answer that is predicted for the whole text stays the one measured.
-        blank
-            Id of the token that stands in; the tokenizer's mask or unknown token, else its end token.
+    Notes
+    -----
+    The length, not the sum over channels: a layer norm does not depend on a shift of all channels,
+    so before one that sum is zero but for rounding.
 
-        Returns
-        -------
-        array, (token,)
-            For a class or token, change of its probability; for a function, of its value.
+    Examples
+    --------
+    >>> import attn_widget as aw, transformers
+    >>> small = transformers.GPT2Config(n_layer=2, n_head=2, n_embd=8, vocab_size=50)
+    >>> aw.ModelRunner(transformers.GPT2LMHeadModel(small)).input_gradients([5, 6, 7]).shape
+    (3,)
+    """
+    embedding = runner.model.get_input_embeddings()
+    kept: list[torch.Tensor] = []
 
-        Raises
-        ------
-        InputError
-            If the tokenizer has no token that could stand in.
+    def keep(module: Any, args: Any, embedded: torch.Tensor) -> torch.Tensor:
+        leaf = embedded.detach().requires_grad_()
+        kept.append(leaf)
+        return leaf
 
-        Notes
-        -----
-        As many tokens blanked in one forward pass as fit, each in a copy of the text of its own; one at a time for a
-        function. An encoder-decoder's answer to the whole text is held fixed.
-        """
-        tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
-        names = ("mask_token_id", "unk_token_id", "eos_token_id")
-        blank = next(
-            (i for i in (blank, *(getattr(tokenizer, n, None) for n in names)) if i is not None),
-            None,
-        )
-        if blank is None:
+    with runner.lock, _outputs_of(runner.model) as outputs:
+        handle = embedding.register_forward_hook(keep)
+        try:
+            runner.run(text, pair, keep_graph=True, weights=True, **options)
+        finally:
+            handle.remove()
+        (found,) = torch.autograd.grad(_score(runner, outputs[-1], output), [kept[-1]])
+    return found[0].float().norm(dim=-1).detach().cpu().numpy()
+
+
+@renamed_arguments(of="output")
+def blank_out(
+    runner: RunsModel,
+    text: Any,
+    pair: str | None = None,
+    *,
+    output: OutputChoice = None,
+    blank: int | None = None,
+) -> Float[np.ndarray, " token"]:
+    """Return the absolute change of one output when each token is replaced by a blank token.
+
+    Parameters
+    ----------
+    text, pair
+        As in `ModelRunner.run`.
+    output
+        Which output, as in `ModelRunner.gradients`; what is predicted for the whole text stays the
+        one that is measured.
+    blank
+        Id of the blank token; omitted: the tokenizer's mask or unknown token, else its end token.
+
+    Returns
+    -------
+    array, (token,)
+        For a class or token, the change of its probability; for a function, of its value.
+
+    Raises
+    ------
+    InputError
+        If the tokenizer has no blank token and none is given.
+
+    Notes
+    -----
+    Each token is blanked in a copy of the text, and as many copies share a forward pass as fit; one
+    at a time for a function. What an encoder-decoder writes for the whole text is held fixed.
+
+    Examples
+    --------
+    >>> import attn_widget as aw, transformers
+    >>> small = transformers.GPT2Config(n_layer=2, n_head=2, n_embd=8, vocab_size=50)
+    >>> aw.ModelRunner(transformers.GPT2LMHeadModel(small)).blank_out([5, 6, 7], blank=0).shape
+    (3,)
+    """
+    model = runner.model
+    blank = _blank_id(runner.tokenizer, blank)
+    with runner.lock, torch.no_grad(), _outputs_of(model) as outputs:
+        ready = prepare(model, runner.tokenizer, text, pair, max_new_tokens=ANSWER_TOKENS)
+        inputs = dict(ready.inputs)
+        runner.run(inputs, weights=False)
+        output = output_index(runner.tokenizer, outputs[-1], output)
+        (before,) = _values(outputs[-1], output)
+        n, changes = inputs["input_ids"].shape[1], []
+        size = 1 if callable(output) else _items_per_pass(model, outputs[-1].logits, n)
+        for start in range(0, n, size):
+            blanked = torch.arange(start, min(start + size, n))
+            copies = repeat_items(inputs, len(blanked))
+            copies["input_ids"][torch.arange(len(blanked)), blanked] = blank
+            runner.run(copies, weights=False)
+            changes += [abs(value - before) for value in _values(outputs[-1], output)]
+    return np.array(changes)
+
+
+def output_index(reader: Any, returned: Any, output: OutputChoice) -> int | Callable[[Any], Any]:
+    """Return the index of the chosen class or token; a function stays one."""
+    if callable(output):
+        return output
+    logits = logits_of(returned)
+    if output is None:
+        return int(logits.argmax())
+    if isinstance(output, str):
+        ids = tokenizer_of(reader)(output, add_special_tokens=False)["input_ids"]
+        if len(ids) != 1:
             raise InputError(
-                "blank must be given, got None from a tokenizer without one. Say which id stands in."
+                f"output must be one token, got {output!r}, which is {len(ids)}. "
+                "Give one token, or its id."
             )
-        with self.lock, torch.no_grad(), _output_of(self.model) as seen:
-            inputs = self._placed(_prepared(self, text, pair))
-            if is_encoder_decoder(self.model) and "decoder_input_ids" not in inputs:
-                inputs["decoder_input_ids"] = self._decoder_ids(inputs, None, ANSWER_TOKENS)
-            self.run(inputs, weights=False)
-            of = self._named(seen[-1], of)
-            (before,) = self._values(seen[-1], of)
-            n, changes = inputs["input_ids"].shape[1], []
-            size = _at_once(seen[-1], of, n)
-            for start in range(0, n, size):
-                blanked = torch.arange(start, min(start + size, n))
-                several = repeated(inputs, len(blanked))
-                several["input_ids"][torch.arange(len(blanked)), blanked] = blank
-                self.run(several, weights=False)
-                changes += [abs(value - before) for value in self._values(seen[-1], of)]
-        return np.array(changes)
-
-    def _named(self, output: Any, of: Of) -> Of:
-        """Return the index of the score that is asked for; a function stays one."""
-        if callable(of):
-            return of
-        logits = logits_of(output)
-        if of is None:
-            return int(logits.argmax())
-        if isinstance(of, str):
-            tokenizer = getattr(self.tokenizer, "tokenizer", self.tokenizer)
-            ids = tokenizer(of, add_special_tokens=False)["input_ids"]
-            if len(ids) != 1:
-                raise InputError(
-                    f"of must be one token, got {of!r}, which is {len(ids)}. Give one token, or its id."
-                )
-            of = ids[0]
-        if not 0 <= of < len(logits):
-            raise InputError(
-                f"of must be 0 to {len(logits) - 1}, got {of}. Choose a class or token that exists."
-            )
-        return of
-
-    def _score(self, output: Any, of: Of) -> torch.Tensor:
-        """Return the score asked for, as one number with a graph."""
-        named = self._named(output, of)
-        score = named(output) if callable(named) else logits_of(output)[named]
-        if not isinstance(score, torch.Tensor) or score.numel() != 1:
-            raise InputError(
-                f"of must give one number, got {getattr(score, 'shape', type(score).__name__)}. Sum it."
-            )
-        return score.reshape(())
-
-    def _values(self, output: Any, of: Of) -> list[float]:
-        """Return the probability of a class or token, for every item of a batch; or the value of a function."""
-        if callable(of):
-            return [float(of(output))]
-        logits_of(output)  # refuses a model without logits
-        logits = output.logits if output.logits.ndim == 2 else output.logits[:, -1]
-        return logits.float().softmax(-1)[:, of].tolist()
+        output = ids[0]
+    remedy = "Choose a class or token that exists."
+    return check_index("output", output, len(logits), remedy, negative=False)
 
 
-def logits_of(output: Any) -> torch.Tensor:
-    """Return the logits of the class, or of the token that comes next."""
-    logits = getattr(output, "logits", None)
+def logits_of(returned: Any) -> torch.Tensor:
+    """Return the logits of the class, or of the next token."""
+    logits = getattr(returned, "logits", None)
     if logits is None or logits.ndim not in (2, 3):
         raise InputError(
-            f"of must be a function of the output for a model without logits, got a {type(output).__name__}. "
-            "Say which number of it is asked for, such as this one.",
-            code="of=lambda output: output.last_hidden_state.mean()",
+            "output must be a function of what the model returns for a model without logits, "
+            f"got a {type(returned).__name__}. Choose a number, such as this one.",
+            code="output=lambda returned: returned.last_hidden_state.mean()",
         )
     return logits[0] if logits.ndim == 2 else logits[0, -1]
 
 
-def _at_once(output: Any, of: Of, n_tokens: int) -> int:
-    """Return how many texts are tried in one pass; a function is asked of one at a time."""
-    if callable(of):
-        return 1
-    logits = output.logits
-    return max(1, min(ROWS // n_tokens, LOGITS_BYTES // (logits.numel() * logits.element_size())))
+def _score(runner: RunsModel, returned: Any, output: OutputChoice) -> torch.Tensor:
+    """Return the chosen output, as one number with a graph."""
+    index = output_index(runner.tokenizer, returned, output)
+    score = index(returned) if callable(index) else logits_of(returned)[index]
+    if not isinstance(score, torch.Tensor) or score.numel() != 1:
+        got = getattr(score, "shape", type(score).__name__)
+        raise InputError(f"output must give one number, got {got}. Sum it.")
+    return score.reshape(())
 
 
-def _plain(layer: Any, gradient: torch.Tensor) -> Any:
-    """Return a layer without a graph, its gradient beside it."""
-    parts = {
-        name: getattr(layer, name) for name in ("weights", "q", "k", "v", "mask", "bias", "sinks")
-    }
+def _values(returned: Any, output: int | Callable[[Any], Any]) -> list[float]:
+    """Return the probability of a class or token for every item, or the value of a function."""
+    if callable(output):
+        return [float(output(returned))]
+    logits_of(returned)  # refuses a model without logits
+    logits = returned.logits if returned.logits.ndim == 2 else returned.logits[:, -1]
+    return logits.float().softmax(-1)[:, output].tolist()
+
+
+def _items_per_pass(model: torch.nn.Module, logits: torch.Tensor, n_tokens: int) -> int:
+    """Return how many copies of a text share a pass."""
+    device = next(model.parameters()).device.type
+    return items_per_pass(device, n_tokens, logits.numel() * logits.element_size())
+
+
+def _blank_id(reader: Any, blank: int | None) -> int:
+    """Return the id of the blank token."""
+    tokenizer = tokenizer_of(reader)
+    names = ("mask_token_id", "unk_token_id", "eos_token_id")
+    ids = (blank, *(getattr(tokenizer, name, None) for name in names))
+    found = next((i for i in ids if i is not None), None)
+    if found is None:
+        raise InputError(
+            "blank must be given, got None from a tokenizer without one. Give the id of a token."
+        )
+    return found
+
+
+def _without_graph(layer: LayerAttention, gradient: torch.Tensor) -> LayerAttention:
+    """Return a layer without a graph, and with its gradient."""
+    names = ("weights", "q", "k", "v", "mask", "bias", "sinks")
+    parts = {name: getattr(layer, name) for name in names}
     plain = {name: part.detach() for name, part in parts.items() if isinstance(part, torch.Tensor)}
     return dataclasses.replace(layer, **plain, gradient=gradient.detach())
 
 
-def _prepared(runner: Any, text: Any, pair: str | None) -> dict[str, Any]:
-    """Return the tensors a text becomes."""
-    from attn_widget.recording.inputs.encode import prepare
-
-    return dict(prepare(runner.model, runner.tokenizer, text, pair).inputs)
-
-
 @contextlib.contextmanager
-def _output_of(model: torch.nn.Module) -> Iterator[list[Any]]:
+def _outputs_of(model: torch.nn.Module) -> Iterator[list[Any]]:
     """Collect what the model returns inside, newest last."""
-    seen: list[Any] = []
-    handle = model.register_forward_hook(lambda module, args, output: seen.append(output))
+    outputs: list[Any] = []
+    handle = model.register_forward_hook(lambda module, args, returned: outputs.append(returned))
     try:
-        yield seen
+        yield outputs
     finally:
         handle.remove()

@@ -1,123 +1,113 @@
-"""Heads switched off while a model runs: what a head mixes is replaced where the routes of a capture see it.
+"""`HeadMask`: the intervention that ablates heads while a model runs.
 
-The routes find each attention as they do for a capture and ask the recorder whether it replaces anything; `Switches`
-is the recorder that does. Each item of the batch may have other heads off, so one pass answers several questions.
+The tracers find each attention as they do for a capture, and let the mask replace what its ablated
+heads mix. Each item of the batch may have other heads ablated, so one pass tries several sets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 
 from attn_widget.recording.softmax import MASKED_BELOW, triangle
-from attn_widget.recording.tracing.attention_call import Record, Recorder
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.intervention import Intervention
 
-# How an item of the batch is changed: which attention of the pass -> its heads that are off.
-Off = Mapping[int, Sequence[int]]
+# The ablated heads of one item: index of the attention call in the pass -> its heads.
+AblatedHeads = Mapping[int, Sequence[int]]
 
 
-class Switches(Recorder):
-    """Replaces what some heads mix, and keeps nothing.
+class HeadMask(Intervention):
+    """Replaces what ablated heads mix.
 
     Parameters
     ----------
-    model
-        The model that runs.
-    off
-        One mapping per item of the batch.
-    how
-        ``zero``: nothing. ``mean``: every query gets the head's output averaged over all queries. ``uniform``: every
-        query attends alike to all keys it may see.
+    items
+        The ablated heads of each item of the batch.
+    mode
+        ``zero``: nothing. ``mean``: for every query the head's output averaged over all queries.
+        ``uniform``: equal attention to all keys that the query may see.
     """
 
-    def __init__(self, model: torch.nn.Module, off: Sequence[Off], how: str) -> None:
-        super().__init__(model, False, keep_graph=False, expected=1)
-        self.off = off
-        self.how = how
-        self.count = 0  # attentions seen so far; a pass that skips layers counts theirs too
-        self.shapes: dict[
-            int, tuple[int, int]
-        ] = {}  # attention -> its items and heads, as they were told apart
+    def __init__(self, items: Sequence[AblatedHeads], mode: str) -> None:
+        self.items = items
+        self.mode = mode
+        self.n_calls = 0  # attention calls so far; a pass that reuses layers counts theirs too
+        self.shapes: dict[int, tuple[int, int]] = {}  # call -> its rows on the batch axis, heads
 
-    def add(self, record: Record, output: Any = None) -> None:
-        """Count one attention."""
-        record.confirmed = True
-        self._place(record)
+    def applies_to(self, call: AttentionCall) -> bool:
+        """Return whether a head of this attention is ablated in any item."""
+        index = self._index(call)
+        return any(index in ablated for ablated in self.items)
 
-    def replaces(self, record: Record) -> bool:
-        """Return whether a head of this attention is off in any item."""
-        place = self._place(record)
-        return any(place in one for one in self.off)
-
-    def replaced(
+    def replace(
         self,
-        record: Record,
+        call: AttentionCall,
         whole: Float[torch.Tensor, "row head query mixed"],
         values: Float[torch.Tensor, "value_row key_head key channel"] | None = None,
     ) -> Float[torch.Tensor, "row head query mixed"]:
-        """Return weights, or what they mixed where values are given, with the heads that are off replaced."""
+        """Return weights, or where values are given what they mixed, with ablated heads replaced."""
         whole = whole.clone()
-        for rows, head in self._chosen(record):
-            if self.how == "zero":
+        for rows, head in self._ablated(call):
+            if self.mode == "zero":
                 whole[rows, head] = 0.0
-            elif self.how == "mean":
+            elif self.mode == "mean":
                 whole[rows, head] = whole[rows, head].mean(-2, keepdim=True)
             else:
-                even = _even(record, whole, rows, head).to(whole.dtype)
+                even = _uniform(call, whole, rows, head).to(whole.dtype)
                 if values is not None:
-                    even = even @ _of(values, rows)[:, head * values.shape[1] // record.shape[1]]
+                    key_head = head * values.shape[1] // call.shape[1]
+                    even = even @ _rows_of(values, rows)[:, key_head]
                 whole[rows, head] = even.expand_as(whole[rows, head])
         return whole
 
-    def _place(self, record: Record) -> int:
-        """Return which attention of the pass a record is: they are counted as they mix their values."""
-        if record.place is None:
-            record.place = self.count
-            self.shapes[self.count] = record.shape[:2]
-            self.count += 1
-        return record.place
+    def _index(self, call: AttentionCall) -> int:
+        """Return which attention of the pass a call is: they count as they mix their values."""
+        if call.index is None:
+            call.index = self.n_calls
+            self.shapes[self.n_calls] = call.shape[:2]
+            self.n_calls += 1
+        return call.index
 
-    def _chosen(self, record: Record) -> Iterator[tuple[slice, int]]:
-        """Return the rows of the record's batch axis and the head, for each head that is off."""
-        windows = record.shape[0] // len(
-            self.off
-        )  # models that attend inside windows have several rows an item
-        for item, one in enumerate(self.off):
-            for head in one.get(self._place(record), ()):
+    def _ablated(self, call: AttentionCall) -> Iterator[tuple[slice, int]]:
+        """Return the rows of the call's batch axis and the head, for each ablated head."""
+        # A model that attends inside windows has several rows an item: one for each window.
+        windows = call.shape[0] // len(self.items)
+        for item, ablated in enumerate(self.items):
+            for head in ablated.get(self._index(call), ()):
                 yield slice(item * windows, (item + 1) * windows), head
 
 
-def _even(
-    record: Record, whole: torch.Tensor, rows: slice, head: int
+def _uniform(
+    call: AttentionCall, whole: torch.Tensor, rows: slice, head: int
 ) -> Float[torch.Tensor, "row query key"]:
-    """Return uniform attention over the keys that each query may see; zeros where it may see none."""
-    allowed = _allowed(record, whole, rows, head).float()
+    """Return uniform attention over the keys that each query may see; zeros where it sees none."""
+    allowed = _allowed(call, whole, rows, head).float()
     return allowed / allowed.sum(-1, keepdim=True).clamp(min=1.0)
 
 
 def _allowed(
-    record: Record, whole: torch.Tensor, rows: slice, head: int
+    call: AttentionCall, whole: torch.Tensor, rows: slice, head: int
 ) -> Bool[torch.Tensor, "row query key"]:
-    """Return which keys each query may see, as far as the recorded mask tells; else those it gave any weight."""
-    mask = record.mask
-    if mask is None and record.causal:
-        positions = torch.arange(record.shape[2], device=whole.device)
-        return triangle(positions, record.shape[3], record.window)[None]
-    if mask is None and record.q is None:
-        weights = whole if record.weights is None else record.weights
+    """Return which keys each query may see, from the mask, else from the weights above 0."""
+    mask = call.mask
+    if mask is None and call.causal:
+        positions = torch.arange(call.shape[2], device=whole.device)
+        return triangle(positions, call.shape[3])[None]
+    if mask is None and call.q is None:
+        weights = whole if call.weights is None else call.weights
         return weights[rows, head] > 0
     if mask is None:
-        return torch.ones(1, *record.shape[2:], dtype=torch.bool, device=whole.device)
+        return torch.ones(1, *call.shape[2:], dtype=torch.bool, device=whole.device)
     while mask.ndim < 4:
         mask = mask[None]
-    mask = _of(mask, rows)[:, head if mask.shape[1] > 1 else 0]
+    mask = _rows_of(mask, rows)[:, head if mask.shape[1] > 1 else 0]
     allowed = mask if mask.dtype == torch.bool else mask > MASKED_BELOW
-    return allowed.expand(-1, *record.shape[2:])
+    return allowed.expand(-1, *call.shape[2:])
 
 
-def _of(term: torch.Tensor, rows: slice) -> torch.Tensor:
+def _rows_of(term: torch.Tensor, rows: slice) -> torch.Tensor:
     """Return the rows of a term that may have one row for all."""
     return term[rows] if term.shape[0] > 1 else term

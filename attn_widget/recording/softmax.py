@@ -1,8 +1,8 @@
-"""Attention of any heads and rows from what was recorded: queries, keys and what was added to their product.
+"""Attention weights of chosen heads and rows, computed from recorded queries and keys.
 
-``softmax(cap(scaling · q kᵀ) + bias + mask)``, with ``cap(s) = c tanh(s / c)`` where the model caps its scores, and
-with a sink's score as one more column that is dropped after the softmax. Done in blocks of rows, so no
-n×n tensor exists beyond the rows that were asked for.
+``softmax(cap(scaling · q kᵀ) + bias + mask)``, with ``cap(s) = c tanh(s / c)`` where the model caps its
+scores, and with the sink logit as one more column that is dropped after the softmax. Computed in
+blocks of rows: no n×n tensor exists beyond the chosen rows.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 
 BLOCK_BYTES = 64 * 2**20
 BLOCK_ROWS = 512  # small enough that a block of a long text stays near the processor
-# A score this low is a mask: families write -1e4, the lowest finite number of their dtype, or -inf. Position
-# biases stay far above (the steepest ALiBi slope reaches -5,000 only beyond 7,000 tokens, where it masks in effect).
+# A score this low is a mask: families write -1e4, the lowest finite number of their dtype, or -inf.
+# Position biases stay far above: the steepest ALiBi slope reaches -5,000 only beyond 7,000 tokens.
 MASKED_BELOW = -5000.0
 
 
@@ -45,7 +45,7 @@ def recompute(
     """
     groups = layer.n_heads // layer.k.shape[0]
     q, k = layer.q, layer.k
-    if heads is not None:  # heads of one group need not come together: each brings its own keys
+    if heads is not None:  # each with its own copy of its group's keys
         q, k, groups = q[list(heads)], k[[head // groups for head in heads]], 1
     wanted = (
         torch.arange(layer.n_queries)
@@ -57,17 +57,19 @@ def recompute(
     block = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, len(q) * layer.n_keys * 4)))
     for start in range(0, len(wanted), block):
         part = wanted[start : start + block]
-        # A causal row sees nothing behind the block's last row: what is not computed stays 0.
-        seen = int(part.max()) + 1 if layer.causal and layer.mask is None else layer.n_keys
-        seen = min(seen, layer.n_keys)
+        # No causal row of the block sees a key after its last row: those weights stay 0.
+        n_keys = int(part.max()) + 1 if layer.causal and layer.mask is None else layer.n_keys
+        n_keys = min(n_keys, layer.n_keys)
         grouped = q[:, part].reshape(len(k), groups * len(part), -1)
-        scores = (grouped @ k[:, :seen].transpose(-1, -2)).reshape(
-            len(q), len(part), seen
+        scores = (grouped @ k[:, :n_keys].transpose(-1, -2)).reshape(
+            len(q), len(part), n_keys
         ) * layer.scaling
         mask, bias, softcap, sinks = _extras(
-            layer, slice(None) if heads is None else list(heads), part, seen
+            layer, slice(None) if heads is None else list(heads), part, n_keys
         )
-        weights[:, start : start + block, :seen] = softmax_rows(scores, mask, bias, softcap, sinks)
+        weights[:, start : start + block, :n_keys] = softmax_rows(
+            scores, mask, bias, softcap, sinks
+        )
     return weights
 
 
@@ -103,46 +105,40 @@ def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.where(mask, zero, torch.finfo(dtype).min)
 
 
-def triangle(
-    rows: Int[torch.Tensor, " query"], n_keys: int, window: int | None = None
-) -> Bool[torch.Tensor, "query key"]:
-    """Return ``(query, key)``: True where a causal model lets this row see that key."""
-    keys = torch.arange(n_keys, device=rows.device)
-    allowed = keys[None] <= rows[:, None]
-    if window is not None:
-        allowed &= keys[None] > rows[:, None] - window
-    return allowed
+def triangle(rows: Int[torch.Tensor, " query"], n_keys: int) -> Bool[torch.Tensor, "query key"]:
+    """Return the causal mask of some query rows: True where key ≤ query."""
+    return torch.arange(n_keys, device=rows.device)[None] <= rows[:, None]
 
 
 def plain_weights(
-    record: Any, rows: Any = slice(None)
+    call: Any, rows: Any = slice(None)
 ) -> Float[torch.Tensor, "batch head query key"]:
-    """Return the attention ``(batch, head, row, key)`` of a whole record, by the plain formula."""
-    groups = record.shape[1] // record.k.shape[1]
-    k = record.k.repeat_interleave(groups, 1) if groups > 1 else record.k
-    positions = torch.arange(record.shape[2], device=record.q.device)[rows]
-    scores = (record.q[:, :, positions] @ k.transpose(-1, -2)) * record.scaling
-    mask = record.mask
-    if mask is None and record.causal:
-        mask = triangle(positions, record.shape[3], record.window)[None, None]
+    """Return the attention ``(batch, head, row, key)`` of a whole call, by the plain formula."""
+    groups = call.shape[1] // call.k.shape[1]
+    k = call.k.repeat_interleave(groups, 1) if groups > 1 else call.k
+    positions = torch.arange(call.shape[2], device=call.q.device)[rows]
+    scores = (call.q[:, :, positions] @ k.transpose(-1, -2)) * call.scaling
+    mask = call.mask
+    if mask is None and call.causal:
+        mask = triangle(positions, call.shape[3])[None, None]
     elif mask is not None and mask.shape[-2] > 1:
         mask = mask[..., positions, :]
-    bias = record.bias
+    bias = call.bias
     if bias is not None and bias.shape[-2] > 1:
         bias = bias[..., positions, :]
-    return softmax_rows(scores, mask, bias, record.softcap, record.sinks)
+    return softmax_rows(scores, mask, bias, call.softcap, call.sinks)
 
 
-def _extras(layer: Any, chosen: Any, rows: torch.Tensor, seen: int) -> tuple[Any, Any, Any, Any]:
+def _extras(layer: Any, chosen: Any, rows: torch.Tensor, n_keys: int) -> tuple[Any, Any, Any, Any]:
     """Return mask, bias, softcap and sinks for these heads and rows, and the first keys."""
-    mask = _part(layer.mask, chosen, rows, seen)
+    mask = _part(layer.mask, chosen, rows, n_keys)
     if mask is None and layer.causal:
-        mask = triangle(rows, seen, layer.window)
+        mask = triangle(rows, n_keys)
     sinks = None if layer.sinks is None else layer.sinks[chosen]
-    return mask, _part(layer.bias, chosen, rows, seen), layer.softcap, sinks
+    return mask, _part(layer.bias, chosen, rows, n_keys), layer.softcap, sinks
 
 
-def _part(term: Any, chosen: Any, rows: torch.Tensor, seen: int) -> Any:
+def _part(term: Any, chosen: Any, rows: torch.Tensor, n_keys: int) -> Any:
     """Return the heads, rows and first keys of a term that broadcasts to ``(head, query, key)``."""
     if term is None:
         return None
@@ -150,4 +146,4 @@ def _part(term: Any, chosen: Any, rows: torch.Tensor, seen: int) -> Any:
         term = term[chosen]
     if term.shape[1] > 1:
         term = term[:, rows.to(term.device)]
-    return term if term.shape[2] == 1 else term[..., :seen]
+    return term if term.shape[2] == 1 else term[..., :n_keys]

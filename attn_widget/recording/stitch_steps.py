@@ -1,7 +1,7 @@
-"""The rows that a model computed one after another while it wrote, put together as one attention.
+"""The attention rows of all generation steps, joined to one attention call.
 
-A step with a cache computes one query against all keys so far. Row by row this is what one pass over the final text
-computes, since no row of a causal model sees what comes after it; here it is what was measured while writing.
+A step with a cache computes one query against all keys so far. Row by row this is what one pass over
+the final text computes, since no row of a causal model sees what comes after it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from jaxtyping import Bool
 
 from attn_widget.errors import InputError
 from attn_widget.recording.softmax import MASKED_BELOW, triangle
-from attn_widget.recording.tracing.attention_call import Record
+from attn_widget.recording.tracing.attention_call import AttentionCall
 
 
-def stitched(parts: Sequence[Record], n_first: int) -> Record:
-    """Return one record of all rows from the records of the same attention at every step.
+def stitch_steps(parts: Sequence[AttentionCall], n_first: int) -> AttentionCall:
+    """Return one call with all rows from the calls of the same attention at every step.
 
     Parameters
     ----------
     parts
-        The first holds ``n_first`` queries, each later one a query more; models without a cache compute earlier rows
-        again, of which only the new ones are taken.
+        The first holds ``n_first`` queries, each later one a query more; models without a cache
+        compute earlier rows again, of which only the new ones are taken.
     """
     first, last = parts[0], parts[-1]
     if any(part.shape[0] != 1 for part in parts):
         raise InputError(
-            f"generate must follow one sequence, got {first.shape[0]} at {first.name}. Write one at a time."
+            f"generate must follow one sequence, got {first.shape[0]} at {first.name}. "
+            "Write one at a time."
         )
     n_rows = n_first + len(parts) - 1
     cross = first.cross or (
@@ -41,18 +42,18 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
     stops = [n_first + i for i in range(len(parts))]
     fresh = [n_first, *[1] * (len(parts) - 1)]
 
-    def rows(of: Sequence[torch.Tensor | None], empty: Any) -> Any:
-        """Put the new rows of every step's term where they belong; keys that had not been there are empty."""
-        heads = max(part.shape[1] for part in of if part is not None)
-        whole = next(part for part in of if part is not None).new_full(
+    def rows(terms: Sequence[torch.Tensor | None], empty: Any) -> Any:
+        """Return the new rows of every step's term; keys that did not exist yet are empty."""
+        heads = max(part.shape[1] for part in terms if part is not None)
+        whole = next(part for part in terms if part is not None).new_full(
             (1, heads, n_rows, n_keys), empty
         )
-        for part, record, stop, new in zip(of, parts, stops, fresh, strict=True):
+        for part, call, stop, new in zip(terms, parts, stops, fresh, strict=True):
             if part is not None:
-                # A window of the cache holds the last keys only; a cache of fixed length holds more than there are.
+                # A sliding cache holds the last keys only; a static cache has more places than keys.
                 end = n_keys if cross else stop
-                width = min(part.shape[-1], end) if record.shape[3] <= end else end
-                start = max(0, end - record.shape[3])
+                width = min(part.shape[-1], end) if call.shape[3] <= end else end
+                start = max(0, end - call.shape[3])
                 new_rows = part[..., -new:, :] if part.shape[-2] > 1 else part
                 whole[:, :, stop - new : stop, start : start + width] = new_rows[..., :width]
         return whole
@@ -69,7 +70,8 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
     )
     if weights is None and not whole_keys:
         raise InputError(
-            f"weights must be kept where not all keys are, got neither at {first.name}. Pass weights=True."
+            f"weights must be kept where not all keys are, got neither at {first.name}. "
+            "Pass weights=True."
         )
     biases = [part.bias for part in parts]
     return dataclasses.replace(
@@ -85,16 +87,16 @@ def stitched(parts: Sequence[Record], n_first: int) -> Record:
         causal=False,
         bias=None if all(bias is None for bias in biases) else rows(biases, 0.0),
         altered=any(part.altered for part in parts),
-        rows_of=None,
+        family_rows=None,
     )
 
 
-def _allowed(record: Record) -> Bool[torch.Tensor, "1 head query key"]:
-    """Return which keys each query of a record may see."""
-    _, _, n_queries, n_keys = record.shape
-    mask = record.mask
-    if mask is None and record.causal:
-        mask = triangle(torch.arange(n_queries), n_keys, record.window)
+def _allowed(call: AttentionCall) -> Bool[torch.Tensor, "1 head query key"]:
+    """Return which keys each query of a call may see."""
+    _, _, n_queries, n_keys = call.shape
+    mask = call.mask
+    if mask is None and call.causal:
+        mask = triangle(torch.arange(n_queries), n_keys)
     if mask is None:
         mask = torch.ones(n_queries, n_keys, dtype=torch.bool)
     while mask.ndim < 4:
@@ -103,10 +105,10 @@ def _allowed(record: Record) -> Bool[torch.Tensor, "1 head query key"]:
     return allowed.expand(1, allowed.shape[1], n_queries, n_keys)
 
 
-def light(record: Record, keep: bool) -> None:
-    """Let go of what a later step's record holds as well; rows of families with mathematics of their own are kept."""
-    if record.weights is None and record.rows_of is not None and record.shape[0] == 1:
-        record.weights = record.rows_of(torch.arange(record.shape[2]))
-    if not keep:
-        record.k = record.v = None
-    record.rows_of = None
+def release_tensors(call: AttentionCall, keep_keys: bool) -> None:
+    """Drop what the call of a later step holds too; weights by the family's code are kept."""
+    if call.weights is None and call.family_rows is not None and call.shape[0] == 1:
+        call.weights = call.family_rows(torch.arange(call.shape[2]))
+    if not keep_keys:
+        call.k = call.v = None
+    call.family_rows = None

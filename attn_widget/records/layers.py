@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attn_widget.errors import InputError
+from attn_widget.records.indices import check_index, check_indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,6 @@ class LayerAttention:
     )
     softcap: float | None = None
     sinks: Any = None  # (head,)
-    window: int | None = None
     gradient: Any = None  # (head, query, key)
     output_projection: Any = None  # (head, channel, model channel), where it was found
     recompute: Callable[..., Any] | None = field(
@@ -57,8 +57,8 @@ class LayerAttention:
         InputError
             If a head or a row does not exist.
         """
-        heads = _indices("heads", heads, self.n_heads)
-        rows = _indices("rows", rows, self.n_queries)
+        heads = None if heads is None else check_indices("heads", heads, self.n_heads)
+        rows = None if rows is None else check_indices("rows", rows, self.n_queries)
         if self.weights is not None:
             kept = self.weights
             if (
@@ -84,21 +84,10 @@ class LayerAttention:
         """Return ``weights @ v`` of one head, ``(query, channel)``: what it writes before the output projection."""
         if self.v is None:
             raise InputError(f"v must have been recorded for head_output, got None at {self.name}.")
-        (head,) = _indices("head", [head], self.n_heads)
+        head = check_index("head", head, self.n_heads)
         return self.weights_for([head])[0] @ self.v[head * len(self.v) // self.n_heads]
 
 
 def most_heads(layers: Sequence[LayerAttention]) -> int:
     """Return the largest number of heads in these layers: pruned models have fewer in some."""
     return max(layer.n_heads for layer in layers)
-
-
-def _indices(name: str, wanted: Sequence[int] | None, n: int) -> list[int] | None:
-    """Return indices as a list with negatives resolved, or None for all."""
-    if wanted is None:
-        return None
-    chosen = [int(i) for i in wanted]
-    for i in chosen:
-        if not -n <= i < n:
-            raise InputError(f"{name} must be 0 to {n - 1}, got {i}. Choose one that exists.")
-    return [i % n for i in chosen]

@@ -1,27 +1,57 @@
-"""Does a map say anything true? Its rank correlation with what happens when tokens are taken away."""
+"""Faithfulness of attribution maps: rank correlation with the effect of each token on the output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from attn_widget.attribution.compute import needs_gradient
 from attn_widget.attribution.methods import METHODS, applicable, attribute
-from attn_widget.attribution.validation import check_index, installed
 from attn_widget.errors import InputError, MethodError
-from attn_widget.records import Progress, to_numpy
+from attn_widget.records import Progress, Report, check_index, renamed_arguments, to_numpy
+from attn_widget.records.protocols import BlanksOut, Runs, TakesGradients, TakesInputGradients
+from attn_widget.records.runners import check_runner
+from attn_widget.records.tables import data_frame, installed, text_table
 
-REFERENCES = ("blank_out", "input_gradients")
+# Reference -> what a runner needs to measure it, and how errors call it.
+ABILITIES = {
+    "blank_out": (BlanksOut, "blank out tokens"),
+    "input_gradients": (TakesInputGradients, "take gradients of its input"),
+}
+REFERENCES = tuple(ABILITIES)
 
 
 @dataclass(frozen=True, eq=False)
 class Faithfulness:
-    """Spearman rank correlations, ``(method, layer)``, mean and standard deviation over texts, one table a reference.
+    """Spearman rank correlations of attribution methods with references, per method and layer.
 
-    ``print`` shows the tables, ``to_pandas`` gives one row per number, ``plot`` draws them.
+    ``print`` shows one table per reference, ``to_pandas`` gives one row per number, ``plot`` draws
+    them.
+
+    Attributes
+    ----------
+    methods, references
+        Names along the axes of ``mean`` and ``deviation``.
+    mean, deviation
+        Mean and standard deviation over texts, ``(reference, method, layer)``, from −1 to 1; NaN
+        where a ranking is constant.
+    n_texts
+        How many texts the mean is taken over.
+    position
+        Which row of the map was compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean = np.array([[[0.5, np.nan]]])
+    >>> print(Faithfulness(("raw",), ("blank_out",), mean, np.zeros((1, 1, 2)), 1, "row 0"))
+    rank correlation with blank out, row 0, 1 text
+              layer 0   layer 1
+    raw  +0.50 ± 0.00  constant
     """
 
     methods: tuple[str, ...]
@@ -29,7 +59,7 @@ class Faithfulness:
     mean: Float[np.ndarray, "reference method layer"]
     deviation: Float[np.ndarray, "reference method layer"]
     n_texts: int
-    position: str  # which row was compared
+    position: str
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Return one record per reference, method and layer."""
@@ -50,11 +80,12 @@ class Faithfulness:
         MethodError
             If pandas is not installed.
         """
-        pandas = installed("pandas", "to_pandas", "read table.rows()")
-        return pandas.DataFrame(list(self.rows()))
+        return data_frame(self.rows())
 
     def plot(self) -> Any:
-        """Return a matplotlib figure: one panel per reference, one line per method, a band of one deviation.
+        """Return a matplotlib figure: one panel per reference, one line per method.
+
+        A band shows one standard deviation over texts.
 
         Raises
         ------
@@ -66,7 +97,7 @@ class Faithfulness:
         figure, panels = pyplot.subplots(
             1, n, figsize=(4 * n, 3), squeeze=False, sharex=True, sharey=True, layout="constrained"
         )
-        pyplot.close(figure)  # a notebook would draw it twice
+        pyplot.close(figure)  # else a notebook draws it twice
         layers = np.arange(self.mean.shape[-1])
         for r, (axes, reference) in enumerate(zip(panels[0], self.references, strict=True)):
             for method, mean, deviation in zip(
@@ -89,58 +120,67 @@ class Faithfulness:
         return figure
 
     def __str__(self) -> str:
-        width = max(map(len, self.methods))
-        lines = []
+        texts = f"{self.n_texts} text{'s' if self.n_texts != 1 else ''}"
+        headings = ["", *(f"layer {i}" for i in range(self.mean.shape[-1]))]
+        tables = []
         for r, reference in enumerate(self.references):
-            n_layers = self.mean.shape[-1]
-            texts = f"{self.n_texts} text{'s' if self.n_texts != 1 else ''}"
-            lines.append(
-                f"rank correlation with {reference.replace('_', ' ')}, {self.position}, {texts}"
-            )
-            lines.append(" " * width + "".join(f"{'layer ' + str(i):>14}" for i in range(n_layers)))
-            for m, method in enumerate(self.methods):
-                cells = zip(self.mean[r, m], self.deviation[r, m], strict=True)
-                lines.append(
-                    f"{method:<{width}}" + "".join(f"{_cell(*cell):>14}" for cell in cells)
-                )
-            lines.append("")
-        return "\n".join(lines[:-1])
+            title = f"rank correlation with {reference.replace('_', ' ')}, {self.position}, {texts}"
+            rows = [
+                [method, *map(_cell, self.mean[r, m], self.deviation[r, m])]
+                for m, method in enumerate(self.methods)
+            ]
+            tables.append(f"{title}\n{text_table([headings, *rows])}")
+        return "\n\n".join(tables)
 
     __repr__ = __str__
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """What is compared for each text."""
+
+    methods: tuple[str, ...]
+    references: tuple[str, ...]
+    output: Any
+    query: int | None
+    baseline: bool
+    exclude_self: bool
+
+
+@renamed_arguments(of="output")
 def faithfulness(
     runner: Any,
     text: str | Sequence[str],
     *,
     methods: Sequence[str] = ("raw", "rollout", "flow"),
     references: Sequence[str] = REFERENCES,
-    of: Any = None,
+    output: Any = None,
     query: int | None = None,
     baseline: bool = False,
     exclude_self: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Report | None = None,
 ) -> Faithfulness:
-    """Return how well the rows of each method and layer rank tokens as the model's own behaviour does.
+    """Return how well each method and layer ranks tokens by their effect on the model's output.
 
     Spearman's rank correlation between ``attribution[query]`` and the reference, for each layer.
 
     Parameters
     ----------
     runner
-        A `ModelRunner`: it must give ``run``, ``blank_out``, ``input_gradients`` and, for gradient methods,
-        ``gradients``.
+        A `ModelRunner`, or another object with ``run``, the methods that the references name and,
+        for methods that need gradients, ``gradients``.
     text
-        A text, or several: then means and standard deviations over texts are returned.
+        A text, or several for means and standard deviations.
     methods
         Names of `METHODS`.
     references
-        ``blank_out``: change of the answer when each token is replaced in turn. ``input_gradients``: size of
-        the answer's gradient by each token's embedding.
-    of
-        Which answer: None the predicted class or next token, an id, a token, or a function of the output.
+        ``blank_out``: change of the output when each token is replaced in turn.
+        ``input_gradients``: length of the output's gradient by each token's embedding.
+    output
+        Which output. None: the predicted class or next token. An id, a token, or a function of the
+        model's output.
     query
-        The row that is compared. Left out: the last token of a causal model, the first of others.
+        The row that is compared. Omit it for the last token of a causal model, the first of others.
     baseline
         Divide by the same method on uniform causal attention, where that exists.
     exclude_self
@@ -151,20 +191,22 @@ def faithfulness(
     Returns
     -------
     Faithfulness
-        ``mean`` and ``deviation``, ``(reference, method, layer)``, each from −1 to 1; NaN where a ranking is constant.
+        ``mean`` and ``deviation``, ``(reference, method, layer)``, each from −1 to 1; NaN where a
+        ranking is constant.
 
     Raises
     ------
     InputError
-        If a method or reference is unknown, or there is no text.
+        If the runner lacks a method, an attribution method or reference is unknown, or there is no
+        text.
     MethodError
         If a method cannot be applied to this model's captures.
 
     Notes
     -----
-    Blank-out costs one forward pass per token. Whether a method ranks tokens well depends on the model, the
-    answer asked for and the row: no method is best everywhere, and in deep causal models rollout and flow
-    can correlate negatively.
+    Blank-out costs one forward pass per token. Whether a method ranks tokens well depends on the
+    model, the output and the row: no method is best everywhere, and in deep causal models rollout
+    and flow can correlate negatively.
 
     References
     ----------
@@ -177,14 +219,11 @@ def faithfulness(
     >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
     >>> table = aw.faithfulness(
     ...     runner, "The key is old.", methods=["raw", "rollout"], references=["blank_out"],
-    ...     of=lambda output: output.last_hidden_state[0, 0].norm(),
+    ...     output=lambda output: output.last_hidden_state[0, 0].norm(),
     ... )
     >>> table.mean.shape
     (1, 2, 6)
     """
-    texts = [text] if isinstance(text, str) else list(text)
-    if not texts:
-        raise InputError("text must hold at least one text, got none. Give a sentence.")
     for name, known, given in (
         ("methods", METHODS, methods),
         ("references", REFERENCES, references),
@@ -194,65 +233,81 @@ def faithfulness(
                 raise InputError(
                     f"{name} must be among {', '.join(known)}, got {one!r}. Choose from these."
                 )
+    check_runner(runner, Runs, "run texts")
+    for reference in references:
+        check_runner(runner, *ABILITIES[reference])
+    if _need_gradients(methods):
+        check_runner(runner, TakesGradients, "take gradients by attention")
+    texts = [text] if isinstance(text, str) else list(text)
+    if not texts:
+        raise InputError("text must hold at least one text, got none. Give a sentence.")
+    comparison = _Comparison(
+        tuple(methods), tuple(references), output, query, baseline, exclude_self
+    )
     scores, position = [], ""
     for done, one in enumerate(texts):
         if progress is not None:
             progress(Progress("faithfulness", done, len(texts)))
-        table, position = _of_text(
-            runner, one, methods, references, of, query, baseline, exclude_self
-        )
+        table, position = _of_text(runner, one, comparison)
         scores.append(table)
     stacked = np.stack(scores)
     return Faithfulness(
-        tuple(methods), tuple(references), stacked.mean(0), stacked.std(0), len(texts), position
+        comparison.methods,
+        comparison.references,
+        stacked.mean(0),
+        stacked.std(0),
+        len(texts),
+        position,
     )
 
 
+def _need_gradients(methods: Sequence[str]) -> bool:
+    """Return whether a method needs the gradient by attention."""
+    return any(METHODS[method].needs is needs_gradient for method in methods)
+
+
 def _of_text(
-    runner: Any,
-    text: str,
-    methods: Sequence[str],
-    references: Sequence[str],
-    of: Any,
-    query: int | None,
-    baseline: bool,
-    exclude_self: bool,
+    runner: Any, text: str, comparison: _Comparison
 ) -> tuple[Float[np.ndarray, "reference method layer"], str]:
     """Return the correlations of one text, and which row was compared."""
-    needs_gradients = {"relevance", "gradient_attention"} & set(methods)
-    capture = runner.gradients(text, of=of) if needs_gradients else runner.run(text)
+    methods, references, output = comparison.methods, comparison.references, comparison.output
+    gradients = _need_gradients(methods)
+    capture = runner.gradients(text, output=output) if gradients else runner.run(text)
     group = capture.group()
     reasons = applicable(capture)
     for method in methods:
         if reasons[method]:
             raise MethodError(reasons[method])
-    causal = group[0].causal
-    default = group[0].n_queries - 1 if causal else 0
-    row = check_index("query", query, group[0].n_queries, default)
-    truth = {name: np.asarray(getattr(runner, name)(text, of=of)) for name in references}
-    kept = np.arange(group[0].n_keys) != row if exclude_self else np.ones(group[0].n_keys, bool)
-    out = np.zeros((len(references), len(methods), len(group)))
+    n, causal = group[0].n_queries, group[0].causal
+    if comparison.query is None:
+        row, position = (
+            (n - 1, "row of the last token") if causal else (0, "row of the first token")
+        )
+    else:
+        row = check_index("query", comparison.query, n)
+        position = f"row {row}"
+    truth = {name: np.asarray(getattr(runner, name)(text, output=output)) for name in references}
+    kept = np.ones(group[0].n_keys, bool)
+    kept[row] = not comparison.exclude_self
+    table = np.zeros((len(references), len(methods), len(group)))
     for m, method in enumerate(methods):
         for layer in range(len(group)):
-            answer = attribute(capture, method, layer=layer, query=row, baseline=baseline)
-            values = to_numpy(answer.values)[0]
+            found = attribute(capture, method, layer=layer, query=row, baseline=comparison.baseline)
+            values = to_numpy(found.values)[0]
             for r, name in enumerate(references):
-                out[r, m, layer] = spearman(values[kept], truth[name][kept])
-    return (
-        out,
-        f"row {row if query is not None else ('of the last token' if causal else 'of the first token')}",
-    )
+                table[r, m, layer] = spearman(values[kept], truth[name][kept])
+    return table, position
 
 
 def spearman(a: Float[np.ndarray, " token"], b: Float[np.ndarray, " token"]) -> float:
-    """Return the correlation of the ranks of two rows, ties sharing their mean rank; NaN where one is constant."""
-    from scipy.stats import rankdata
+    """Return Spearman's rank correlation of two rows; NaN where one is constant."""
+    from scipy.stats import spearmanr
 
-    # Rounding must not decide a rank: flow's saturated values differ by some last bits.
-    ranks = [rankdata(np.round(x / max(np.abs(x).max(), 1e-300), 12)) for x in (a, b)]
-    centred = [rank - rank.mean() for rank in ranks]
-    length = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
-    return float((centred[0] * centred[1]).sum() / length) if length > 0 else float("nan")
+    # Rounding must not decide a rank: saturated flow values differ in their last bits.
+    rows = [np.round(row / max(np.abs(row).max(), 1e-300), 12) for row in (a, b)]
+    if any((row == row[0]).all() for row in rows):
+        return float("nan")
+    return float(spearmanr(*rows)[0])
 
 
 def _cell(mean: float, deviation: float) -> str:

@@ -1,1 +1,1 @@
-"""frames -> a picture in a cell. anywidget lives here."""
+"""The live widget: traits, and the messages between kernel and page."""

@@ -1,8 +1,9 @@
-"""Two widgets side by side that show the same layer, head and token, and what differs between them."""
+"""Two linked widgets side by side, and the matrix of their differences."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,57 +13,61 @@ import numpy as np
 from attn_widget.errors import AttnWidgetError, InputError
 from attn_widget.figures.difference import difference_png
 from attn_widget.pictures.alignment import Alignment, aligned
-from attn_widget.pictures.axes import merge
-from attn_widget.records import Attribution, most_heads
+from attn_widget.pictures.axes import Axis, merge
+from attn_widget.pictures.frame import Numbers
+from attn_widget.pictures.palettes import THEMES
+from attn_widget.records import Attribution, Capture, most_heads
 from attn_widget.widget.widget import AttentionWidget
 
 LINKED = ("view", "attention", "layer", "head", "heads", "threshold", "theme")
-SHOWN = (
-    "method",
-    "layer",
-    "head",
-    "attention",
-    "residual",
-    "reduce",
-    "normalise",
-    "baseline",
+# The traits that the difference depends on.
+DEPENDS_ON = (
+    "method", "layer", "head", "attention", "residual", "reduce", "normalise", "baseline",
     "capture_id",
-)
-# Two pictures, and the one shown is that of the theme which the widgets above have found or were given.
-FOLLOWS = """<style>
+)  # fmt: skip
+# There is a picture for each theme; the page shows the one of the theme of the widgets above.
+THEME_STYLE = """<style>
 .attn-comparison:has(.attn-widget[data-theme=dark]) .attn-in-light { display: none !important }
 .attn-comparison:has(.attn-widget[data-theme=dark]) .attn-in-dark { display: block !important }
 </style>"""
+MOST_UNALIGNED = 12  # words of one side that the caption lists
 
 
 class Comparison(ipywidgets.VBox):
-    """Two linked widgets and the matrix of their differences; ``aw.compare`` makes it.
+    """Two linked widgets and the matrix of their differences; made by ``aw.compare``.
 
     Attributes
     ----------
     a, b : AttentionWidget
-        Their layer, head, view and attention are one; a token pinned in one is pinned in the other where it has one.
+        They show the same layer, head, view and attention. A token pinned in one is pinned in the
+        other, if it is aligned with one there.
     align : str
         ``words`` or ``position``.
     aligned_queries, aligned_keys : Alignment
-        Which rows and columns stand for each other; ``labels`` names them.
+        Which rows and columns are aligned; ``labels`` names them.
     difference : Attribution
-        ``b − a`` of what both show now, with sign: ``values`` is ``(query, key)`` over aligned rows and columns.
+        ``b − a`` of what both show now: ``values`` is ``(query, key)`` over aligned rows and
+        columns, positive or negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import attn_widget as aw
+    >>> a = aw.from_arrays(np.array([[[[0.75, 0.25], [0.5, 0.5]]]]), ["big", "cat"])
+    >>> b = aw.from_arrays(np.array([[[[0.5, 0.5], [0.5, 0.5]]]]), ["big", "cat"])
+    >>> aw.compare(a, b).difference.values
+    array([[-0.25,  0.25],
+           [ 0.  ,  0.  ]])
     """
 
     def __init__(self, a: AttentionWidget, b: AttentionWidget, align: str = "words") -> None:
         self.a, self.b, self.align = a, b, align
-        self._following = False
-        self._realign()
-        self._pictures = {}
-        for theme, display in (("light", None), ("dark", "none")):
-            layout = {"max_width": "100%", "width": "max-content", "display": display}
-            self._pictures[theme] = ipywidgets.Image(format="png", layout=layout)
-            self._pictures[theme].add_class(f"attn-in-{theme}")
-        self._frame = ipywidgets.VBox(
-            [ipywidgets.HTML(FOLLOWS, layout={"display": "none"}), *self._pictures.values()]
-        )
-        self._said = ipywidgets.Label(layout={"display": "none"})
+        self._copying = False  # traits are being copied from one widget to the other
+        self._align()
+        self._pictures = {theme: _image(theme) for theme in THEMES}
+        style = ipywidgets.HTML(THEME_STYLE, layout={"display": "none"})
+        self._difference_box = ipywidgets.VBox([style, *self._pictures.values()])
+        self._message = ipywidgets.Label(layout={"display": "none"})
         sides = [
             ipywidgets.VBox(
                 [ipywidgets.Label(self._title(w)), w],
@@ -71,35 +76,27 @@ class Comparison(ipywidgets.VBox):
             for w in (a, b)
         ]
         row = ipywidgets.HBox(sides, layout={"flex_flow": "row wrap", "grid_gap": "24px"})
-        super().__init__([row, self._said, self._frame])
+        super().__init__([row, self._message, self._difference_box])
         self.add_class("attn-comparison")
-        self._take(a, LINKED)
+        self._copy(a, LINKED)
         for widget in (a, b):
             widget.observe(self._on_linked, names=list(LINKED))
             widget.observe(self._on_pin, names=["query", "key"])
-            widget.observe(self._on_shown, names=list(SHOWN))
+            widget.observe(self._on_change, names=list(DEPENDS_ON))
         self._draw()
 
     @property
     def difference(self) -> Attribution:
-        """Return ``b − a`` over the aligned rows and columns: queries of a word averaged, its keys summed."""
-        sides = []
-        for widget, side in ((self.a, "a"), (self.b, "b")):
-            spec = replace(widget._spec(), view="matrix", hide_special=False, words=False)
-            numbers = widget._numbers.whole(spec)
-            sides.append(
-                (
-                    numbers,
-                    merge(
-                        numbers.values[:1],
-                        *(getattr(x, side) for x in (self.aligned_queries, self.aligned_keys)),
-                    )[0],
-                )
-            )
-        (of_a, values_a), (of_b, values_b) = sides
-        if of_a.unit != of_b.unit:
+        """Return ``b − a`` over aligned rows and columns.
+
+        The queries of a word are averaged and its keys summed.
+        """
+        a, values_a = _merged(self.a, self.aligned_queries.a, self.aligned_keys.a)
+        b, values_b = _merged(self.b, self.aligned_queries.b, self.aligned_keys.b)
+        if a.unit != b.unit:
             raise InputError(
-                f"b must be in the unit of a, got {of_b.unit} and {of_a.unit}. With flow, set normalise=True on both.",
+                f"b must be in the unit of a, got {b.unit} and {a.unit}. "
+                "With flow, set normalise=True on both.",
                 code="c.a.normalise = c.b.normalise = True",
             )
         methods = dict.fromkeys((self.a.method, self.b.method))
@@ -109,142 +106,158 @@ class Comparison(ipywidgets.VBox):
             rows=tuple(range(len(self.aligned_queries.labels))),
             layer=self.a.layer,
             attention=self.a.attention,
-            unit=of_a.unit,
+            unit=a.unit,
         )
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Return the live view, and beside it the picture for viewers that run no scripts."""
+        """Return the live view, and a still picture for viewers that run no scripts."""
         data = super()._repr_mimebundle_(**options)
         still = {"text/plain": f"<Comparison: {self._title(self.a)} | {self._title(self.b)}>"}
         if light := self._pictures["light"].value:
             still["image/png"] = base64.b64encode(light).decode()
         return dict(data or {}) | still
 
-    # -- inside ---------------------------------------------------------------------------------------------
+    # -- linking -----------------------------------------------------------------------------
 
-    def _realign(self) -> None:
-        """Check that the two can be compared, and find which rows stand for each other."""
+    def _align(self) -> None:
+        """Check that the two can be compared, and align their rows and columns."""
         self.aligned_queries, self.aligned_keys = alignments(
-            self.a, self.b, self.a.attention, self.align
+            self.a.capture, self.b.capture, self.a.attention, self.align
         )
 
-    def _take(self, source: AttentionWidget, names: Any) -> None:
-        """Set the other widget's traits as this one's."""
-        other = self.b if source is self.a else self.a
-        self._following = True
+    def _other(self, widget: AttentionWidget) -> AttentionWidget:
+        return self.b if widget is self.a else self.a
+
+    def _set(self, widget: AttentionWidget, values: dict[str, Any]) -> None:
+        """Set traits of one widget without copying them back."""
+        self._copying = True
         try:
-            with other.hold_sync():
-                for name in names:
-                    setattr(other, name, getattr(source, name))
+            with widget.hold_sync():
+                for name, value in values.items():
+                    setattr(widget, name, value)
         finally:
-            self._following = False
+            self._copying = False
+
+    def _copy(self, source: AttentionWidget, names: Iterable[str]) -> None:
+        """Copy traits from one widget to the other."""
+        self._set(self._other(source), {name: getattr(source, name) for name in names})
 
     def _on_linked(self, change: Any) -> None:
-        if not self._following:
-            self._take(change["owner"], [change["name"]])
+        if not self._copying:
+            self._copy(change["owner"], [change["name"]])
 
     def _on_pin(self, change: Any) -> None:
-        """Pin in the other widget what stands for the pinned token."""
-        if self._following:
+        """Pin in the other widget the tokens that are aligned with the pinned ones."""
+        if self._copying:
             return
         source, name = change["owner"], change["name"]
-        rows: Alignment = self.aligned_queries if name == "query" else self.aligned_keys
+        rows = self.aligned_queries if name == "query" else self.aligned_keys
         mine, theirs = (rows.a, rows.b) if source is self.a else (rows.b, rows.a)
         pinned = set(change["new"])
         found = [
-            p
+            position
             for own, other in zip(mine.positions, theirs.positions, strict=True)
             if pinned & set(own)
-            for p in other
+            for position in other
         ]
-        self._following = True
-        try:
-            setattr(self.b if source is self.a else self.a, name, found)
-        finally:
-            self._following = False
+        self._set(self._other(source), {name: found})
 
-    def _on_shown(self, change: Any) -> None:
-        if self._following:
-            return
-        self._draw(again=change["name"] in ("capture_id", "attention"))
+    def _on_change(self, change: Any) -> None:
+        if not self._copying:
+            self._draw(realign=change["name"] in ("capture_id", "attention"))
 
-    def _draw(self, again: bool = False) -> None:
-        """Draw the difference of what is shown now, or say why there is none."""
+    # -- drawing -----------------------------------------------------------------------------
+
+    def _draw(self, realign: bool = False) -> None:
+        """Draw the difference of what is shown now, or show why there is none."""
         try:
-            if again:
-                self._realign()
+            if realign:
+                self._align()
             found = self.difference
         except AttnWidgetError as error:
             for picture in self._pictures.values():
                 picture.value = b""
-            self._frame.layout.display = "none"
-            self._said.value, self._said.layout.display = error.message, None
+            self._difference_box.layout.display = "none"
+            self._message.value, self._message.layout.display = error.message, None
             return
-        head = (
-            ""
-            if " minus " in found.method or self.a.method == "rollout"
-            else f" · head {self.a.head}"
-        )
-        left = [
-            f"only in {n}: {', '.join(w)}"
-            for n, w in (("a", self._only("a")), ("b", self._only("b")))
-            if w
+        axes = (self.aligned_queries.labels, self.aligned_keys.labels)
+        caption = self._caption(found)
+        for theme, picture in self._pictures.items():
+            picture.value = difference_png(found.values, *axes, caption, theme)
+        self._message.layout.display, self._difference_box.layout.display = "none", None
+
+    def _caption(self, found: Attribution) -> list[str]:
+        """Return what the picture shows, and the words that only one side has."""
+        joined = " minus " in found.method or self.a.method == "rollout"
+        head = "" if joined else f" · head {self.a.head}"
+        unaligned = [
+            f"only in {side}: {', '.join(words)}"
+            for side in ("a", "b")
+            if (words := self._only(side))
         ]
         lines = [
             f"b minus a · layer {found.layer}{head} · {found.method} · {found.unit}",
-            "; ".join(left),
+            "; ".join(unaligned),
         ]
-        axes = (self.aligned_queries.labels, self.aligned_keys.labels)
-        for theme, picture in self._pictures.items():
-            picture.value = difference_png(found.values, *axes, [x for x in lines if x], theme)
-        self._said.layout.display, self._frame.layout.display = "none", None
+        return [line for line in lines if line]
 
-    def _only(self, side: str) -> tuple[str, ...]:
-        """Return the words that have no counterpart."""
-        return tuple(
-            dict.fromkeys(
-                getattr(self.aligned_queries, f"only_{side}")
-                + getattr(self.aligned_keys, f"only_{side}")
-            )
-        )[:12]
+    def _only(self, side: str) -> Sequence[str]:
+        """Return the first words that are not aligned with any of the other side."""
+        alignments = (self.aligned_queries, self.aligned_keys)
+        words = [word for one in alignments for word in getattr(one, f"only_{side}")]
+        return list(dict.fromkeys(words))[:MOST_UNALIGNED]
 
     def _title(self, widget: AttentionWidget) -> str:
-        """Return what a side is of, in a line."""
+        """Return the title of one side: its name, its model if the models differ, and its text."""
         source = " / ".join(widget.capture.tokens.source)
         name = "a" if widget is self.a else "b"
-        # What is the same on both sides would only push aside what is not.
-        of_a, of_b = self.a.capture, self.b.capture
-        titled = widget.capture.title if of_a.title != of_b.title else widget.capture.model_name
-        model = "" if of_a.model_name == of_b.model_name else titled
+        a, b = self.a.capture, self.b.capture
+        titled = widget.capture.title if a.title != b.title else widget.capture.model_name
+        model = "" if a.model_name == b.model_name else titled
         return " · ".join(part for part in (name, model, source) if part)
 
 
-def alignments(
-    a: AttentionWidget, b: AttentionWidget, attention: str, align: str
-) -> tuple[Alignment, Alignment]:
-    """Return how the queries and the keys of two widgets stand for each other.
+def alignments(a: Capture, b: Capture, attention: str, align: str) -> tuple[Alignment, Alignment]:
+    """Return how the queries and the keys of two captures are aligned.
 
     Raises
     ------
     InputError
-        If they have not the same attention, layers or heads, or their texts cannot be aligned.
+        If their attentions, layers or heads differ, or their texts cannot be aligned.
     """
-    if attention not in b.capture.groups:
-        known = ", ".join(b.capture.groups)
+    if attention not in b.groups:
         raise InputError(
-            f"b must have the attention of a, {attention}, got {known}. Compare models of one kind."
+            f"b must have the attention of a, {attention}, got {', '.join(b.groups)}. "
+            "Compare models of one kind."
         )
-    layers = [widget.capture.group(attention) for widget in (a, b)]
-    for what, counts in (
-        ("layers", [len(x) for x in layers]),
-        ("heads", [most_heads(x) for x in layers]),
+    of_a, of_b = a.group(attention), b.group(attention)
+    for what, n_a, n_b in (
+        ("layers", len(of_a), len(of_b)),
+        ("heads", most_heads(of_a), most_heads(of_b)),
     ):
-        if counts[0] != counts[1]:
+        if n_a != n_b:
             raise InputError(
-                f"b must have as many {what} as a, got {counts[1]} and {counts[0]}. Compare models alike."
+                f"b must have as many {what} as a, got {n_b} and {n_a}. Compare similar models."
             )
-    (queries_a, keys_a), (queries_b, keys_b) = (widget.capture.axes(attention) for widget in (a, b))
+    (queries_a, keys_a), (queries_b, keys_b) = a.axes(attention), b.axes(attention)
     queries = aligned(queries_a, queries_b, align)
-    return queries, queries if keys_a is queries_a and keys_b is queries_b else aligned(
-        keys_a, keys_b, align
-    )
+    if keys_a is queries_a and keys_b is queries_b:
+        return queries, queries
+    return queries, aligned(keys_a, keys_b, align)
+
+
+def _merged(widget: AttentionWidget, queries: Axis, keys: Axis) -> tuple[Numbers, np.ndarray]:
+    """Return the numbers of one head or method, and their values over these rows and columns."""
+    state = widget.picture_state()
+    spec = replace(state.spec, view="matrix", hide_special=False, words=False)
+    numbers = state.pictures.numbers(spec)
+    return numbers, merge(numbers.values[:1], queries, keys)[0]
+
+
+def _image(theme: str) -> ipywidgets.Image:
+    """Return an empty picture that is shown in one theme."""
+    display = "none" if theme == "dark" else None
+    layout = {"max_width": "100%", "width": "max-content", "display": display}
+    image = ipywidgets.Image(format="png", layout=layout)
+    image.add_class(f"attn-in-{theme}")
+    return image

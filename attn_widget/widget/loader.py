@@ -1,34 +1,30 @@
-"""The page's code: the whole bundle with the first widgets; a few lines with later ones, once a page has run it.
+"""The JavaScript module of a widget: the whole bundle at first, then a stub that finds it.
 
-A host keeps the module of every widget, also of those that are gone: with the bundle in each, a cell that is run two
-hundred times would leave 20 MB of text in the page.
+A host keeps the module of every widget, also of deleted ones: a cell that is run 200 times would
+leave 200 copies of the bundle in the page, 20 MB of text. After a page has run the bundle, later
+widgets send only a few lines that look it up (see ``js/src/wire/loader.js``).
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-STATIC = Path(__file__).parent.parent / "bundle"
+from attn_widget import bundle
 
-_has_arrived = False
-
-
-def arrived() -> None:
-    """Note that a page runs the bundle: what it is given from now on need not bring it."""
-    global _has_arrived
-    _has_arrived = True
+_bundle_is_loaded = False
 
 
-def module() -> str | None:
-    """Return the few lines that stand for the bundle; None where a widget must bring all of it.
+def mark_loaded() -> None:
+    """Note that a page has run the bundle."""
+    global _bundle_is_loaded
+    _bundle_is_loaded = True
 
-    A page that does not have it after all, because it was loaded again, asks for it: see js/src/wire/loader.js.
+
+def stub() -> str | None:
+    """Return the module that looks up the bundle; None if the widget must send the bundle itself.
+
+    A page that was reloaded does not have the bundle; the stub then requests it.
     """
-    # While anywidget follows the file, every widget is given it.
-    return text("loader.js") if _has_arrived and not os.environ.get("ANYWIDGET_HMR") else None
-
-
-def text(name: str) -> str:
-    """Return one of the built files: ``widget.js`` is the bundle."""
-    return (STATIC / name).read_text(encoding="utf-8")
+    # anywidget's hot reload replaces the module of every widget when the file changes.
+    hot_reload = os.environ.get("ANYWIDGET_HMR")
+    return bundle.text("loader.js") if _bundle_is_loaded and not hot_reload else None

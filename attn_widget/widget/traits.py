@@ -1,4 +1,4 @@
-"""The trait types of the widget that ipywidgets does not have."""
+"""Trait types of the widget that traitlets does not have."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from attn_widget.records import HeadScores, to_numpy
 
 
 class Indices(traitlets.List):
-    """A list of distinct positions; a single integer may be assigned and becomes a list of one."""
+    """A sorted list of distinct integers; a single integer becomes a list of one."""
 
     def set(self, obj: Any, value: Any) -> None:
-        """Assign as any trait does: a List would first wrap a string, and the error would show it wrapped."""
+        """Assign a string as it is: List would wrap it, and the error would show a list."""
         super(traitlets.List, self).set(obj, value)
 
     def validate(self, obj: Any, value: Any) -> list[int]:
@@ -33,8 +33,8 @@ class Indices(traitlets.List):
             ) from None
 
 
-class Whole(traitlets.Int):
-    """An integer; NumPy's integers count, booleans and floats do not."""
+class Integer(traitlets.Int):
+    """An integer, also of NumPy; booleans and floats are refused."""
 
     def validate(self, obj: Any, value: Any) -> int:
         """Return the value as an int, refusing anything that is not one."""
@@ -49,7 +49,7 @@ class Whole(traitlets.Int):
 
 
 class Metric(traitlets.TraitType):
-    """One number per layer and head, as `HeadScores`; an array is named "metric", and None takes it away."""
+    """One number per layer and head, as `HeadScores`, or None; an array gets the name "metric"."""
 
     def validate(self, obj: Any, value: Any) -> HeadScores | None:
         """Return the value as HeadScores of finite numbers or NaN, refusing anything else."""
@@ -61,14 +61,14 @@ class Metric(traitlets.TraitType):
             values = np.empty(0)
         if values.ndim != 2 or np.isinf(values).any():
             raise InputError(
-                f"{self.name} must be HeadScores or finite numbers (layer, head), got {_short(value)}. "
-                "Give one number per layer and head."
+                f"{self.name} must be HeadScores or finite numbers (layer, head), "
+                f"got {_short(value)}. Give one number per layer and head."
             )
         return HeadScores("metric", values, obj.attention, "")
 
 
 def metric_json(scores: HeadScores | None, _widget: Any = None) -> dict[str, Any]:
-    """Return what the front end reads of a metric: {} for none, and null where a head has no number."""
+    """Return the JSON of a metric: {} for none, and null for a head without a number."""
     if scores is None:
         return {}
     values = [[float(v) if np.isfinite(v) else None for v in row] for row in scores.values]

@@ -1,4 +1,4 @@
-// Remembers the last result of a pure function: drawing asks for the same layout sixty times a second.
+// Caches the last result of a pure function: a hover needs the same layout sixty times a second.
 
 /**
  * @template {any[]} A

@@ -36,8 +36,28 @@
  */
 
 /**
+ * What one view shows, and which controls have an effect in it: decided in attn_widget/pictures/rules.py.
+ * @typedef {Object} ViewRule
+ * @property {boolean} one_head shows the trait `head`; others show all heads, or those of `heads`
+ * @property {boolean} all_layers does not depend on `layer`
+ * @property {boolean} per_token shows vectors, which are neither merged to words nor hidden
+ * @property {boolean} needs_query is of one query
+ * @property {boolean} heads `heads` selects what is drawn
+ * @property {boolean} threshold `threshold` selects what is drawn
+ * @property {string[]} methods the methods that the view can show
+ */
+
+/**
+ * @typedef {Object} Rules
+ * @property {Record<string, ViewRule>} views
+ * @property {Record<string, { per_head: boolean }>} methods
+ * @property {Record<string, Record<string, (keyof Spec)[]>>} depends_on view, method: what its frame depends on
+ */
+
+/**
  * @typedef {Object} Info
  * @property {string} model
+ * @property {Rules} rules
  * @property {boolean} can_run
  * @property {boolean} [can_ablate] heads can be switched off
  * @property {{ position: number, token: string, top: [string, number][] }[]} [steps] of a text the model wrote
@@ -130,7 +150,6 @@
  * @property {number | null} [saturation] share of pairs at their bound, 0 to 1
  * @property {string | null} [divided_by] the baseline's name
  * @property {string} [bound_text]
- * @property {number} [top_k]
  * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
  * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
@@ -145,7 +164,6 @@
  * @property {number} [difference] neuron view: largest |recomputed − measured|
  * @property {number} [passed] neuron view: 1 where that is within the tolerance
  * @property {number} [total] neuron view: sum of the shares
- * @property {boolean} [rotated] neuron view: q and k after rotary embedding
  * @property {string | null} [why] neuron view: why there is nothing to show
  * @property {string[]} [source] text view: the segments as they were written
  * @property {([number, number, number] | null)[]} [spans] text view: segment, start, stop of each displayed key

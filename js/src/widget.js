@@ -1,4 +1,5 @@
-// Entry: one mount per view of the model. Nothing is awaited, so no trait change or message is ever lost.
+// Entry: one mount per view of the model. Nothing is awaited, so no trait change or message is ever
+// lost.
 import { mount } from "./app.js";
 
 /** @typedef {import("./types.js").Traits} Traits */

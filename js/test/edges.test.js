@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ALL_PAIRS,
-  BUDGET,
-  edgesOf,
-  edgesOfRow,
-  inWindow,
-  rowValues,
-} from "../src/views/shared/edges.js";
+import drawing from "../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { edgesOf, edgesOfRow, inWindow, rowValues } from "../src/views/shared/edges.js";
 import { close, frame, frameOf, row, stored } from "./helpers.js";
 
 const listed = (edges) =>
@@ -49,14 +43,14 @@ test("query and key are not swapped on a rectangular map", () => {
 });
 
 test("beyond 64 tokens each row keeps its strongest, within the budget", () => {
-  const n = ALL_PAIRS + 6;
+  const n = drawing.lines.all_pairs_up_to + 6;
   const rows = Array.from({ length: n }, (_, q) =>
     Array.from({ length: n }, (_, k) => (k === (q * 7) % n ? 0.5 : 0.5 / n)),
   );
   const edges = edgesOf(frameOf([rows, rows]), [0, 1], 0);
   assert.equal(edges.perRow, 8);
   assert.equal(edges.length, 2 * n * 8);
-  assert.ok(edges.length <= BUDGET);
+  assert.ok(edges.length <= drawing.lines.most);
   for (let i = edges.length - 2 * n; i < edges.length; i++)
     assert.equal(edges.key[i], (edges.query[i] * 7) % n);
 });
@@ -84,13 +78,15 @@ test("a hovered row is drawn from its exact numbers once they have come", () => 
   }
 });
 
-test("a hovered key shows the queries that look at it, not a row", () => {
+test("a hovered key shows the queries that attend to it, by the numbers of the frame", () => {
   const { values } = stored("column");
   const edges = edgesOfRow(frame("head"), [0, 1, 2], 0, "key", 4, row("column"));
   assert.ok(edges.key.every((key) => key === 4));
   for (let i = 0; i < edges.length; i++) {
-    assert.equal(edges.weight[i], Math.fround(values[edges.lane[i]][edges.query[i]]));
+    assert.ok(Math.abs(edges.weight[i] - values[edges.lane[i]][edges.query[i]]) < 0.004);
   }
+  const sameLines = edgesOfRow(frame("head"), [0, 1, 2], 0, "key", 4, null);
+  assert.deepEqual(edges.weight, sameLines.weight);
 });
 
 test("a window shows the lines of its own queries", () => {
@@ -105,4 +101,19 @@ test("a window shows the lines of its own queries", () => {
 test("what is not a number is no line, and drawing lines always ends", () => {
   const edges = edgesOfRow(frameOf([[[0.5, NaN, 0.25]]]), [0], 0, "query", 0, null);
   assert.deepEqual([...edges.key], [2, 0]);
+});
+
+test("a weight equal to the threshold is a line: of all pairs, of the strongest, of one row", () => {
+  const dense = frameOf([[[0.25, 0.5, 0.125]]]);
+  assert.equal(edgesOf(dense, [0], 0.25).length, 2);
+  assert.equal(edgesOfRow(dense, [0], 0.25, "query", 0, null).length, 2);
+  const array = (name, shape, data) => ({ name, shape, data, table: null, scale: 1 });
+  const sparse = {
+    ...dense,
+    arrays: {
+      edges_key: array("edges_key", [1, 1, 2], Uint16Array.of(1, 0)),
+      edges_weight: array("edges_weight", [1, 1, 2], Float32Array.of(0.5, 0.25)),
+    },
+  };
+  assert.equal(edgesOf(sparse, [0], 0.25).length, 2);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matchesOf, nextMatch } from "../src/controls/find.js";
+import { matchesOf, nextMatch } from "../src/views/shared/find.js";
 import { frameOf } from "./helpers.js";
 
 const frame = frameOf([Array(5).fill(Array(5).fill(0.2))]);

@@ -13,6 +13,11 @@ export function stored(name) {
   return { header, values, buffers: buffers.map((text) => dataView(Buffer.from(text, "base64"))) };
 }
 
+/** The rules as Python sends them. */
+export const { rules } = JSON.parse(
+  readFileSync(new URL("frames/captions.json", import.meta.url), "utf8"),
+);
+
 export const frame = (name) => {
   const { header, buffers } = stored(name);
   return decodeFrame(header, buffers);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { edgesOf } from "../src/views/shared/edges.js";
-import { level, openRows, paintCells, pixels, pooled } from "../src/paint/heatmap.js";
+import { level, openRows, paintCells, pixels } from "../src/paint/heatmap.js";
+import { pooled } from "../src/paint/pooling.js";
 import {
   laneOffset,
   lineOpacity,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { covers, strongestIn, visibleGrid, wanted } from "../src/views/shared/parts.js";
+import { strongestIn, visibleGrid } from "../src/views/shared/parts.js";
+import { covers, regionOf } from "../src/wire/regions.js";
 import { matrixLayout, scaleOf, zoomed } from "../src/views/matrix/layout.js";
 import { rowValues } from "../src/views/shared/edges.js";
 import { largest } from "../src/views/shared/pair.js";
@@ -46,12 +47,12 @@ const coarse = (causal = false) => ({
 
 test("what is asked for starts and ends on whole cells, within the axes", () => {
   const frame = coarse();
-  assert.deepEqual(wanted(frame, 2, { row: 1, column: 3, rows: 2, columns: 2 }), {
+  assert.deepEqual(regionOf(frame, 2, { row: 1, column: 3, rows: 2, columns: 2 }), {
     pool: 2,
     rows: [2, 6],
     columns: [6, 10],
   });
-  assert.deepEqual(wanted(frame, 2, { row: 1, column: 3, rows: 2, columns: 2 }, 2), {
+  assert.deepEqual(regionOf(frame, 2, { row: 1, column: 3, rows: 2, columns: 2 }, 2), {
     pool: 2,
     rows: [0, 10],
     columns: [2, 14],
@@ -62,10 +63,10 @@ test("a margin that would make the reply too large is left out", () => {
   const frame = { queries: axis(8192), keys: axis(8192) };
   const cells = { row: 3000, column: 3000, rows: 1500, columns: 1500 };
   assert.deepEqual(
-    wanted(frame, 1, cells, 375).rows,
+    regionOf(frame, 1, cells, 375).rows,
     [2625, 4875].map((x, i) => [3000, 4500][i]),
   );
-  assert.deepEqual(wanted(frame, 1, { ...cells, rows: 900 }, 50).rows, [2950, 3950]);
+  assert.deepEqual(regionOf(frame, 1, { ...cells, rows: 900 }, 50).rows, [2950, 3950]);
 });
 
 test("cells come from the finer part as far as it reaches, from the coarse cells beyond", () => {

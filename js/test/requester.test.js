@@ -16,7 +16,7 @@ function pair() {
 
 test("a reply reaches the one who asked, once", () => {
   const { sent, got, requester, handlers } = pair();
-  const id = requester.ask("frame", { layer: 2 }, handlers("a"));
+  const id = requester.request("frame", { layer: 2 }, handlers("a"));
   assert.deepEqual(sent, [{ kind: "request", id, name: "frame", data: { layer: 2 } }]);
   requester.receive({ kind: "reply", id, data: 1 });
   requester.receive({ kind: "reply", id, data: 2 });
@@ -25,9 +25,9 @@ test("a reply reaches the one who asked, once", () => {
 
 test("the newest of a name wins: the older is cancelled and its late reply dropped", () => {
   const { sent, got, requester, handlers } = pair();
-  const old = requester.ask("row", {}, handlers("old"));
-  const other = requester.ask("frame", {}, handlers("frame"));
-  const fresh = requester.ask("row", {}, handlers("new"));
+  const old = requester.request("row", {}, handlers("old"));
+  const other = requester.request("frame", {}, handlers("frame"));
+  const fresh = requester.request("row", {}, handlers("new"));
   assert.deepEqual(
     sent.map((m) => [m.kind, m.id]),
     [
@@ -48,7 +48,7 @@ test("the newest of a name wins: the older is cancelled and its late reply dropp
 
 test("errors and progress are handed on; progress does not end the request", () => {
   const { got, requester, handlers } = pair();
-  const id = requester.ask("frame", {}, handlers("a"));
+  const id = requester.request("frame", {}, handlers("a"));
   requester.receive({
     kind: "progress",
     id,
@@ -69,7 +69,7 @@ test("errors and progress are handed on; progress does not end the request", () 
 
 test("messages of another view of the same model are not ours", () => {
   const { got, requester, handlers } = pair();
-  requester.ask("frame", {}, handlers("a"));
+  requester.request("frame", {}, handlers("a"));
   requester.receive({ kind: "reply", id: "other-0", data: 1 });
   requester.receive(undefined);
   requester.receive({ kind: "custom" });
@@ -78,7 +78,7 @@ test("messages of another view of the same model are not ours", () => {
 
 test("closing cancels what is open, and says goodbye", () => {
   const { sent, requester, handlers } = pair();
-  const id = requester.ask("frame", {}, handlers("a"));
+  const id = requester.request("frame", {}, handlers("a"));
   requester.close();
   assert.deepEqual(sent.slice(1), [
     { kind: "cancel", id },
@@ -91,7 +91,7 @@ test("where the line is cut a request fails with what to do, after the call, and
   const requester = new Requester(() => {
     throw new Error("Cannot send");
   }, "s");
-  requester.ask(
+  requester.request(
     "frame",
     {},
     { reply: () => got.push("reply"), fail: ({ remedy }) => got.push(remedy) },
@@ -100,7 +100,7 @@ test("where the line is cut a request fails with what to do, after the call, and
   await Promise.resolve();
   assert.deepEqual(got, ["Run the cell again."]);
   assert.ok(!requester.isWaiting("frame"));
-  requester.ask("row", {}, { reply: () => got.push("reply"), fail: () => got.push("late") });
+  requester.request("row", {}, { reply: () => got.push("reply"), fail: () => got.push("late") });
   requester.close();
   await Promise.resolve();
   assert.deepEqual(got, ["Run the cell again."]);

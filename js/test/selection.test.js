@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { found } from "../src/controls/find.js";
+import { found } from "../src/views/shared/find.js";
 import { pressed } from "../src/controls/keys.js";
 import { focusOf, moved, pinned, rowsOf } from "../src/views/shared/selection.js";
 import { isolated, toggled } from "../src/controls/head-toggles.js";
-import { frameKey, specOf } from "../src/wire/spec.js";
+import { frameKey, requestOf } from "../src/wire/spec.js";
+import { rules } from "./helpers.js";
 
 // Tokens 1 and 2 are one word, and token 0 is hidden.
 const words = { text: ["keys", "are"], special: [0, 0], positions: [[1, 2], [3]], segment: [0, 0] };
@@ -15,6 +16,21 @@ const plain = {
   segment: [0, 0, 0, 0],
 };
 const none = { query: [], key: [] };
+/** Another value of each field of a Spec than `traits` has. */
+const OTHER = {
+  capture_id: 7,
+  attention: "cross",
+  layer: 4,
+  head: 5,
+  residual: 0.3,
+  reduce: "max",
+  normalise: true,
+  baseline: true,
+  hide_special: true,
+  words: true,
+  segments: "A-B",
+  hide_sinks: true,
+};
 
 test("pins are token positions, whatever rows are displayed", () => {
   assert.deepEqual(rowsOf(words, [2]), [0]);
@@ -69,7 +85,7 @@ const traits = {
   head: 0,
   heads: [0, 1, 2],
   attention: "self",
-  info: { groups: [{ name: "self", layers: 3, heads: 3 }] },
+  info: { rules, groups: [{ name: "self", layers: 3, heads: 3 }] },
 };
 const frame = { queries: plain, keys: plain };
 
@@ -103,24 +119,38 @@ test("find ignores case and finds nothing for nothing", () => {
   assert.equal(found(plain, " ").size, 0);
 });
 
-test("frames that come out the same share a name", () => {
-  const spec = specOf({
-    ...traits,
-    capture_id: 1,
-    residual: 0.5,
-    reduce: "mean",
-    normalise: false,
-    baseline: false,
-  });
-  assert.equal(frameKey({ ...spec, head: 2 }), frameKey(spec));
-  assert.equal(frameKey({ ...spec, residual: 0.2 }), frameKey(spec));
-  assert.notEqual(
-    frameKey({ ...spec, view: "matrix", head: 2 }),
-    frameKey({ ...spec, view: "matrix" }),
-  );
-  assert.notEqual(
-    frameKey({ ...spec, method: "rollout", residual: 0.2 }),
-    frameKey({ ...spec, method: "rollout" }),
-  );
-  assert.notEqual(frameKey({ ...spec, capture_id: 2 }), frameKey(spec));
+test("requests for equal frames are equal, by the rules of the kernel", () => {
+  const info = { rules, groups: [] };
+  const all = { ...traits, capture_id: 1, attention: "self", view: "head", method: "raw", info };
+  const key = (/** @type {any} */ changed) => frameKey(requestOf({ ...all, ...changed }));
+  for (const view of Object.keys(rules.views)) {
+    for (const method of Object.keys(rules.methods)) {
+      const depends = rules.depends_on[view][method];
+      const before = key({ view, method });
+      for (const [name, value] of Object.entries(OTHER)) {
+        const isOther = key({ view, method, [name]: value }) !== before;
+        assert.equal(isOther, depends.includes(name), `${view} ${method} ${name}`);
+      }
+    }
+  }
+  assert.notEqual(key({ baseline: true }), key({}));
+  assert.notEqual(key({ normalise: true }), key({}));
+  assert.equal(key({ residual: 0.2 }), key({}));
+});
+
+test("only the neuron view's request names a query", () => {
+  const info = { rules, groups: [] };
+  const all = { ...traits, method: "raw", info, query: [3] };
+  assert.equal(requestOf({ ...all, view: "neuron" }).query, 3);
+  assert.equal("query" in requestOf({ ...all, view: "matrix" }), false);
+  assert.equal("query" in requestOf({ ...all, view: "neuron", query: [] }), false);
+});
+
+test("left and right move a pin from one side to the other and back", () => {
+  const press = (key, more) => pressed({ key, shiftKey: false }, { ...traits, ...more }, frame);
+  assert.deepEqual(press("ArrowRight", { query: [1] }), { query: [], key: [1] });
+  assert.deepEqual(press("ArrowLeft", { key: [1] }), { key: [], query: [1] });
+  assert.deepEqual(press("ArrowLeft", { query: [1] }), {});
+  assert.deepEqual(press("ArrowRight", { key: [1] }), {});
+  assert.deepEqual(press("ArrowDown", { key: [1] }), { query: [], key: [2] });
 });

@@ -154,12 +154,12 @@ test("a search that finds nothing and a kernel that is silent are said", () => {
     noMatch: true,
     hasPicture: true,
     tooNarrow: false,
-    kernel: true,
+    kernelReplies: true,
   };
   assert.equal(noticeOf(given), "no token contains “zz”");
   assert.match(
-    noticeOf({ ...given, noMatch: false, hasPicture: false, kernel: false }),
-    /kernel does not answer/,
+    noticeOf({ ...given, noMatch: false, hasPicture: false, kernelReplies: false }),
+    /kernel does not reply/,
   );
   assert.equal(noticeOf({ ...given, noMatch: false }), null);
 });
@@ -180,4 +180,59 @@ test("a model without a kernel answers from what it has, and says what it has no
   store.want({ ...spec, layer: 4 });
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.match(store.failed.failure.message, /layer 4 is not stored/);
+});
+
+/** The frame of a layer, with one array of so many bytes. */
+function layerOf({ store, requester, last }, layer, bytes) {
+  store.want({ ...spec, layer });
+  const arrays = [{ name: "weights", dtype: "uint8", shape: [bytes] }];
+  const data = { ...stored("head").header, spec: { ...spec, layer }, arrays };
+  requester.receive({ kind: "reply", id: last().id, data }, [new Uint8Array(bytes)]);
+}
+const count = (sent, name) => sent.filter((each) => each.name === name).length;
+
+test("frames are kept up to 48 MiB; the oldest goes first", () => {
+  const given = pair();
+  const { store, sent } = given;
+  for (const layer of [0, 1, 2]) layerOf(given, layer, 20 * 2 ** 20);
+  store.want({ ...spec, layer: 1 });
+  assert.equal(count(sent, "frame"), 3); // kept
+  store.want({ ...spec, layer: 0 });
+  assert.equal(count(sent, "frame"), 4); // dropped
+  layerOf(given, 5, 60 * 2 ** 20);
+  assert.equal(store.shown.spec.layer, 5); // one frame is kept whatever its size
+});
+
+test("256 exact rows are kept; the oldest goes first", () => {
+  const given = pair();
+  const { store, requester, last, reply } = given;
+  store.want(spec);
+  reply("head");
+  const frame = store.shown;
+  const { header, buffers } = stored("row");
+  for (let index = 0; index < 257; index++) {
+    store.wantRows(frame, [{ side: "query", index }]);
+    const data = { ...header, index };
+    requester.receive({ kind: "reply", id: last().id, data }, buffers);
+  }
+  assert.equal(store.exact(frame, "query", 0), null);
+  assert.equal(store.exact(frame, "query", 1).index, 1);
+  assert.equal(store.exact(frame, "query", 256).index, 256);
+});
+
+test("a new capture drops finer regions too", () => {
+  const given = pair();
+  const { store, requester, last, sent } = given;
+  layerOf(given, 0, 16);
+  const region = { pool: 1, rows: [0, 4], columns: [0, 4] };
+  const { shown } = store;
+  assert.equal(store.finer(shown, region), null);
+  const arrays = [{ name: "weights", dtype: "uint8", shape: [4, 4] }];
+  requester.receive({ kind: "reply", id: last().id, data: { ...region, arrays } }, [
+    new Uint8Array(16),
+  ]);
+  assert.equal(store.finer(shown, region).pool, 1);
+  store.forget();
+  assert.equal(store.finer(shown, region), null);
+  assert.equal(count(sent, "region"), 2);
 });

@@ -43,8 +43,8 @@ const metric = {
 const scores = scoresOf(metric, "self", false);
 
 test("tiles are found by layer and head; one that is missing is missing", () => {
-  const { layers, heads, at, flow } = tilesOf(frame, null);
-  assert.deepEqual(flow, []);
+  const { layers, heads, at, sequence } = tilesOf(frame, null);
+  assert.deepEqual(sequence, []);
   assert.deepEqual(layers, [0, 1]);
   assert.deepEqual(heads, [0, 1, 2]);
   assert.equal(at(1, 0), 3);
@@ -59,7 +59,7 @@ test("sorting puts the layer and head with the largest metric first, and keeps t
 });
 
 test("the heads with the largest numbers stand one after another; one without a number is last", () => {
-  const order = (top) => tilesOf(frame, scores, top).flow.map((i) => places[i]);
+  const order = (top) => tilesOf(frame, scores, top).sequence.map((i) => places[i]);
   assert.deepEqual(order(2), [
     [1, 1],
     [0, 1],
@@ -181,4 +181,13 @@ test("the detail tells query from key, and as a heat map names a pair", () => {
     query: 225,
     key: 75,
   });
+});
+
+test("a metric whose largest number is below 0 still has 0 in the middle of its colours", () => {
+  const scores = scoresOf({ ...metric, values: [[-4, 2]] }, "self", false);
+  const diverging = scaleTable("diverging", false).css;
+  assert.equal(colourOf(scores, -4, false).fill, diverging[0]);
+  assert.equal(colourOf(scores, 0, false).fill, diverging[128]);
+  assert.equal(colourOf(scores, 2, false).fill, diverging[191]);
+  assert.deepEqual(legendOfScores(scores, false).marks, ["-4", "0", "4"]);
 });

@@ -67,7 +67,7 @@ test("what is left out is counted and weighed", () => {
   const { said } = describe(it, null, [0]);
   assert.equal(
     said.caption[0],
-    "drawn 4 of 6 lines · left out: shares below 0.02, 0.5 % of the attention",
+    "4 of 6 lines drawn · left out: lines below 0.02, 0.5 % of the attention",
   );
   assert.ok(Math.abs(said.mass.drawn - 0.995) < 1e-6);
 });
@@ -94,16 +94,18 @@ test("the attention that went to hidden tokens is said apart from what the thres
   });
   assert.deepEqual(said.caption, [
     "all 2 lines drawn",
-    "hidden: special tokens, sentence B, 40.0 % of the attention goes there",
+    "hidden: special tokens, sentence B, 40.0 % of the attention",
   ]);
 });
 
 test("a sink that was asked for and is not there is said", () => {
   const it = frameOf([[[0.5, 0.5]]]);
-  assert.deepEqual(hiddenWords(it, true, 0, ""), ["no sink: no key takes over 30 %"]);
+  assert.deepEqual(hiddenWords(it, true, 0), [
+    "no attention sink: no key receives over 30 % of the attention",
+  ]);
   it.keys.hidden = ["sink The (0)"];
-  assert.deepEqual(hiddenWords(it, true, 0.5, ""), ["hidden: sink The (0), 50.0 %"]);
-  assert.deepEqual(hiddenWords(frameOf([[[1]]]), false, 0, ""), []);
+  assert.deepEqual(hiddenWords(it, true, 0.5), ["hidden: sink The (0), 50.0 % of the attention"]);
+  assert.deepEqual(hiddenWords(frameOf([[[1]]]), false, 0), []);
 });
 
 test("several pinned tokens are summed", () => {

@@ -50,9 +50,15 @@ def test_options_choose_layers_heads_and_the_residual_share(capture):
 def test_small_and_absent_capacities_are_no_edges(causal_attention):
     graph = aw.to_networkx(causal_attention)
     assert not any(j > i for (_, i), (_, j) in graph.edges)
-    fewer = aw.to_networkx(causal_attention, below=0.1)
+    fewer = aw.to_networkx(causal_attention, min_capacity=0.1)
     assert 0 < fewer.number_of_edges() < graph.number_of_edges()
     assert min(c for *_, c in fewer.edges(data="capacity")) > 0.1
+
+
+def test_the_old_name_of_the_smallest_capacity_is_taken_with_a_warning(causal_attention):
+    with pytest.warns(DeprecationWarning, match="min_capacity"):
+        old = aw.to_networkx(causal_attention, below=0.1)
+    assert set(old.edges) == set(aw.to_networkx(causal_attention, min_capacity=0.1).edges)
 
 
 def test_networkx_finds_our_flow_in_the_exported_graph(capture):
@@ -97,5 +103,5 @@ def test_rectangular_arrays_have_keys_first_and_positions_for_names(cross_captur
 def test_what_cannot_be_chosen_is_refused(capture, attention):
     with pytest.raises(aw.InputError, match="layer must be 0 to 2, got 3"):
         aw.to_networkx(capture, layer=3)
-    with pytest.raises(aw.InputError, match="attention must not be negative, got -1"):
+    with pytest.raises(aw.InputError, match="attention must be 0 or more, got -1"):
         aw.to_networkx(-np.ones_like(attention))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
-import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import attn_widget as aw
-from attn_widget.attribution.joint import joint_layer
-from attn_widget.attribution.methods import METHODS, PER_HEAD, applicable
+from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.records import Capture, LayerAttention, Tokens
 from tests import oracles
 from tests.attribution.conftest import DECODER, ENCODER, layer_of
@@ -99,7 +96,7 @@ def test_a_capture_gives_the_same_rollout_and_flow_as_its_arrays(capture):
         assert np.array_equal(np.asarray(flow), aw.flow(capture.attention, layer=layer))
 
 
-def test_options_are_never_mixed_up_by_what_is_remembered(capture):
+def test_options_are_never_mixed_up_by_what_is_cached(capture):
     options = [
         {}, {"residual": 0.2}, {"reduce": "max"}, {"head": 1}, {"start_layer": 1}, {"layer": 1},
         {"head": 1, "reduce": "isolated"}, {"head": 0, "reduce": "isolated"}, {"head": 0}, {},
@@ -133,15 +130,14 @@ def test_layers_that_are_recomputed_on_demand_give_the_same_numbers(capture):
     assert len(asked) == once
 
 
-def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, monkeypatch):
-    from attn_widget.attribution import cache as memory
-    from attn_widget.attribution import joint, rollout
+def test_layers_too_large_to_cache_are_streamed_in_blocks_of_rows(capture, monkeypatch):
+    from attn_widget.attribution import cache, reduce_heads, rollout
 
     expected = {
         rows: np.asarray(aw.attribute(capture, "rollout", query=rows)) for rows in (None, (1, 3))
     }
-    monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 10)
-    monkeypatch.setattr(joint, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(cache, "BYTES_PER_CAPTURE", 10)
+    monkeypatch.setattr(reduce_heads, "BLOCK_BYTES", 100)
     monkeypatch.setattr(rollout, "BLOCK_BYTES", 100)
     asked = []
 
@@ -159,12 +155,11 @@ def test_layers_too_large_to_remember_are_streamed_in_blocks_of_rows(capture, mo
 
 
 def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(monkeypatch):
-    from attn_widget.attribution import cache as memory
-    from attn_widget.attribution import joint, rollout
+    from attn_widget.attribution import cache, reduce_heads, rollout
 
     n, block = 1500, 2**19
-    monkeypatch.setattr(memory, "BYTES_PER_CAPTURE", 0)
-    monkeypatch.setattr(joint, "BLOCK_BYTES", block)
+    monkeypatch.setattr(cache, "BYTES_PER_CAPTURE", 0)
+    monkeypatch.setattr(reduce_heads, "BLOCK_BYTES", block)
     monkeypatch.setattr(rollout, "BLOCK_BYTES", block)
 
     def recompute(layer, heads, rows):
@@ -184,18 +179,6 @@ def test_one_row_of_rollout_over_a_long_text_never_holds_a_matrix_of_all_pairs(m
         tracemalloc.stop()
     assert row.sum() == pytest.approx(1, abs=1e-5)
     assert peak < 4 * n * n / 2  # half a matrix of float32
-
-
-def test_what_is_remembered_goes_with_its_capture(attention, tokens):
-    from attn_widget.attribution import cache as memory
-
-    made = capture_of(attention, tokens)
-    aw.attribute(made, "flow")
-    assert made in memory._of_capture
-    gone = weakref.ref(made)
-    del made
-    gc.collect()
-    assert gone() is None
 
 
 def test_rollout_is_never_above_flow_and_flow_never_above_its_cuts(capture, causal_attention):
@@ -292,13 +275,6 @@ def test_a_start_layer_above_the_first_leaves_the_encoder_out(translator):
     assert np.asarray(own) == pytest.approx(matrices[0][ENCODER:, ENCODER:])
 
 
-def test_a_joint_layer_is_half_the_mean_and_half_the_token_itself(capture, cross_capture):
-    assert joint_layer(capture, layer=1) == pytest.approx(oracles.joint(capture.attention)[1])
-    assert joint_layer(cross_capture, layer=2) == pytest.approx(
-        0.5 * cross_capture.attention[2].mean(0)
-    )
-
-
 def test_layers_of_different_lengths_leave_raw_and_say_why(attention, tokens):
     layers = (layer_of(attention[0], 0), layer_of(attention[1][:, :4, :4], 1))
     pooled = Capture(layers, {"": tokens})
@@ -312,6 +288,5 @@ def test_layers_of_different_lengths_leave_raw_and_say_why(attention, tokens):
         aw.attribute(pooled, "rollout")
 
 
-def test_methods_that_keep_heads_apart_are_methods():
-    assert set(METHODS) >= PER_HEAD
+def test_the_first_methods_are_raw_rollout_and_flow():
     assert list(METHODS)[:3] == ["raw", "rollout", "flow"]

@@ -58,7 +58,7 @@ PAIR = {"input_ids": torch.tensor([[3, 7, 11, 13]]), "decoder_input_ids": torch.
 
 def test_a_gradient_is_the_change_of_the_score_when_one_weight_changes():
     runner = small_bert()
-    capture = runner.gradients(IDS, of=1)
+    capture = runner.gradients(IDS, output=1)
     gradient = to_numpy(capture.layers[1].gradient)
     # The last layer's attention acts through its output only: move one weight, and follow the values by hand.
     plain = runner.run(IDS)
@@ -117,7 +117,7 @@ def test_relevance_of_self_attention_grows_layer_by_layer(make):
 
 
 def test_relevance_of_cross_attention_follows_the_papers_rules():
-    capture = small_marian().gradients(PAIR, of=4)
+    capture = small_marian().gradients(PAIR, output=4)
     steps = {}
     for layer in capture.layers:
         attention, gradient = to_numpy(layer.weights), to_numpy(layer.gradient)
@@ -216,10 +216,10 @@ def test_the_score_can_be_a_class_a_function_or_the_prediction():
     with torch.no_grad():
         predicted = int(runner.model(**IDS).logits[0].argmax())
     by_default = runner.gradients(IDS).layers[0].gradient
-    assert torch.equal(by_default, runner.gradients(IDS, of=predicted).layers[0].gradient)
+    assert torch.equal(by_default, runner.gradients(IDS, output=predicted).layers[0].gradient)
     assert torch.equal(
         by_default,
-        runner.gradients(IDS, of=lambda out: out.logits[0, predicted]).layers[0].gradient,
+        runner.gradients(IDS, output=lambda out: out.logits[0, predicted]).layers[0].gradient,
     )
     other = runner.gradients(IDS, of=(predicted + 1) % 4).layers[0].gradient
     assert not torch.equal(by_default, other)
@@ -228,13 +228,13 @@ def test_the_score_can_be_a_class_a_function_or_the_prediction():
 def test_scores_that_do_not_exist_are_refused():
     runner = small_bert()
     with pytest.raises(
-        aw.InputError, match=r"of must be 0 to 3, got 9. Choose a class or token that exists"
+        aw.InputError, match=r"output must be 0 to 3, got 9. Choose a class or token that exists"
     ):
-        runner.gradients(IDS, of=9)
-    with pytest.raises(aw.InputError, match="of must give one number"):
-        runner.gradients(IDS, of=lambda out: out.logits)
+        runner.gradients(IDS, output=9)
+    with pytest.raises(aw.InputError, match="output must give one number"):
+        runner.gradients(IDS, output=lambda out: out.logits)
     with pytest.raises(
-        aw.InputError, match="of must be a function of the output for a model without logits"
+        aw.InputError, match="output must be a function of what the model returns"
     ):
         aw.ModelRunner(runner.model.bert).gradients(IDS)
 
@@ -243,12 +243,12 @@ def test_a_token_can_be_named_where_the_answer_is_a_token():
     runner = small_bert()
     words = Tokenizer(WordLevel({f"w{i}": i for i in range(40)}, unk_token="w0"))
     runner.tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
-    named, numbered = (runner.gradients(IDS, of=of).layers[0].gradient for of in ("w3", 3))
+    named, numbered = (runner.gradients(IDS, output=of).layers[0].gradient for of in ("w3", 3))
     assert torch.equal(named, numbered)
     with pytest.raises(
-        aw.InputError, match=r"of must be 0 to 3, got 30. Choose a class or token that exists"
+        aw.InputError, match=r"output must be 0 to 3, got 30. Choose a class or token that exists"
     ):
-        runner.gradients(IDS, of="w30")
+        runner.gradients(IDS, output="w30")
 
 
 def test_asking_why_leaves_the_model_as_it_was():
@@ -288,7 +288,7 @@ def test_blank_out_is_the_change_of_the_predicted_probability():
 def test_input_gradients_are_the_length_of_the_change_when_an_embedding_moves(make):
     runner = make()
     runner.model.double()
-    found = runner.input_gradients(IDS, of=2)
+    found = runner.input_gradients(IDS, output=2)
     embedding = runner.model.get_input_embeddings()
     step = 1e-3  # some norms work in single precision whatever they are given
 
@@ -314,7 +314,7 @@ def test_input_gradients_are_the_length_of_the_change_when_an_embedding_moves(ma
 
 
 def test_blanking_many_tokens_in_one_pass_gives_what_one_at_a_time_gives(monkeypatch):
-    from attn_widget.recording import gradients
+    from attn_widget.recording import batching
 
     for make, inputs in ((small_bert, IDS), (small_llama, IDS), (small_marian, PAIR)):
         runner = make()
@@ -322,7 +322,7 @@ def test_blanking_many_tokens_in_one_pass_gives_what_one_at_a_time_gives(monkeyp
         handle = runner.model.register_forward_hook(lambda *args, seen=passes: seen.append(1))
         together = runner.blank_out(inputs, blank=1)
         assert len(passes) == 2
-        monkeypatch.setattr(gradients, "ROWS", 1)
+        monkeypatch.setitem(batching.ROWS, "cpu", 1)
         assert runner.blank_out(inputs, blank=1) == pytest.approx(together, abs=1e-6)
         assert len(passes) == 4 + len(together) - 1
         monkeypatch.undo()
@@ -332,7 +332,7 @@ def test_blanking_many_tokens_in_one_pass_gives_what_one_at_a_time_gives(monkeyp
 
 def test_the_value_of_a_function_is_followed_one_text_at_a_time():
     runner = small_bert()
-    changes = runner.blank_out(IDS, blank=1, of=lambda out: out.logits[0, 2])
+    changes = runner.blank_out(IDS, blank=1, output=lambda out: out.logits[0, 2])
     ids = IDS["input_ids"].clone()
     ids[0, 3] = 1
     with torch.no_grad():

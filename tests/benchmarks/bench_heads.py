@@ -64,7 +64,7 @@ def metrics(n: int = 512) -> None:
     """Print what all metrics cost, by themselves and with the capture they are read from."""
     model, tokenizer = smollm2()
     ids = tokenizer(TEXT * (1 + n // 10))["input_ids"][:n]
-    runner, tensor = aw.ModelRunner(model, tokenizer, remember_bytes=0), torch.tensor([ids])
+    runner, tensor = aw.ModelRunner(model, tokenizer), torch.tensor([ids])
     with torch.no_grad():
         model(tensor)
         forward = best_of(3, lambda: model(tensor))
@@ -90,7 +90,7 @@ def texts() -> None:
     model, tokenizer = minilm()
     runner = aw.ModelRunner(model, tokenizer)
     aw.search_heads(runner, corpus(32))
-    alone = aw.ModelRunner(model, tokenizer, remember_bytes=0)
+    alone = aw.ModelRunner(model, tokenizer)
     single = best_of(2, lambda: [alone.run(text) for text in corpus(64)]) / 64
     shared = best_of(2, lambda: list(runner.run_many(corpus(64)))) / 64
     print(

@@ -136,13 +136,17 @@ def test_page(chromium, tmp_path, name):  # noqa: F811
 
 def test_saved_notebook(tmp_path):
     """Measure a saved notebook with the live widget and the static page of 12 × 12 × 128."""
-    from attn_widget.widget.page import static_html
+    from attn_widget.pages.page import static_html
 
     widget = bert_sized()
     live = {
         k: v for k, v in widget._repr_mimebundle_()[0].items() if isinstance(v, str) or "view" in k
     }
-    outputs = [live, {"image/png": live["image/png"]}, {"text/html": static_html(widget)}]
+    outputs = [
+        live,
+        {"image/png": live["image/png"]},
+        {"text/html": static_html(widget.picture_state())},
+    ]
     cell = nbformat.v4.new_code_cell(
         "w.show_static()",
         outputs=[nbformat.v4.new_output("display_data", data) for data in outputs],

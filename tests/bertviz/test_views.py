@@ -13,7 +13,6 @@ import attn_widget as aw
 from attn_widget.bertviz import head_view, model_view
 from attn_widget.bertviz.neuron_view import show
 from attn_widget.errors import InputError
-from attn_widget.pictures.views import VIEWS, Drawing
 from attn_widget.widget.widget import AttentionWidget
 from tests import models
 from tests.conftest import softmax_rows
@@ -53,9 +52,15 @@ def widget(view, *arguments, **options):
     return view(*arguments, **options, html_action="widget")
 
 
+def on_screen(w):
+    """Return the frame that a widget shows."""
+    state = w.picture_state()
+    return state.pictures.frame(state.spec)
+
+
 def tiles(w):
     """Layer and head of every map in the model view."""
-    frame = VIEWS["model"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     return [(tile["layer"], tile["head"]) for tile in frame.fields["tiles"]]
 
 
@@ -140,7 +145,7 @@ def test_two_sentences_can_be_looked_at_apart(view):
     w = widget(view, layers(), TOKENS, sentence_b_start=3)
     assert w.capture.tokens.segments == (0, 0, 0, 1, 1)
     w.view, w.segments = "head", "A-B"
-    frame = VIEWS["head"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["queries"]["text"] == ["[CLS]", "key", "s"]
     assert frame.fields["keys"]["text"] == ["turn", "[SEP]"]
 
@@ -193,7 +198,7 @@ def test_included_layers_and_heads_keep_their_numbers():
     assert (w.layer, w.heads) == (1, [0, 2])
     w.view, w.layer = "head", 3
     assert np.allclose(w.matrix(), attention[3][0][[0, 2]])
-    frame = VIEWS["head"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["layer_label"] == "layer 3"
 
 
@@ -294,7 +299,7 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
 def test_what_generate_returns_is_explained():
     with pytest.raises(
         InputError,
-        match=re.escape("got a tuple at layer 0, as model.generate returns one per step."),
+        match=re.escape("got a tuple at layer 0, as model.generate returns one per generated token."),
     ):
         head_view((layers(), layers()), TOKENS)
 
@@ -325,7 +330,7 @@ def test_what_generate_returns_is_explained():
         ({"attention": (None, None), "tokens": TOKENS}, "must hold an array per layer, got None in every layer."),
         ({"attention": layers(), "tokens": TOKENS, "sentence_b_start": 5}, "sentence_b_start must be 1 to 4, got 5."),
         ({"attention": layers(), "tokens": TOKENS, "include_layers": []},
-         "include_layers must name at least one, got []. Leave it out for all."),
+         "include_layers must name at least one, got []. Omit it for all."),
         ({"attention": layers(), "tokens": TOKENS, "include_layers": [3]}, "include_layers must be 0 to 2, got 3."),
         ({"attention": layers(), "tokens": TOKENS, "html_action": "print"},
          "html_action must be one of view, return, widget, got 'print'. Choose one of these."),
@@ -440,7 +445,7 @@ def test_the_neuron_view_works_with_an_ordinary_model_of_any_type(model_type):
     model, tokenizer = models.minilm()
     w = widget(show, model, model_type, tokenizer, "The keys turn", "in the lock", layer=3, head=1)
     assert (w.view, w.layer, w.head, w.theme) == ("neuron", 3, 1, "dark")
-    frame = VIEWS["neuron"](Drawing(w._numbers, w._spec(), {}, lambda *_: None))
+    frame = on_screen(w)
     assert frame.fields["passed"] == 1
     assert 1 in w.capture.tokens.segments
     w.text = "Another sentence"
@@ -456,7 +461,7 @@ def test_the_neuron_view_works_with_an_encoder_decoder():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"sentence_a": ""}, "sentence_a must be a text, got ''. Say what the model shall read."),
+        ({"sentence_a": ""}, "sentence_a must be a text, got ''. Give the input of the model."),
         ({"layer": 6}, "layer must be 0 to 5, got 6."),
         ({"head": 12}, "head must be 0 to 11, got 12."),
         ({"display_mode": "blue"}, "display_mode must be one of light, dark, got 'blue'."),

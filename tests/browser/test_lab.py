@@ -209,7 +209,7 @@ def test_a_click_is_read_in_the_next_cell(open_notebook):
     notebook.says("print(w.method, w.layer)", "rollout 1")
     widget.get_by_role("radio", name="raw").click()
     drawn(widget, "head", "raw", 1)
-    widget.locator(".hq[data-head='3']").dblclick()
+    widget.locator(".head-toggle[data-head='3']").dblclick()
     notebook.says("print(w.heads)", "[3]")
 
 

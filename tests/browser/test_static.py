@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 import attn_widget as aw
 from attn_widget.cli import execute
 from attn_widget.pages.coding import error_of
-from attn_widget.widget.page import static_html, static_page
+from attn_widget.pages.page import static_html, static_page
 from tests.browser.conftest import ROOT
 from tests.browser.test_lab import ROW, TOP, changed, colours, drawn, fingerprint, settled
 from tests.conftest import softmax_rows
@@ -176,7 +176,7 @@ def test_specials_words_threshold_search_and_pins_work(page_file, open_file):
     redraws(lambda: page.locator("[data-trait=words]").check())
     redraws(lambda: page.get_by_label("threshold").fill("0.15"))
     redraws(lambda: page.get_by_label("find a token").fill("keys"))
-    redraws(lambda: page.locator(".hq[data-head='0']").click())
+    redraws(lambda: page.locator(".head-toggle[data-head='0']").click())
     redraws(lambda: canvas.click(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2}))
     page.mouse.move(5, 890)
     assert value(root) > 0
@@ -241,9 +241,9 @@ def hostile() -> aw.AttentionWidget:
 def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
     file = tmp_path / "hostile.html"
     made = (
-        static_page(hostile())
+        static_page(hostile().picture_state())
         if form == "page"
-        else f"<!doctype html><body>{static_html(hostile())}"
+        else f"<!doctype html><body>{static_html(hostile().picture_state())}"
     )
     file.write_text(made, encoding="utf-8")
     page = open_file(file)
@@ -264,7 +264,9 @@ def test_no_token_runs_a_script_in_any_view(open_file, tmp_path, form):
 
 def test_the_frame_reaches_nothing_outside_of_itself(open_file, tmp_path):
     file = tmp_path / "frame.html"
-    file.write_text(f"<!doctype html><body>{static_html(hostile())}", encoding="utf-8")
+    file.write_text(
+        f"<!doctype html><body>{static_html(hostile().picture_state())}", encoding="utf-8"
+    )
     page = open_file(file)
     page.frame_locator("iframe").locator("[data-ready]").first.wait_for()
     assert (

@@ -50,7 +50,7 @@ def test_generation_steps_can_be_chosen_and_heads_ablated(open_notebook):
     expect(widget.locator("[data-steps] output")).to_have_text("1 of 7")
     button = widget.locator("[data-ablation] [data-off='3']")
     button.click()
-    answers = widget.locator("[data-ablation] .odds")
+    answers = widget.locator("[data-ablation] .likely-token")
     expect(answers.first).to_be_visible()
     answered = {}
     for how in ("zero", "mean"):

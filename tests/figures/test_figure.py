@@ -123,7 +123,9 @@ def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_
         capture_of(weights, Tokens(tuple("abc"))), heads=[0], threshold=0.02
     ).to_figure()
     assert len(lines(picture)) == 6
-    assert "6 of 9 lines · left out: shares below 0.02, 1.0% of the attention" in words(picture)
+    assert "6 of 9 lines drawn · left out: lines below 0.02, 1.0 % of the attention" in words(
+        picture
+    )
     assert {tuple(np.round(c[:3] * 255)) for *_, c in lines(picture)} == {
         palettes.rgb(LIGHT.heads[0])
     }
@@ -138,7 +140,7 @@ def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
     )
     assert "sentence A → B" in said
     hidden = 1 - attention[0][:, 1:3, 3].sum() / attention[0][:, 1:3].sum()
-    assert f"left out: hidden tokens, {hidden:.1%} of the attention" in said
+    assert re.search(rf"hidden: .*, {100 * hidden:.1f} % of the attention", said)
 
 
 def test_a_pinned_query_is_alone_and_its_shares_stand_beside_the_keys():
@@ -162,13 +164,13 @@ def number_of(value):
 
 
 def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said():
-    n = 130
+    n = 200
     weights = np.tril(np.ones((1, 1, n, n))) / np.arange(1, n + 1)[:, None]
     tokens = Tokens(tuple(f"t{i}" for i in range(n)))
-    picture = shown(capture_of(weights, tokens), view="head", query=120, threshold=0).to_figure()
-    assert labels(picture, "t120")
+    picture = shown(capture_of(weights, tokens), view="head", query=180, threshold=0).to_figure()
+    assert labels(picture, "t180")
     assert not labels(picture, "t3")
-    assert "tokens beyond 80 rows" in words(picture)
+    assert "rows 50–199 of 200" in words(picture)
 
 
 # -- heat maps ----------------------------------------------------------------------------------------------------
@@ -177,12 +179,12 @@ def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said(
 def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column():
     picture = shown(one_link(2, 4), view="matrix", layer=1, head=1).to_figure()
     row, column = labels(picture, "c")[0].get_position(), labels(picture, "y")[0].get_position()
-    assert close(at(picture, column[0] + 2, row[1]), palettes.rgb(LIGHT.sequential[-1]))
+    assert close(at(picture, column[0] + 2, row[1]), LIGHT.sequential[-1])
     empty = labels(picture, "x")[0].get_position()
-    assert close(at(picture, empty[0] + 2, row[1]), palettes.rgb(LIGHT.sequential[0]))
+    assert close(at(picture, empty[0] + 2, row[1]), LIGHT.sequential[0])
     assert close(
         at(picture, column[0] + 2, labels(picture, "b")[0].get_position()[1]),
-        palettes.rgb(LIGHT.sequential[0]),
+        LIGHT.sequential[0],
     )
 
 
@@ -198,7 +200,7 @@ def test_every_head_of_a_rectangular_map_stands_in_its_row_and_column():
     picture = aw.plot_heads(one_link(2, 4, head=2))
     *maps, _legend = picture.axes[0].images
     assert len(maps) == 6
-    (strong,) = [m for m in maps if close(cell(m, 2, 4), palettes.rgb(LIGHT.sequential[-1]))]
+    (strong,) = [m for m in maps if close(cell(m, 2, 4), LIGHT.sequential[-1])]
     left, right, bottom, top = strong.get_extent()
     assert right - left > bottom - top  # six keys, four queries
     assert left < labels(picture, "2")[0].get_position()[0] < right  # head 2
@@ -341,8 +343,8 @@ def test_sound_is_read_along_its_time():
     ).to_figure()
     drawn = picture.axes[0].images[0].get_array()
     rows, columns = drawn.shape[:2]
-    assert close(drawn[rows // 2, round(20.5 / n * columns)], palettes.rgb(LIGHT.sequential[-1]))
-    assert close(drawn[rows // 6, round(20.5 / n * columns)], palettes.rgb(LIGHT.sequential[0]))
+    assert close(drawn[rows // 2, round(20.5 / n * columns)], LIGHT.sequential[-1])
+    assert close(drawn[rows // 6, round(20.5 / n * columns)], LIGHT.sequential[0])
     assert labels(picture, "20 s")
 
 

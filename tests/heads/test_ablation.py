@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 import transformers
 
 import attn_widget as aw
-from attn_widget.recording.ablation_session import Question
+from attn_widget.recording.ablation_session import AblationSession
+from attn_widget.records import ABLATE_MODES
 from tests import models
 from tests.recording.families import FAMILIES, GPT, GROUPED, T5, TEXT, build, feed
 
-HOW = ("zero", "mean", "uniform")
 IDS = [5, 6, 7, 8, 9, 10, 11]
 # What a family calls the matrix that takes the heads side by side: where the oracle changes them.
 PROJECTIONS = {
@@ -91,10 +89,10 @@ def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
     projections = [m for path, m in model.named_modules() if path.endswith(PROJECTIONS[name])]
     shared = len(projections) < len(capture.layers)  # ALBERT calls one layer again and again
     for group, layers in capture.groups.items():
-        for how in HOW:
+        for how in ABLATE_MODES:
             if name == "longformer" and how == "uniform":
                 continue  # its values are not recorded, so the oracle does not know them
-            found = dict(runner.ablate(inputs, how=how, attention=group, of=score))
+            found = dict(runner.ablate(inputs, mode=how, attention=group, output=score))
             assert len(found) == 1 + sum(layer.n_heads for layer in layers)
             for layer in layers:
                 place = next(i for i, other in enumerate(capture.layers) if other is layer)
@@ -136,7 +134,7 @@ def test_logits_losses_and_distributions_are_those_of_one_pass_each():
     runner = aw.ModelRunner(model)
     capture = runner.run(IDS)
     inputs, own = {"input_ids": torch.tensor([IDS])}, torch.tensor(IDS[1:])
-    found = dict(runner.ablate(IDS, how="mean", loss=True))
+    found = dict(runner.ablate(IDS, mode="mean", loss=True))
     for layer in capture.layers:
         for head in range(layer.n_heads):
             projection = model.model.layers[layer.layer].self_attn.o_proj
@@ -207,11 +205,11 @@ class Plain(torch.nn.Module):
         return x + self.second(x, x, x)[0]
 
 
-def test_a_model_without_a_list_of_layers_that_takes_no_batch_is_asked_one_by_one():
+def test_a_model_without_a_list_of_layers_that_takes_no_batch_is_run_once_a_set():
     model, x = Plain().eval(), torch.randn(5, 1, 12)
     direction = torch.linspace(-1, 1, 12)
     runner = aw.ModelRunner(model)
-    found = dict(runner.ablate(x, of=lambda output: (output[:, 0] @ direction).sum()))
+    found = dict(runner.ablate(x, output=lambda output: (output[:, 0] @ direction).sum()))
     capture = runner.run(x)
     assert len(found) == 7
     layer = capture.layers[1]
@@ -222,24 +220,29 @@ def test_a_model_without_a_list_of_layers_that_takes_no_batch_is_asked_one_by_on
     assert found[((1, 1),)].score == pytest.approx(float((without @ direction).sum()), abs=1e-5)
 
 
-def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
-    model = llama()
-    runner = aw.ModelRunner(model)
-    shared = {k: v.logits for k, v in runner.ablate(IDS)}
-    ways = list(
-        itertools.product([True, False], repeat=3)
-    )  # batched, resumes, narrow: the best first
-    for n in range(1, len(ways)):
-        refused = set(ways[:n])
-        real = Question._holds
+def sessions(monkeypatch, refuse=False) -> list[AblationSession]:
+    """Collect the sessions that begin; with refuse, passes are never shared."""
+    begun, init, agrees = [], AblationSession.__init__, AblationSession._agrees
+    monkeypatch.setattr(
+        AblationSession, "__init__", lambda self, *given: begun.append(self) or init(self, *given)
+    )
+    if refuse:
         monkeypatch.setattr(
-            Question,
-            "_holds",
-            lambda self, *way, real=real, no=refused: way not in no and real(self, *way),
+            AblationSession,
+            "_agrees",
+            lambda self, expected, shared: not shared and agrees(self, expected, shared=False),
         )
-        for heads, prediction in runner.ablate(IDS):
-            np.testing.assert_allclose(shared[heads], prediction.logits, atol=1e-6)
-        monkeypatch.undo()
+    return begun
+
+
+def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
+    runner = aw.ModelRunner(llama())
+    together = {k: v.logits for k, v in runner.ablate(IDS)}
+    begun = sessions(monkeypatch, refuse=True)
+    alone = {k: v.logits for k, v in runner.ablate(IDS)}
+    assert [session.shared for session in begun] == [False]
+    for heads, logits in together.items():
+        np.testing.assert_allclose(logits, alone[heads], atol=1e-6)
 
 
 class Leaky(torch.nn.Module):
@@ -260,85 +263,15 @@ class Leaky(torch.nn.Module):
         return self.model(input_ids=input_ids, use_cache=False)
 
 
-def test_layers_that_pass_something_on_in_secret_are_noticed_and_run():
+def test_layers_that_pass_something_on_beside_their_outputs_are_noticed_and_run(monkeypatch):
     runner = aw.ModelRunner(Leaky(llama()))
+    begun = sessions(monkeypatch)
     found = dict(runner.ablate(IDS, [[(2, 1)], [(0, 3)]]))
+    assert [session.shared for session in begun] == [False]
     for heads in found:
         if heads:
             alone = dict(runner.ablate(IDS, [heads], batch=1))
             np.testing.assert_allclose(found[heads].logits, alone[heads].logits, atol=1e-6)
-    question_resumes = []
-    real = Question.begin
-
-    def begin(self):
-        out = real(self)
-        question_resumes.append(self.resumes)
-        return out
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Question, "begin", begin)
-        list(runner.ablate(IDS, [[(2, 1)]]))
-    assert question_resumes == [False]
-
-
-def ways_of(runner, text, **options) -> Question:
-    """Return the question after an ablation, with the way it found to ask it."""
-    asked, real = [], Question.begin
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Question, "begin", lambda self: asked.append(self) or real(self))
-        list(runner.ablate(text, [[(0, 0)]], **options))
-    return asked[0]
-
-
-def test_after_the_last_attention_only_the_row_that_is_read_is_multiplied():
-    model = llama()
-    rows = {name: [] for name in ("self_attn.q_proj", "self_attn.o_proj", "mlp.down_proj")}
-    for layer in (1, 2):
-        for name, seen in rows.items():
-            module = model.model.layers[layer].get_submodule(name)
-            real = module.forward
-            module.forward = lambda x, real=real, seen=seen: (
-                seen.append(tuple(x.shape[:2])) or real(x)
-            )
-    runner = aw.ModelRunner(model)
-    answers = runner.ablate(IDS, [[(1, 0)], [(1, 2)]])
-    next(answers)
-    for seen in rows.values():
-        seen.clear()
-    list(answers)
-    # The queries of the layer that is changed first are those of both items; the top layer writes one row.
-    assert rows == {
-        "self_attn.q_proj": [(1, 7), (2, 7)],
-        "self_attn.o_proj": [(2, 7), (2, 1)],
-        "mlp.down_proj": [(2, 7), (2, 1)],
-    }
-
-
-@pytest.mark.parametrize(
-    ("options", "narrow"), [({}, True), ({"loss": True}, False), ({"of": score}, False)]
-)
-def test_rows_are_left_out_only_where_one_is_read(options, narrow):
-    assert ways_of(aw.ModelRunner(llama()), IDS, **options).narrow is narrow
-
-
-class Smeared(torch.nn.Module):
-    """Positions that see each other once more after the last attention."""
-
-    def __init__(self, model) -> None:
-        super().__init__()
-        self.model, self.config = model, model.config
-        model.model.norm.register_forward_hook(lambda m, args, out: out + out.mean(1, keepdim=True))
-        model.model.layers[2].mlp.register_forward_hook(lambda m, args, out: out.cumsum(1))
-
-    def forward(self, input_ids):
-        """Run the model."""
-        return self.model(input_ids=input_ids, use_cache=False)
-
-
-def test_a_model_that_mixes_positions_after_its_attention_is_asked_for_all_rows():
-    runner = aw.ModelRunner(Smeared(llama()))
-    question = ways_of(runner, IDS)
-    assert (question.batched, question.resumes, question.narrow) == (True, True, False)
 
 
 @pytest.mark.parametrize("n", [2, 7])
@@ -423,14 +356,14 @@ def test_a_model_that_answers_otherwise_each_time_is_refused():
     model = llama()
     model.model.norm.register_forward_hook(lambda m, args, out: out + torch.randn_like(out))
     with pytest.raises(
-        aw.InputError, match=r"model must answer the same when it is asked twice, got other numbers"
+        aw.InputError, match=r"model must give the same output twice, got other numbers"
     ):
         aw.ablate(aw.ModelRunner(model), IDS, [(0, 0)])
 
 
 def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
     text = "The keys to the cabinet are old."
-    scores = aw.ablation_scan(minilm, text, of=similarity)
+    scores = aw.ablation_scan(minilm, text, output=similarity)
     assert scores.values.shape == (6, 12)
     assert (scores.name, scores.unit, scores.attention) == (
         "score without the head",
@@ -446,7 +379,7 @@ def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
         new = torch.zeros(1, 32)
         slow = similarity(by_hand(model, inputs, dense, 0, head, new)) - similarity(plain)
         assert scores.values[layer, head] == pytest.approx(float(slow), abs=1e-5)
-    one = aw.ablate(minilm, text, [(3, 0)], of=similarity)
+    one = aw.ablate(minilm, text, [(3, 0)], output=similarity)
     assert one.score == pytest.approx(scores.values[3, 0], abs=1e-5)
     assert "score" in str(one)
     with pytest.raises(
@@ -461,13 +394,13 @@ def test_a_classifier_answers_with_its_classes():
         **TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={}
     )
     runner = aw.ModelRunner(transformers.BertForSequenceClassification(config).eval())
-    one = aw.ablate(runner, IDS, [(1, 2)], of=1)
+    one = aw.ablate(runner, IDS, [(1, 2)], output=1)
     assert one.before.kind == "class"
     assert one.before.position is None
     assert {name for name, _, _ in one.top()} == {"bad", "good", "so so"}
     assert one.logits.shape == (3,)
     change = one.after.probabilities[1] - one.before.probabilities[1]
-    scan = aw.ablation_scan(runner, IDS, of=1)
+    scan = aw.ablation_scan(runner, IDS, output=1)
     assert scan.values[1, 2] == pytest.approx(change, abs=1e-6)
     assert "good" in str(one)
     assert "class" in str(one)
@@ -529,10 +462,14 @@ def test_a_printed_ablation_shows_tokens_with_and_without():
         transformers.GPT2Config(**{**GPT, "vocab_size": len(tokenizer)})
     ).eval()
     one = aw.ablate(
-        aw.ModelRunner(small, tokenizer), "the keys", [(0, 1), (1, 2)], how="uniform", of="table"
+        aw.ModelRunner(small, tokenizer),
+        "the keys",
+        [(0, 1), (1, 2)],
+        mode="uniform",
+        output="table",
     )
     printed = str(one)
-    assert "2 heads off (uniform): 0.1, 1.2 (layer.head)" in printed
+    assert "2 heads ablated (uniform): 0.1, 1.2 (layer.head)" in printed
     assert "next token after position 3" in printed
     assert "'table'" in printed
     assert "bits; loss" in printed
@@ -571,7 +508,7 @@ def test_the_model_is_untouched_between_and_after():
     model.model.layers[1].train()  # flags need not be the same everywhere
     before = fingerprint(model)
     runner = aw.ModelRunner(model)
-    for _ in runner.ablate(IDS, how="uniform", batch=5):
+    for _ in runner.ablate(IDS, mode="uniform", batch=5):
         assert same(before, fingerprint(model))
     assert same(before, fingerprint(model))
 
@@ -594,7 +531,7 @@ def test_the_model_is_untouched_when_a_forward_fails_or_the_work_is_cancelled():
     assert same(before, fingerprint(model))
 
     def stop(progress):
-        assert (progress.what, progress.total) == ("switching heads off", 12)
+        assert (progress.what, progress.total) == ("ablating heads", 12)
         if progress.done > 4:
             raise aw.Cancelled("Enough.")
 
@@ -618,7 +555,8 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
     with torch.no_grad():
         model.lm_head.weight.mul_(2)
     with pytest.raises(
-        aw.InputError, match=r"model must stay as it is while heads are switched off, got another"
+        aw.InputError,
+        match=r"model must stay unchanged while heads are ablated, got other parameters",
     ):
         list(answers)
 
@@ -645,10 +583,10 @@ def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
 
 def test_what_cannot_be_asked_is_refused_by_name(minilm):
     runner = aw.ModelRunner(llama())
-    with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
-        aw.ablate(runner, IDS, [(0, 0)], how="off")
-    with pytest.raises(aw.InputError, match=r"how must be one of zero, mean, uniform, got 'off'"):
-        runner.ablate(IDS, how="off")
+    with pytest.raises(aw.InputError, match=r"mode must be one of zero, mean, uniform, got 'off'"):
+        aw.ablate(runner, IDS, [(0, 0)], mode="off")
+    with pytest.raises(aw.InputError, match=r"mode must be one of zero, mean, uniform, got 'off'"):
+        runner.ablate(IDS, mode="off")
     with pytest.raises(
         aw.InputError, match=r"heads must be pairs \(layer, head\), got 'all'.*scan"
     ):
@@ -661,28 +599,26 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         aw.ablation_scan(runner, IDS, measure="size")
     with pytest.raises(
         aw.InputError,
-        match=r"measure must be score exactly where of is a function, got 'score' with",
+        match=r"measure must be score exactly where output is a function, got 'score' with",
     ):
         aw.ablation_scan(runner, IDS, measure="score")
     with pytest.raises(aw.InputError, match=r"position must be 0 to 6, got 7"):
         aw.ablate(runner, IDS, [(0, 0)], position=7)
-    with pytest.raises(
-        aw.InputError, match=r"of must be a function of the output for a model without logits"
-    ):
+    with pytest.raises(aw.InputError, match=r"output must be a function of what the model returns"):
         aw.ablate(minilm, "The keys are old.", [(0, 0)])
     masked = aw.ModelRunner(transformers.BertForMaskedLM(transformers.BertConfig(**TEXT)).eval())
     with pytest.raises(
-        aw.InputError, match=r"loss must be asked of a model that predicts its next token"
+        aw.InputError, match=r"loss must be of a model that predicts its next token"
     ):
         aw.ablation_scan(masked, IDS, measure="loss")
     with pytest.raises(
-        aw.InputError, match=r"runner must be able to switch heads off, got Capture"
+        aw.InputError, match=r"runner must be able to ablate attention heads, got Capture"
     ):
         aw.ablate(runner.run(IDS), IDS, [(0, 0)])
-    with pytest.raises(aw.InputError, match=r"text must be one item to switch heads off, got 2"):
+    with pytest.raises(aw.InputError, match=r"text must be one item to ablate heads, got 2"):
         aw.ablate(runner, {"input_ids": torch.tensor([IDS, IDS])}, [(0, 0)])
     padded = {"input_ids": torch.tensor([IDS]), "attention_mask": torch.tensor([[1] * 6 + [0]])}
-    with pytest.raises(aw.InputError, match=r"text must hold no padding to switch heads off"):
+    with pytest.raises(aw.InputError, match=r"text must hold no padding to ablate heads"):
         aw.ablate(runner, padded, [(0, 0)])
-    with pytest.raises(aw.InputError, match=r"of must give one number, got shape \(1, 7, 99\)"):
-        aw.ablate(runner, IDS, [(0, 0)], of=lambda output: output.logits)
+    with pytest.raises(aw.InputError, match=r"output must give one number, got shape \(1, 7, 99\)"):
+        aw.ablate(runner, IDS, [(0, 0)], output=lambda output: output.logits)

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 import attn_widget as aw
-from attn_widget.figures.difference import room_for, signed_colours
+from attn_widget.figures.difference import layout_of, signed_colours
+from attn_widget.figures.figure import MARGIN
+from attn_widget.figures.sheet import Sheet
 from attn_widget.pictures import palettes
 from attn_widget.pictures.alignment import aligned
 from attn_widget.records import Tokens
@@ -121,30 +123,21 @@ def test_layer_head_and_pinned_token_are_one():
 def test_the_picture_shows_more_and_less_in_two_colours(theme):
     values, look = np.array([[0.5, -0.5], [0.0, 0.25]]), palettes.THEMES[theme]
     colours = signed_colours(values, 0.5, look)
-    ends = [palettes.rgb(look.diverging[i]) for i in (0, -1)]
-    assert tuple(colours[0, 1]) == ends[0]
-    assert tuple(colours[0, 0]) == ends[1]
-    middle = np.array(palettes.rgb(look.diverging[4]), int)
-    assert np.abs(colours[1, 0] - middle).max() <= 2
+    assert (colours[0, 1] == look.diverging[0]).all()
+    assert (colours[0, 0] == look.diverging[-1]).all()
+    assert (colours[1, 0] == look.diverging[128]).all()
     c = aw.compare(toy(SHE, 0), toy(HE, 1))
     picture = Image.open(io.BytesIO(c._pictures[theme].value)).convert("RGB")
     assert picture.getpixel((1, 1)) == palettes.rgb(look.paper)
     assert picture.getpixel((1, picture.height - 1)) == palettes.rgb(look.paper)
-    values, room = (
-        np.asarray(c.difference),
-        room_for(c.aligned_queries.labels, c.aligned_keys.labels),
-    )
+    values = np.asarray(c.difference)
+    place = layout_of(Sheet(look), c.aligned_queries.labels, c.aligned_keys.labels)
     largest = np.abs(values).max()
     row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
-    found = picture.getpixel(
-        (room.left + round((column + 0.5) * 26), room.above + round((row + 0.5) * 26))
-    )
-    assert (
-        np.abs(
-            np.subtract(found, signed_colours(values, largest, look)[row, column].astype(int))
-        ).max()
-        <= 1
-    )
+    x = MARGIN + place.left + (column + 0.5) * place.cell
+    y = MARGIN + place.above + (row + 0.5) * place.cell
+    wanted = signed_colours(values, largest, look)[row, column].astype(int)
+    assert np.abs(np.subtract(picture.getpixel((round(x), round(y))), wanted)).max() <= 1
     bundle = c._repr_mimebundle_()
     assert bundle["image/png"]
     assert "she was late" in bundle["text/plain"]
@@ -158,10 +151,10 @@ def test_a_widget_keeps_its_runner_and_a_new_text_is_aligned_again(minilm):
     w.text = "The nurse said that they were late."
     assert c.aligned_queries.labels[5:7] == ("they | he", "were | was")
     w.text = "Nothing alike here"
-    assert "must have a word in common" in c._said.value
+    assert "must have a word in common" in c._message.value
     assert c._pictures["dark"].value == b""
     w.text = "The nurse said that she was late."
-    assert c._said.layout.display == "none"
+    assert c._message.layout.display == "none"
     assert c._pictures["dark"].value
 
 
@@ -198,4 +191,4 @@ def test_other_units_are_refused_with_what_would_make_them_one():
     c = aw.compare(a, a, method=("raw", "flow"), layer=1)
     with pytest.raises(aw.InputError, match=r"b must be in the unit of a, got flow and share"):
         c.difference  # noqa: B018
-    assert "must be in the unit of a" in c._said.value
+    assert "must be in the unit of a" in c._message.value

@@ -12,6 +12,7 @@ import torch
 import attn_widget as aw
 from attn_widget.errors import InputError, MethodError
 from attn_widget.heads import metrics
+from attn_widget.heads.requested_metrics import METRICS
 from attn_widget.records import Tokens
 from tests import models
 from tests.conftest import HEADS, LAYERS, TOKENS, capture_of, softmax_rows
@@ -68,7 +69,7 @@ def test_every_metric_equals_loops_over_queries_and_keys(
     capture = capture_of([array(layer) for layer in weights], REPEATING)
     layers = tuple(dataclasses.replace(layer, causal=causal) for layer in capture.layers)
     table = aw.head_metrics(dataclasses.replace(capture, layers=layers))
-    assert tuple(table) == metrics.METRICS
+    assert tuple(table) == METRICS
     for name, scores in table.items():
         plain = [[by_loops(name, head.tolist(), REPEATING) for head in layer] for layer in weights]
         np.testing.assert_allclose(scores.values, plain, rtol=1e-5, atol=1e-7, err_msg=name)
@@ -154,7 +155,9 @@ def test_a_mask_may_be_given_alone_as_an_array_or_as_lists(capture):
 
 def test_attention_between_two_streams_has_only_what_compares_no_places(cross_capture):
     assert list(aw.head_metrics(cross_capture)) == ["entropy", "first", "special", "sink"]
-    with pytest.raises(MethodError, match="previous must be asked of attention within one stream"):
+    with pytest.raises(
+        MethodError, match="previous must be measured on attention within one stream"
+    ):
         aw.head_metrics(cross_capture, "previous")
 
 

@@ -102,7 +102,7 @@ class TestRay:
 
     def test_what_is_wrong_is_said_as_in_one_process(self, cluster, alone):
         with pytest.raises(
-            InputError, match="relation must give a key 0 to 2, got 9 at pair 0 of text 1"
+            InputError, match="key of the relation must be 0 to 2, got 9 at pair 0 of text 1"
         ):
             aw.search_heads(
                 alone,

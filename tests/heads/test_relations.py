@@ -200,8 +200,8 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 @pytest.mark.parametrize(
     ("relation", "words"),
     [
-        ([(1, 5)], "relation must give a key 0 to 4, got 5 at pair 0 of text 0"),
-        ([(1, 0), (-6, 0)], "relation must give a query 0 to 4, got -6 at pair 1 of text 0"),
+        ([(1, 5)], "key of the relation must be 0 to 4, got 5 at pair 0 of text 0"),
+        ([(1, 0), (-6, 0)], "query of the relation must be 0 to 4, got -6 at pair 1 of text 0"),
         (
             [((40, 44), 0)],
             "relation must give a query that covers a token, got characters 40 to 44 at pair 0",
@@ -230,7 +230,7 @@ def test_keys_that_a_causal_model_hides_are_counted_and_refused_where_all_are_hi
     layers = tuple(dataclasses.replace(layer, causal=True) for layer in capture.layers)
     causal = dataclasses.replace(capture, layers=layers)
     assert aw.search_heads(None, causal, relation=[(1, 0), (1, 2), (2, 3)]).hidden == 1
-    with pytest.raises(InputError, match="got 2 of 2 behind the query of a causal model"):
+    with pytest.raises(InputError, match="got 2 of 2 after the query of a causal model"):
         aw.search_heads(None, causal, relation=[(1, 2), (2, 3)])
 
 

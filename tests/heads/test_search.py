@@ -12,8 +12,8 @@ import pytest
 
 import attn_widget as aw
 from attn_widget.errors import Cancelled, InputError
-from attn_widget.heads.accumulator import Tally
 from attn_widget.heads.measures import Measured
+from attn_widget.heads.running_means import RunningMeans
 from tests import models
 from tests.conftest import capture_of, softmax_rows
 
@@ -233,7 +233,7 @@ class TestFile:
     def test_another_text_in_the_place_of_one_that_was_measured_is_refused(self, runner, path):
         aw.search_heads(Counting(runner), TEXTS[:3], "entropy", file=path)
         with pytest.raises(
-            InputError, match=r"texts must be those that .* was begun with, got another text 1"
+            InputError, match=r"texts must be those of the search that began .*, got another text 1"
         ):
             aw.search_heads(Counting(runner), [TEXTS[0], "CCC", TEXTS[2]], "entropy", file=path)
 
@@ -262,20 +262,20 @@ def test_neither_order_nor_who_ran_a_text_changes_its_part_in_the_intervals():
     rng = np.random.default_rng(0)
     texts = [Measured(rng.random((1, 2, 3)), np.ones((1, 2, 3))) for _ in range(30)]
     orders = (range(30), reversed(range(30)), rng.permutation(30).tolist())
-    tallies = [Tally(seed=4) for _ in orders]
-    for tally, order in zip(tallies, orders, strict=True):
+    searches = [RunningMeans(seed=4) for _ in orders]
+    for means, order in zip(searches, orders, strict=True):
         for i in order:
-            tally.add(i, texts[i])
-    for tally in tallies[1:]:
-        np.testing.assert_allclose(tally.interval(), tallies[0].interval(), rtol=1e-12)
-    assert not np.allclose(tallies[0].interval(), _of_seed(5, texts).interval(), rtol=1e-6)
+            means.add(i, texts[i])
+    for means in searches[1:]:
+        np.testing.assert_allclose(means.interval(), searches[0].interval(), rtol=1e-12)
+    assert not np.allclose(searches[0].interval(), _of_seed(5, texts).interval(), rtol=1e-6)
 
 
-def _of_seed(seed: int, texts) -> Tally:
-    tally = Tally(seed)
+def _of_seed(seed: int, texts) -> RunningMeans:
+    means = RunningMeans(seed)
     for i, one in enumerate(texts):
-        tally.add(i, one)
-    return tally
+        means.add(i, one)
+    return means
 
 
 class TestStreaming:

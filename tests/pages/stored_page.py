@@ -1,6 +1,6 @@
 """A page's payload and the frames that Python makes of the same rounded numbers: what the JavaScript twin must equal.
 
-``python -m tests.export.stored_page`` writes it where the node tests read it; a test here compares.
+``python -m tests.pages.stored_page`` writes it where the node tests read it; a test here compares.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from attn_widget.pages.coding import code, decode
-from attn_widget.pages.contents import JOINT_BITS, Stock
-from attn_widget.pages.payload import neuron_of, payload
+from attn_widget.pages.contents import JOINT_BITS, ContentsChooser
+from attn_widget.pages.exact import frame_on_screen, neuron_parts
+from attn_widget.pages.payload import PageParts, payload
+from attn_widget.pages.progress import ignore
 from attn_widget.pictures.frame import Numbers
-from attn_widget.pictures.numbers import NumbersOf
 from attn_widget.pictures.protocol import Spec
-from attn_widget.pictures.views import VIEWS, Drawing
+from attn_widget.pictures.views import Pictures
 from attn_widget.records import Capture, LayerAttention, Tokens
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "frames" / "page.json"
@@ -77,11 +78,11 @@ def decoder_layer(rng: np.random.Generator, i: int) -> LayerAttention:
     )  # fmt: skip
 
 
-class Rounded(NumbersOf):
-    """Numbers as a page holds them."""
+class RoundedPictures(Pictures):
+    """Pictures of the numbers that a page holds."""
 
-    def whole(self, spec: Spec, *args, **kwargs) -> Numbers:
-        numbers = super().whole(spec, *args, **kwargs)
+    def numbers(self, spec: Spec, *args, **kwargs) -> Numbers:
+        numbers = super().numbers(spec, *args, **kwargs)
         lanes = []
         for values, head in zip(numbers.values, numbers.lanes, strict=True):
             bits = BITS + (JOINT_BITS if head is None else 0)
@@ -111,25 +112,18 @@ def specs() -> list[Spec]:
 
 def made() -> dict:
     """Return the payload, and each frame's header and arrays: of rounded numbers, its sums of exact ones."""
-    shown = capture()
-    numbers, rounded = NumbersOf(shown), Rounded(shown)
-    stock = Stock(numbers, SPEC, None, lambda step: None)
-    contents = stock.fitting(stock.places(), lambda contents: True, 10**6)
-    data = payload({"capture_id": 0}, numbers, SPEC, contents, neuron_of(numbers, SPEC, 10**6))
+    pictures, rounded = Pictures(capture()), RoundedPictures(capture())
+    contents = ContentsChooser(pictures, SPEC, None, ignore).choose(lambda contents: True, 10**6)
+    neuron, shown = neuron_parts(pictures, SPEC, 10**6), frame_on_screen(pictures, SPEC, 10**6)
+    data = payload(pictures, SPEC, PageParts({"capture_id": 0}, contents, neuron, shown))
     frames = []
     for spec in specs():
-        one, other = (
-            VIEWS[spec.view](Drawing(n, spec, {}, lambda *_: None)) for n in (rounded, numbers)
-        )
-        arrays = dict(one.arrays)
+        frame = rounded.frame(spec)
+        arrays = dict(frame.arrays)
         if "row_sum" in arrays:
-            arrays["row_sum"] = other.arrays["row_sum"]
-        frames.append(entry(replace(one, arrays=arrays)))
-    neuron = replace(SPEC, view="neuron")
-    frames += [
-        entry(VIEWS["neuron"](Drawing(numbers, neuron, {"query": i}, lambda *_: None)))
-        for i in (0, 3)
-    ]
+            arrays["row_sum"] = pictures.frame(spec).arrays["row_sum"]
+        frames.append(entry(replace(frame, arrays=arrays)))
+    frames += [entry(pictures.frame(replace(SPEC, view="neuron"), i)) for i in (0, 3)]
     return {"payload": data, "frames": frames}
 
 

@@ -11,7 +11,7 @@ import transformers
 
 from attn_widget.errors import InputError
 from attn_widget.recording.capture import capture
-from attn_widget.recording.tracing import module_lookup as lookup
+from attn_widget.recording.tracing import attention_lookup as lookup
 from attn_widget.recording.tracing import transformers_interface as interface
 from tests.recording.families import FAMILIES, build, feed, peak
 
@@ -137,7 +137,7 @@ def test_a_family_that_is_made_to_compare_its_name_is_read_by_the_other_route(mo
         model, inputs = build(one), feed(one)
         expected = capture(model, inputs, weights=True, item=1)
         with monkeypatch.context() as patch:
-            patch.setattr(interface, "literals", lambda model, config: {"eager", "sdpa"})
+            patch.setattr(interface, "compared_names", lambda model, config: {"eager", "sdpa"})
             for weights in (True, False):
                 seen = capture(model, inputs, weights=weights, item=1)
                 assert len(seen.layers) == len(expected.layers)
@@ -215,12 +215,12 @@ def test_the_output_projection_of_each_layer_is_a_matrix_of_the_model(name):
 
 
 def test_weights_are_kept_while_they_fit_and_recomputed_beyond(monkeypatch):
-    from attn_widget.recording.tracing import attention_call as record
+    from attn_widget.recording.tracing import recorder
 
     model = build(LLAMA)
     kept = capture(model, {"input_ids": ids()})
     assert all(layer.weights is not None for layer in kept.layers)
-    monkeypatch.setattr(record, "WEIGHTS_BUDGET_BYTES", 100)
+    monkeypatch.setattr(recorder, "WEIGHTS_BUDGET_BYTES", 100)
     light = capture(model, {"input_ids": ids()})
     assert all(layer.weights is None for layer in light.layers)
     assert np.allclose(light.attention, kept.attention, atol=1e-6)
@@ -254,9 +254,12 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     model, inputs = build(one), feed(one)
     whole = capture(model, inputs, weights=True, item=1)
     calls = []
-    rows = interface._call_rows
+    family = interface.FamilyCall
+    run_rows = family.run_rows
     monkeypatch.setattr(
-        interface, "_call_rows", lambda *given: calls.append(given[-1]) or rows(*given)
+        family,
+        "run_rows",
+        lambda *given, **more: calls.append(given[-1]) or run_rows(*given, **more),
     )
     monkeypatch.setattr(interface, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
     monkeypatch.setattr(recompute, "BLOCK_ROWS", 3)

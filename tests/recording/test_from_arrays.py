@@ -81,10 +81,10 @@ def double(weights):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (put(np.nan), "attention must be finite, got nan at layer 2, head 1, row 3, key 4."),
-        (put(np.inf), "attention must be finite, got inf at layer 2, head 1, row 3, key 4."),
-        (put(-0.5), "attention must be 0 or more, got -0.5 at layer 2, head 1, row 3, key 4."),
-        (double, "attention must have rows that sum to at most 1, got 2 at layer 1, head 0, row 4."),
+        (put(np.nan), "attention must be finite, got nan at layer 2, head 1, query 3, key 4."),
+        (put(np.inf), "attention must be finite, got inf at layer 2, head 1, query 3, key 4."),
+        (put(-0.5), "attention must be 0 or more, got -0.5 at layer 2, head 1, query 3, key 4."),
+        (double, "attention must have rows that sum to at most 1, got 2 at layer 1, head 0, query 4."),
         (lambda w: w[0], "attention must have 4 axes, got shape (2, 5, 7)."),
         (lambda w: w[None], "attention must have 4 axes, got shape (1, 3, 2, 5, 7)."),
         (lambda w: [w[0, 0]], "attention must be (layer, head, query, key), or one (head, query, key) per layer, "
@@ -119,7 +119,7 @@ def test_a_row_may_exceed_one_by_the_rounding_of_its_dtype_only(dtype, excess, l
         assert from_arrays(weights).dtype == dtype
     else:
         with pytest.raises(
-            InputError, match=r"sum to at most 1, got 1\.\d+ at layer 0, head 0, row 2"
+            InputError, match=r"sum to at most 1, got 1\.\d+ at layer 0, head 0, query 2"
         ):
             from_arrays(weights)
 

@@ -182,6 +182,53 @@ def test_a_pytorch_encoder_and_decoder_are_read_with_their_masks(batch_first, pa
     assert seen.layers[3].weights.shape == (HEADS, QUERIES, KEYS)
 
 
+def test_a_row_that_two_masks_hide_entirely_is_no_nan():
+    torch.manual_seed(0)
+    model = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+    x = drawn(1, QUERIES, WIDTH)
+    hidden = torch.zeros(QUERIES, QUERIES, dtype=torch.bool)
+    hidden[2] = True
+    padding = torch.ones(1, QUERIES, dtype=torch.bool)
+    padding[0, 0] = False
+    inputs = {
+        "query": x, "key": x, "value": x, "need_weights": False, "attn_mask": hidden,
+        "key_padding_mask": padding,
+    }  # fmt: skip
+    (layer,) = capture(model, inputs, weights=True).layers
+    assert layer.weights.isfinite().all()
+    others = [0, 1, 3, 4]
+    assert torch.allclose(layer.weights[:, others, 0], torch.ones(HEADS, 4))
+
+
+def test_layers_share_a_mask_or_bias_only_where_all_of_it_is_equal():
+    tables = [drawn(QUERIES, QUERIES, seed=i) for i in range(2)]
+
+    class Layers(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x):
+            for table in (*tables, tables[1]):
+                scores = x @ x.mT * 0.2
+                if self.kind == "mask":
+                    scores = scores.masked_fill(table < 0, -1e9)
+                else:
+                    scores = scores + table
+                x = x + scores.softmax(-1) @ x
+            return x
+
+    for kind in ("mask", "bias"):
+        layers = capture(Layers(kind), {"x": drawn(1, QUERIES, WIDTH)}, weights=True).layers
+        first, second, third = (getattr(layer, kind) for layer in layers)
+        assert first.shape == second.shape
+        for layer in layers:
+            recomputed = layer.recompute(layer, None, None)
+            assert torch.allclose(recomputed, layer.weights, atol=1e-6), kind
+        if kind == "mask":  # a bias is what is left of the scores: equal ones differ by rounding
+            assert second.data_ptr() == third.data_ptr() != first.data_ptr()
+
+
 def test_the_heads_of_a_pytorch_attention_add_up_to_its_output():
     torch.manual_seed(0)
     model = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)

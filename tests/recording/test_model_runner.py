@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
+from typing import Protocol
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ import transformers
 from attn_widget import records
 from attn_widget.errors import InputError
 from attn_widget.recording.capture import capture
-from attn_widget.recording.model_runner import ModelRunner, held_bytes
+from attn_widget.recording.model_runner import ModelRunner
+from attn_widget.records import protocols
 from tests.models import MINILM, annalog, minilm, rxnmapper
 from tests.recording.families import TEXT, VIT, peak
 
@@ -24,8 +28,12 @@ def runner():
     return ModelRunner(*minilm())
 
 
-def test_a_runner_is_what_the_records_call_a_runner(runner):
-    assert isinstance(runner, records.Runner)
+def test_a_runner_fits_every_protocol_that_other_packages_ask_for(runner):
+    every = [p for p in vars(protocols).values() if getattr(p, "_is_protocol", False)]
+    for protocol in every:
+        if protocol is not Protocol:
+            assert isinstance(runner, protocol), protocol.__name__
+    assert not isinstance(object(), records.Runner)
 
 
 def test_a_name_loads_model_and_tokenizer():
@@ -42,44 +50,70 @@ def test_a_pair_of_texts_has_two_segments(runner):
     assert seen.tokens.segments == (0, 0, 0, 0, 0, 1, 1, 0)
 
 
-def test_the_same_text_is_remembered_until_the_model_changes():
-    runner = ModelRunner(*rxnmapper())
-    first = runner.run("CCO>>CC=O")
-    assert runner.run("CCO>>CC=O") is first
-    assert runner.run("CCO>>CC=O", weights=False) is not first
-    handle = runner.model.register_forward_pre_hook(lambda module, args: None)
-    assert runner.run("CCO>>CC=O") is not first
-    handle.remove()
-    again = runner.run("CCO>>CC=O")
-    with torch.no_grad():
-        runner.model.embeddings.word_embeddings.weight.add_(0.0)
-    assert runner.run("CCO>>CC=O") is not again
-
-
-def test_the_same_ids_are_remembered_and_told_from_others():
-    runner = ModelRunner(*rxnmapper())
-    first = runner.run([12, 5, 6, 13])
-    assert runner.run([12, 5, 6, 13]) is first
-    assert runner.run([12, 6, 5, 13]) is not first
-    assert runner.run(torch.tensor([[12, 5, 6, 13]])) is not first
-
-
-def test_a_capture_with_a_graph_is_not_remembered():
-    runner = ModelRunner(*rxnmapper())
-    assert runner.run("CCO", keep_graph=True) is not runner.run("CCO", keep_graph=True)
-    assert len(runner._remembered) == 0
-
-
-def test_the_least_recently_used_capture_goes_first():
+def test_every_call_runs_the_model_as_it_is_now():
     model, tokenizer = rxnmapper()
-    one = held_bytes([ModelRunner(model, tokenizer).run("CCO")])
-    runner = ModelRunner(model, tokenizer, remember_bytes=int(2.5 * one))
-    a, _ = runner.run("CCO"), runner.run("CCN")
-    assert runner.run("CCO") is a
-    runner.run("CCF")
-    assert runner.run("CCO") is a
-    assert len(runner._remembered) == 2
-    assert ModelRunner(model, tokenizer, remember_bytes=0).run("CCO") is not a
+    runner = ModelRunner(copy.deepcopy(model), tokenizer)
+    first = runner.run("CCO>>CC=O")
+    assert runner.run("CCO>>CC=O") is not first
+    for parameter in runner.model.parameters():
+        parameter.data[:] = 0  # seen by no version counter and no hook
+    flat = runner.run("CCO>>CC=O").attention
+    assert np.allclose(flat, 1 / flat.shape[-1], atol=1e-6)
+    assert not np.allclose(first.attention, flat, atol=1e-2)
+
+
+def test_the_former_memory_is_taken_with_a_warning_and_ignored():
+    with pytest.warns(DeprecationWarning, match="remember_bytes= is ignored"):
+        ModelRunner(*rxnmapper(), remember_bytes=0)
+
+
+def test_former_names_of_arguments_are_taken_with_a_warning():
+    config = transformers.GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=50)
+    runner = ModelRunner(transformers.GPT2LMHeadModel(config).eval())
+    with pytest.warns(DeprecationWarning, match="of= is now called output="):
+        old = runner.gradients([5, 6, 7], of=9)
+    new = runner.gradients([5, 6, 7], output=9)
+    assert torch.equal(old.layers[0].gradient, new.layers[0].gradient)
+    with pytest.warns(DeprecationWarning, match="how= is now called mode="):
+        old = dict(runner.ablate([5, 6, 7], how="mean"))
+    for heads, prediction in runner.ablate([5, 6, 7], mode="mean"):
+        np.testing.assert_array_equal(old[heads].logits, prediction.logits)
+    with pytest.raises(InputError, match="output must be given once, got of too"):
+        runner.blank_out([5, 6, 7], of=1, output=1)
+
+
+@pytest.fixture
+def hooked():
+    """A runner whose model was called with output_attentions, as many tutorials do."""
+    model, tokenizer = rxnmapper()
+    runner = ModelRunner(copy.deepcopy(model), tokenizer)
+    ids = torch.tensor([[12, 5, 6, 13]])
+    runner.model(ids, output_attentions=True)
+    return runner
+
+
+def test_a_runner_can_be_sent_after_the_model_gave_output_attentions(hooked):
+    hooks = [list(module._forward_hooks) for module in hooked.model.modules()]
+    expected = hooked.run([12, 5, 6, 13]).attention
+    sent = pickle.loads(pickle.dumps(hooked))
+    np.testing.assert_array_equal(sent.run([12, 5, 6, 13]).attention, expected)
+    assert [list(module._forward_hooks) for module in hooked.model.modules()] == hooks
+    # Where transformers installs hooks, it does so again in the other process.
+    ids = torch.tensor([[12, 5, 6, 13]])
+    ours, theirs = (r.model(ids, output_hidden_states=True).hidden_states for r in (sent, hooked))
+    assert len(ours) == len(theirs) == 13
+    assert all(map(torch.equal, ours, theirs))
+
+
+def test_a_users_hook_is_sent_along(hooked):
+    hooked.model.pooler.register_forward_hook(double)
+    sent = pickle.loads(pickle.dumps(hooked))
+    ids = torch.tensor([[12, 5, 6, 13]])
+    assert torch.equal(sent.model(ids).pooler_output, hooked.model(ids).pooler_output)
+
+
+def double(module, args, output):
+    return output * 2
 
 
 def test_two_threads_may_share_a_runner(runner):
@@ -215,8 +249,6 @@ def test_a_tensor_without_a_name_is_told_by_its_place():
 
 
 def test_a_model_in_bfloat16_works():
-    import copy
-
     model, tokenizer = rxnmapper()
     model = copy.deepcopy(model).to(torch.bfloat16)
     seen = ModelRunner(model, tokenizer).run("CCO>>CC=O")

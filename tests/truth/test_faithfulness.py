@@ -39,10 +39,10 @@ def test_rank_correlation_is_scipys_also_with_ties():
 
 
 def test_every_method_and_layer_is_correlated_with_every_reference(minilm):
-    table = faithfulness(minilm, TEXT, methods=("raw", "flow", "relevance"), of=similarity)
+    table = faithfulness(minilm, TEXT, methods=("raw", "flow", "relevance"), output=similarity)
     assert table.mean.shape == (2, 3, 6)
     assert np.nanmax(np.abs(table.mean)) <= 1
-    truth = minilm.input_gradients(TEXT, of=similarity)
+    truth = minilm.input_gradients(TEXT, output=similarity)
     capture = minilm.run(TEXT)
     flow = np.asarray(aw.attribute(capture, "flow", layer=2, query=0))[0]
     assert table.mean[1, 1, 2] == pytest.approx(
@@ -60,7 +60,7 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
     texts = [TEXT, "A small boat crossed the lake."]
     seen = []
     both = faithfulness(
-        minilm, texts, methods=("raw",), references=("input_gradients",), of=similarity,
+        minilm, texts, methods=("raw",), references=("input_gradients",), output=similarity,
         exclude_self=True, progress=lambda p: seen.append((p.done, p.total)),
     )  # fmt: skip
     each = [
@@ -69,7 +69,7 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
             t,
             methods=("raw",),
             references=("input_gradients",),
-            of=similarity,
+            output=similarity,
             exclude_self=True,
         )
         for t in texts
@@ -158,7 +158,43 @@ def test_what_cannot_be_asked_is_refused_by_name(minilm):
         faithfulness(minilm, TEXT, references=("truth",))
     with pytest.raises(aw.InputError, match=r"text must hold at least one text, got none"):
         faithfulness(minilm, [])
-    with pytest.raises(
-        aw.InputError, match=r"of must be a function of the output for a model without logits"
-    ):
+    with pytest.raises(aw.InputError, match=r"output must be a function of what the model returns"):
         faithfulness(minilm, TEXT)
+
+
+class OnlyRuns:
+    """A runner with `run` alone; it must not be called."""
+
+    name = "mine"
+
+    def run(self, text, pair=None, **options):
+        raise AssertionError("refused before any work")
+
+
+class TestARunnerThatLacksAMethod:
+    def test_is_refused_before_any_work(self):
+        with pytest.raises(
+            aw.InputError, match="runner must be able to blank out tokens, got OnlyRuns"
+        ):
+            aw.faithfulness(OnlyRuns(), "a b c")
+        with pytest.raises(
+            aw.InputError, match="runner must be able to take gradients of its input, got OnlyRuns"
+        ):
+            aw.faithfulness(OnlyRuns(), "a b c", references=["input_gradients"])
+        with pytest.raises(
+            aw.InputError, match="runner must be able to take gradients by attention, got OnlyRuns"
+        ):
+            aw.faithfulness(OnlyRuns(), "a b c", references=[], methods=["relevance"])
+        with pytest.raises(aw.InputError, match="runner must be able to run texts, got object"):
+            aw.faithfulness(object(), "a b c")
+
+    def test_is_enough_for_the_methods_that_are_used(self):
+        with pytest.raises(AssertionError, match="refused before any work"):
+            aw.faithfulness(OnlyRuns(), "a b c", references=[], methods=["raw"])
+
+
+def test_the_old_name_of_output_is_taken_with_a_warning(minilm):
+    options = {"methods": ("raw",), "references": ("input_gradients",)}
+    with pytest.warns(DeprecationWarning, match="output="):
+        old = faithfulness(minilm, TEXT, of=similarity, **options)
+    assert np.array_equal(old.mean, faithfulness(minilm, TEXT, output=similarity, **options).mean)

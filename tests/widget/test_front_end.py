@@ -9,7 +9,7 @@ import pytest
 import attn_widget as aw
 from attn_widget.errors import InputError
 from attn_widget.records import Tokens
-from attn_widget.widget import requests
+from attn_widget.widget import request_queue
 from attn_widget.widget.widget import AttentionWidget
 from tests.conftest import capture_of, softmax_rows
 
@@ -20,12 +20,12 @@ def widget(wire, capture):
 
 
 def spec(widget, **changes):
-    return asdict(replace(widget._spec(), **changes))
+    return asdict(replace(widget.picture_state().spec, **changes))
 
 
 def test_hello_tells_that_a_kernel_is_there(widget, wire):
     reply, _ = wire.reply(widget, "hello")
-    assert reply["data"] == {"version": 1, "capture_id": 0}
+    assert reply["data"] == {"capture_id": 0}
 
 
 def test_a_frame_is_what_the_spec_asks_for_and_not_what_the_traits_say(widget, wire, attention):
@@ -166,6 +166,15 @@ def test_a_text_that_fails_keeps_the_last_picture_and_says_why(wire, capture):
     assert (widget.text, widget.error) == ("better", {})
 
 
+def test_two_texts_typed_at_once_run_the_model_once(wire, capture):
+    runner = Slow(capture)
+    runner.go.set()
+    widget = AttentionWidget(capture, runner)
+    wire.set(widget, text="first", pair="second")
+    assert runner.ran == ["first"]
+    assert (widget.text, widget.pair, widget.capture_id) == ("first", "second", 1)
+
+
 def test_python_sets_the_text_at_once_or_not_at_all(wire, capture):
     runner = Slow(capture)
     runner.go.set()
@@ -201,7 +210,7 @@ def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, captu
 @pytest.fixture
 def long_widget(wire, monkeypatch):
     """A widget whose flow takes long enough to be watched, reporting after every row."""
-    monkeypatch.setattr(requests, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(request_queue, "PROGRESS_EVERY_S", 0.0)
     n = 60
     weights = softmax_rows(np.random.default_rng(3), 4, 2, n, n)
     return AttentionWidget(
@@ -230,12 +239,12 @@ def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
 
     def cancel_at_once(message, buffers=None):
         if message["kind"] == "progress" and asked:
-            long_widget._front_end._on_message(
+            long_widget._front_end.on_message(
                 long_widget, {"kind": "cancel", "id": message["id"]}, []
             )
         sent(message, buffers)
 
-    monkeypatch.setattr(long_widget._front_end._answers, "_send", cancel_at_once)
+    monkeypatch.setattr(long_widget._front_end._queue, "_send", cancel_at_once)
     asked.append("now")
     request_id = wire.ask(long_widget, "frame", **spec(long_widget, method="flow", layer=3))
     ((reply, _),) = wire.messages("reply", request_id)
@@ -287,10 +296,11 @@ def test_numbers_are_let_go_when_the_last_page_says_goodbye(widget, wire, attent
     for page in ("left", "right"):
         wire.ask(widget, "hello", page=page)
     wire.ask(widget, "frame", page="left", **spec(widget))
-    assert widget._numbers.knows(widget._spec())
+    state = widget.picture_state()
+    assert state.pictures.is_cached(state.spec)
     leave("left")
-    assert widget._numbers.knows(widget._spec())  # one page still shows it
+    assert state.pictures.is_cached(state.spec)  # one page still shows it
     leave("right")
-    assert not widget._numbers.knows(widget._spec())
+    assert not state.pictures.is_cached(state.spec)
     _, arrays = wire.reply(widget, "frame", **spec(widget))  # whoever comes back sees the same
     np.testing.assert_allclose(arrays["weights"], attention[0], atol=0.004)

@@ -79,7 +79,7 @@ def test_the_page_is_offered_sentences_only_where_there_are_two(wire, capture, p
 
 def test_another_text_without_a_second_sentence_shows_all_again(wire, capture, pair_capture):
     widget = AttentionWidget(pair_capture, segments="A-B")
-    widget._show(capture)
+    widget._accept(capture, "", "")
     assert widget.segments == "all"
 
 

@@ -46,9 +46,9 @@ def test_the_page_cannot_set_a_metric(widget, wire):
 def test_a_metric_stays_with_another_text_and_goes_with_another_size(wire, capture, tokens):
     small = capture_of(softmax_rows(np.random.default_rng(2), 2, 3, 5, 5), tokens)
     widget = AttentionWidget(capture, metric=VALUES)
-    widget._show(capture)
+    widget._accept(capture, "", "")
     assert widget.metric is not None
-    widget._show(small)
+    widget._accept(small, "", "")
     assert widget.metric is None
 
 

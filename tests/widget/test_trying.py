@@ -71,7 +71,9 @@ def test_only_the_stream_that_was_written_has_steps():
 def test_a_head_is_switched_off_on_request(runner, wire):
     w = AttentionWidget(runner.run("The keys are here."), runner)
     assert w.info["can_ablate"]
-    answer = wire.answer(w, "ablate", **asdict(w._spec()) | {"layer": 1, "head": 2})["data"]
+    answer = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"layer": 1, "head": 2})[
+        "data"
+    ]
     found = aw.ablate(runner, "The keys are here.", [(1, 2)])
     assert [name for name, _, _ in answer["top"]] == [name for name, _, _ in found.top()]
     np.testing.assert_allclose(
@@ -86,7 +88,7 @@ def test_at_a_step_the_token_of_that_step_is_asked_again(runner, written, wire):
     w = AttentionWidget(written, runner)
     for step in (0, 3):
         answer = wire.answer(
-            w, "ablate", **asdict(w._spec()) | {"layer": 0, "head": 1, "step": step}
+            w, "ablate", **asdict(w.picture_state().spec) | {"layer": 0, "head": 1, "step": step}
         )["data"]
         shares = dict(written.steps[step].top)
         assert answer["position"] == written.steps[step].position
@@ -101,14 +103,14 @@ def test_what_cannot_be_switched_off_is_refused_over_the_wire(runner, wire):
         AttentionWidget(aw.ModelRunner(*models.minilm()).run("The keys."), runner),
     ):
         assert not w.info["can_ablate"]
-        error = wire.answer(w, "ablate", **asdict(w._spec()))["error"]
+        error = wire.answer(w, "ablate", **asdict(w.picture_state().spec))["error"]
         assert error["message"].startswith(
-            "runner must run a model that gives logits to switch heads off, got none"
+            "runner must run a model that gives logits to ablate heads, got none"
         )
     w = AttentionWidget(seen, runner)
-    error = wire.answer(w, "ablate", **asdict(w._spec()) | {"head": 3})["error"]
+    error = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"head": 3})["error"]
     assert error["message"] == "head must be 0 to 2, got 3."
-    error = wire.answer(w, "ablate", **asdict(w._spec()) | {"how": "loud"})["error"]
+    error = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"how": "loud"})["error"]
     assert error["message"] == "how must be one of zero, mean, uniform, got 'loud'."
 
 

@@ -156,3 +156,14 @@ def test_info_tells_the_page_what_can_be_chosen(widget, wire, cross_capture):
 def test_closing_a_widget_ends_its_connection(widget):
     widget.close()
     assert widget.comm is None
+
+
+def test_another_attention_with_fewer_layers_shows_one_that_it_has(wire):
+    from tests.widget.test_every_change import capture
+
+    widget = AttentionWidget(capture(), layer=2)
+    widget.attention = "cross"  # has two layers
+    assert widget.layer == 1
+    assert widget.matrix().shape == (2, 5, 7)
+    widget = AttentionWidget(capture(), attention="cross", layer=1)
+    assert (widget.attention, widget.layer) == ("cross", 1)

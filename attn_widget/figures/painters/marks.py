@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from attn_widget.figures.fonts import plain
-from attn_widget.figures.sheet import Sheet, colour_bytes
-from attn_widget.figures.still import Picked
+from attn_widget.figures.sheet import Sheet
 from attn_widget.pictures import palettes
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.format import brief
+from attn_widget.pictures.protocol import Frame, decoded
 
 SWATCH = 15
 BAR = 110
@@ -20,47 +20,27 @@ BAR = 110
 
 @dataclass(frozen=True)
 class Painted:
-    """How much of the sheet a painter took, and what must be said below."""
+    """How much of the sheet a painter took, and its caption."""
 
     width: float
     height: float
-    said: Sequence[str] = ()
+    caption: Sequence[str] = ()
 
 
-def chosen_rows(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
-    """Return the displayed rows that stand for any of these token positions."""
-    wanted = set(positions)
-    return [i for i, group in enumerate(axis["positions"]) if wanted & set(group)]
+def is_exact(frame: Frame) -> bool:
+    """Return whether the frame holds its weights exactly."""
+    return "exact_weights" in frame.arrays
 
 
-def lanes_on(frame: Frame, picked: Picked) -> list[int]:
-    """Return the lanes that are on; a lane that joins the heads always is."""
-    return [
-        i
-        for i, lane in enumerate(frame.fields["lanes"])
-        if lane["head"] is None or lane["head"] in picked.heads
-    ]
-
-
-def is_exact(frame: Frame, name: str = "weights") -> bool:
-    """Return whether an array came as it is, and not in a byte per value."""
-    return name in frame.arrays and frame.arrays[name][1] == "plain"
+def numbers_of(frame: Frame) -> np.ndarray:
+    """Return the weights to print: exact where the frame holds them so, else rounded."""
+    return decoded(frame, "exact_weights" if is_exact(frame) else "weights")
 
 
 def scale_of(frame: Frame, name: str) -> float:
     """Return the value that the strongest mark stands for: 1, or the largest where that is above 1."""
     array, encoding, scale = frame.arrays[name]
     return max(1.0, float(array.max(initial=0.0))) if encoding == "plain" else scale
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Return a number for print, with a proper minus."""
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def brief(value: float) -> str:
-    """Return the mark of a scale: no zeros that say nothing."""
-    return f"{value:.3g}".replace("-", "−")
 
 
 def named(axis: dict[str, Any], rows: Sequence[int], most: int = 4) -> str:
@@ -111,25 +91,21 @@ def head_legend(
 
 
 def colour_legend(
-    sheet: Sheet, x: float, y: float, name: str, marks: tuple[float, float, float] | tuple[str, str, str],
-    stops: Sequence[str] | None = None,
-) -> float:  # fmt: skip
+    sheet: Sheet,
+    x: float,
+    y: float,
+    name: str,
+    marks: Sequence[float | str],
+    table: np.ndarray | None = None,
+) -> float:
     """Draw a scale of colours with the values at its ends and middle, and return where it ends."""
     theme = sheet.theme
     words = [m if isinstance(m, str) else brief(m) for m in marks]
     sheet.text(x, y, name, size=11, colour=theme.ink_2)
     x += sheet.width(name, 11) + 8
-    table = palettes.table(theme.sequential if stops is None else stops)
-    sheet.image(x, y - 5, BAR, 10, colour_bytes(table, np.linspace(0, 1, 256))[None])
-    for i, word in enumerate(words):
-        sheet.text(
-            x + BAR * i / 2,
-            y + 13,
-            word,
-            size=10,
-            colour=theme.ink_2,
-            align=("left", "center", "right")[i],
-        )
+    sheet.image(x, y - 5, BAR, 10, (theme.sequential if table is None else table)[None])
+    for i, (word, align) in enumerate(zip(words, ("left", "center", "right"), strict=True)):
+        sheet.text(x + BAR * i / 2, y + 13, word, size=10, colour=theme.ink_2, align=align)
     return x + BAR
 
 

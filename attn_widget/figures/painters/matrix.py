@@ -7,22 +7,23 @@ import numpy as np
 from attn_widget.figures.painters import marks
 from attn_widget.figures.painters.marks import Painted
 from attn_widget.figures.sheet import Sheet, colour_bytes
-from attn_widget.figures.still import Picked, values
 from attn_widget.pictures import palettes
+from attn_widget.pictures.captions import caption
+from attn_widget.pictures.drawing import DRAWING
 from attn_widget.pictures.frame import max_pool
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.lines import Selection, rows_of
+from attn_widget.pictures.protocol import Frame, decoded
 
 SIDE = 600
 ROOM = 120
-ROOT_FROM = 64  # shares spread over more tokens than this are seen better on a √ scale
 LABELLED = 9.5
 MAX_CELLS = 1000
 
 
-def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
-    """Draw one matrix, rows ask and columns answer; pinned rows and columns are framed."""
+def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
+    """Draw one matrix, a row per query and a column per key; pinned rows and columns are framed."""
     theme = sheet.theme
-    weights = values(frame, "weights")
+    weights = marks.numbers_of(frame)
     weights = weights[0] if weights.ndim == 3 else weights
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     pool = max(1, -(-max(weights.shape) // MAX_CELLS))
@@ -35,12 +36,12 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     y = marks.widest(sheet, keys["text"], ROOM, size) * 0.71 + 22 if labelled else 22.0
     width, height = cells.shape[1] * cell, cells.shape[0] * cell
     scale = marks.scale_of(frame, "weights")
-    root = frame.fields["unit"] != "flow" and max(weights.shape) > ROOT_FROM
+    root = frame.fields["unit"] != "flow" and max(weights.shape) > DRAWING["root_scale_above"]
     sheet.image(
         x, y, width, height, picture(sheet, cells, scale, root=root, causal=frame.fields["causal"])
     )
     if cell >= 8:
-        _gaps(sheet, x, y, cells.shape, cell)
+        sheet.grid(x, y, cell, cells.shape, theme.paper)
     if labelled:
         for i in range(len(queries["text"])):
             marks.token(
@@ -71,9 +72,9 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
         )
     if pool == 1:
         _dots(sheet, frame, x, y, cell)
-    for i in marks.chosen_rows(queries, picked.query):
+    for i in rows_of(queries, selection.query):
         sheet.box(x - 1, y + i // pool * cell - 1, width + 2, cell + 2, edge=theme.ink, line=1.5)
-    for j in marks.chosen_rows(keys, picked.key):
+    for j in rows_of(keys, selection.key):
         sheet.box(x + j // pool * cell - 1, y - 1, cell + 2, height + 2, edge=theme.ink, line=1.5)
     name = frame.fields["unit"] + (", √ scale" if root else "")
     middle = scale * (0.25 if root else 0.5)
@@ -81,27 +82,27 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
         sheet, x if labelled else 0, y + height + 20, name, (0, middle, scale)
     )
     overhang = 0.71 * marks.widest(sheet, keys["text"][-4:], ROOM, size) if labelled else 0
-    return Painted(max(x + width + overhang, end), y + height + 42, _said(frame, pool, labelled))
+    return Painted(max(x + width + overhang, end), y + height + 42, caption(frame, selection))
 
 
 def picture(
     sheet: Sheet, cells: np.ndarray, scale: float, *, root: bool, causal: bool
 ) -> np.ndarray:
-    """Return the colours ``(row, column, rgb)`` of a matrix; what a causal model cannot see stays paper."""
-    shares = np.clip(cells / scale, 0, 1)
-    rgb = colour_bytes(palettes.table(sheet.theme.sequential), np.sqrt(shares) if root else shares)
+    """Return the colours ``(row, column, rgb)`` of a matrix.
+
+    What a causal model cannot see stays paper; what is not a number is striped.
+    """
+    missing = np.isnan(cells)
+    shares = np.clip(np.where(missing, 0, cells) / scale, 0, 1)
+    rgb = colour_bytes(sheet.theme.sequential, np.sqrt(shares) if root else shares)
     if causal:
         rgb[np.triu(np.ones(cells.shape, bool), 1)] = palettes.rgb(sheet.theme.paper)
+    striped = np.sum(np.nonzero(missing), axis=0) % 2 == 0
+    ink, paper = (
+        np.array(palettes.rgb(c), np.uint8) for c in (sheet.theme.ink_3, sheet.theme.paper)
+    )
+    rgb[missing] = np.where(striped[:, None], ink, paper)
     return rgb
-
-
-def _gaps(sheet: Sheet, x: float, y: float, shape: tuple[int, ...], cell: float) -> None:
-    """Part the cells by hairs of paper."""
-    rows, columns = shape
-    for i in range(1, rows):
-        sheet.box(x, y + i * cell - 0.5, columns * cell, 1, fill=sheet.theme.paper)
-    for j in range(1, columns):
-        sheet.box(x + j * cell - 0.5, y, 1, rows * cell, fill=sheet.theme.paper)
 
 
 def _dots(sheet: Sheet, frame: Frame, x: float, y: float, cell: float) -> None:
@@ -109,26 +110,6 @@ def _dots(sheet: Sheet, frame: Frame, x: float, y: float, cell: float) -> None:
     if "saturated" not in frame.arrays or cell < 8:
         return
     side = min(3.0, cell / 5)
-    for i, j in np.argwhere(values(frame, "saturated")):
+    for i, j in np.argwhere(decoded(frame, "saturated")):
         at = (x + (j + 0.5) * cell - side / 2, y + (i + 0.5) * cell - side / 2)
         sheet.box(*at, side, side, fill=sheet.theme.warn, round_by=side / 2.1)
-
-
-def _said(frame: Frame, pool: int, labelled: bool) -> list[str]:
-    """Return in words what a cell is, and how far the values can be trusted."""
-    said = [] if labelled else ["rows ask, columns answer"]
-    if pool > 1:
-        said.append(f"a cell is the largest of {pool} × {pool} pairs")
-    if frame.fields["causal"]:
-        said.append("empty: no token looks ahead")
-    saturation = frame.fields.get("saturation")
-    if saturation is not None:
-        said.append(
-            f"{saturation:.0%} of the pairs at the bound (dots): {frame.fields['unit']} = {frame.fields['bound_text']}"
-        )
-    if frame.fields.get("divided_by"):
-        said.append(f"divided by {frame.fields['divided_by']}")
-    hidden, total = (values(frame, name).sum() for name in ("hidden_mass", "row_sum"))
-    if hidden > 5e-4 * total:
-        said.append(f"{hidden / total:.1%} went to hidden tokens")
-    return [" · ".join(said)] if said else []

@@ -8,8 +8,9 @@ from attn_widget.figures.painters import marks
 from attn_widget.figures.painters.marks import Painted
 from attn_widget.figures.painters.matrix import picture
 from attn_widget.figures.sheet import Sheet
-from attn_widget.figures.still import Picked, values
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.captions import caption
+from attn_widget.pictures.lines import Selection
+from attn_widget.pictures.protocol import Frame, decoded
 
 GRID = 780  # px that a full row of heads takes at most
 TALL = 800  # px that all layers take, while maps stay as large as `SMALLEST`
@@ -18,9 +19,9 @@ SMALLEST = 22
 GAP = 5
 
 
-def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
+def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     """Draw the thumbnails; layers go down and heads go across."""
-    tiles, cells = frame.fields["tiles"], values(frame, "tiles")
+    tiles, cells = frame.fields["tiles"], decoded(frame, "tiles")
     root = frame.fields["unit"] != "flow"
     scale = marks.scale_of(frame, "tiles")
     pool = frame.fields["pool"]
@@ -33,7 +34,7 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
     width, height = draw(sheet, frame, pictures)
     name = frame.fields["unit"] + (", √ scale" if root else "")
     marks.colour_legend(sheet, 0, height + 18, name, (0, scale * (0.25 if root else 0.5), scale))
-    return Painted(width, height + 40, [_said(frame)])
+    return Painted(width, height + 40, caption(frame, selection))
 
 
 def _by_head(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[float, float]:
@@ -101,18 +102,3 @@ def _tile(frame: Frame, room: float) -> tuple[float, float]:
     longest = max(n_queries, n_keys)
     # A very long side would leave a line of the other: never below a third.
     return side * max(1 / 3, n_keys / longest), side * max(1 / 3, n_queries / longest)
-
-
-def _said(frame: Frame) -> str:
-    """Return in words what a thumbnail and a cell are."""
-    tiles, (pool_query, pool_key) = frame.fields["tiles"], frame.fields["pool"]
-    what = "head" if tiles[0]["head"] is not None else "layer"
-    size = (
-        f"{len(frame.fields['queries']['text']):,} × {len(frame.fields['keys']['text']):,} tokens"
-    )
-    said = f"{len(tiles)} {what}{'s' * (len(tiles) > 1)}, {size} each; rows ask, columns answer"
-    if pool_query * pool_key > 1:
-        said += f" · a cell is the largest of {pool_query} × {pool_key} pairs"
-    if not all(tile["exact"] for tile in tiles):
-        said += " · some maps are upper bounds, their exact values would take too long"
-    return said

@@ -7,9 +7,12 @@ import numpy as np
 from attn_widget.figures.painters import marks
 from attn_widget.figures.painters.marks import Painted
 from attn_widget.figures.sheet import Sheet, colour_bytes
-from attn_widget.figures.still import Picked, values
 from attn_widget.pictures import palettes
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.captions import caption
+from attn_widget.pictures.drawing import DRAWING
+from attn_widget.pictures.format import fixed, many, percent
+from attn_widget.pictures.lines import Selection
+from attn_widget.pictures.protocol import Frame, decoded
 
 ROOM = 110
 MAX_KEYS = 48
@@ -19,13 +22,13 @@ BAR = 90
 TOP = 66
 
 
-def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
+def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     """Draw a row per key: its channels, the products with the query's, each stage as a number, the share as a bar."""
     theme, fields = sheet.theme, frame.fields
     keys, query = fields["keys"], fields["query"]
-    q, k = values(frame, "q"), values(frame, "k")
+    q, k = decoded(frame, "q"), decoded(frame, "k")
     product = q * k
-    measured = values(frame, "measured")
+    measured = decoded(frame, "measured")
     rows = _rows(measured)
     strongest = int(np.argmax(measured))
     order = np.argsort(-np.abs(product[strongest]), kind="stable")
@@ -68,23 +71,21 @@ def paint(sheet: Sheet, frame: Frame, picked: Picked) -> Painted:
             sheet.text(
                 x,
                 y,
-                _value(float(values(frame, stage["name"])[key])),
+                _value(float(decoded(frame, stage["name"])[key])),
                 size=size - 1,
                 align="right",
                 bold=key == strongest,
             )
-        share = float(values(frame, "softmax")[key])
+        share = float(decoded(frame, "softmax")[key])
         sheet.box(x_bar, y - 3, max(0.75, BAR * share), 6, fill=colour)
-        sheet.text(
-            x_share, y, marks.number(share, 4), size=size - 1, align="right", bold=key == strongest
-        )
+        sheet.text(x_share, y, fixed(share, 4), size=size - 1, align="right", bold=key == strongest)
     y = TOP + len(rows) * row
     sheet.rule(x_bar, y + 3, x_share - x_bar)
     sheet.text(x_bar, y + 15, "sum of all shares", size=11, colour=theme.ink_2)
-    sheet.text(x_share, y + 15, marks.number(fields["total"], 4), size=12, align="right", bold=True)
-    limits = (marks.number(-clip, 1), "0", marks.number(clip, 1))
+    sheet.text(x_share, y + 15, fixed(fields["total"], 4), size=12, align="right", bold=True)
+    limits = (fixed(-clip, 1), "0", fixed(clip, 1))
     marks.colour_legend(sheet, 0, y + 15, "q × k", limits, theme.diverging)
-    return Painted(x_share, y + 38, _said(frame, rows, measured, strongest))
+    return Painted(x_share, y + 38, _caption(frame, selection, rows, measured))
 
 
 def _rows(measured: np.ndarray) -> list[int]:
@@ -108,49 +109,28 @@ def _channels(
     sheet: Sheet, x: float, y: float, row: float, cells: np.ndarray, limit: float
 ) -> None:
     """Draw a row of channels, blue positive and orange negative."""
-    table = palettes.table(sheet.theme.diverging)
+    table = sheet.theme.diverging
     sheet.image(x, y - row / 2 + 2, STRIP, row - 4, colour_bytes(table, 0.5 + cells / (2 * limit)))
 
 
 def _clip(array: np.ndarray) -> float:
-    """Return where colours are clipped: the 99th percentile of |x|."""
-    return float(np.percentile(np.abs(array), 99)) or 1.0
+    """Return where colours are clipped: a high percentile of |x|."""
+    return float(np.percentile(np.abs(array), DRAWING["clip_percentile"])) or 1.0
 
 
 def _value(value: float) -> str:
     """Return a stage's number; a masked key has none."""
     if np.isfinite(value):
-        return marks.number(value, 2)
+        return fixed(value, 2)
     return "−∞" if value < 0 else "∞"
 
 
-def _power(value: float) -> str:
-    """Return a small number as 3.5 × 10⁻⁷."""
-    if not value:
-        return "0"
-    digits, exponent = f"{value:.1e}".split("e")
-    return (
-        f"{digits} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
-    )
-
-
-def _said(frame: Frame, rows: list[int], measured: np.ndarray, strongest: int) -> list[str]:
-    """Return in words whether the stages lead to what was measured."""
-    fields = frame.fields
-    agree = "✓" if fields["passed"] else "they do not agree"
-    said = f"recomputed − measured ≤ {_power(fields['difference'])} {agree}"
-    said += f" · scaling {marks.brief(fields['scaling'])}"
-    if fields["softcap"]:
-        said += f" · softcap {marks.brief(fields['softcap'])}"
-    if fields["sink"] is not None:
-        said += f" · sink logit {marks.number(fields['sink'], 2)}"
-    lines = [said]
-    lines.append(
-        f"channels by what they add to {marks.named(fields['keys'], [strongest])} · colours clipped at 99 %"
-    )
+def _caption(
+    frame: Frame, selection: Selection, rows: list[int], measured: np.ndarray
+) -> list[str]:
+    """Return the caption, and which keys are drawn where they are too many for print."""
+    said = caption(frame, selection)
     if len(rows) < len(measured):
-        share = float(measured[rows].sum())
-        lines.append(
-            f"{len(rows)} strongest of {len(measured):,} keys, {share:.1%} of this query’s attention"
-        )
-    return lines
+        share, keys = percent(float(measured[rows].sum())), many(len(measured), "key")
+        said.append(f"the {len(rows)} strongest of {keys}, {share} of this query’s attention")
+    return said

@@ -1,4 +1,4 @@
-"""Records of a whole batch -> the `Capture` of one item: padding dropped, streams named, tokens put along the axes."""
+"""Attention calls of a batch -> the `Capture` of one item: without padding, with tokens."""
 
 from __future__ import annotations
 
@@ -9,76 +9,65 @@ from typing import Any
 import torch
 
 from attn_widget.errors import InputError
-from attn_widget.recording.building.streams import answering, streams_of
-from attn_widget.recording.inputs import tokens as token_makers
+from attn_widget.recording.building.streams import key_stream, streams_of
+from attn_widget.recording.inputs.model_call import ModelCall
+from attn_widget.recording.inputs.tokens import positions
 from attn_widget.recording.softmax import MASKED_BELOW, recompute, triangle
-from attn_widget.recording.tracing.attention_call import Record
-from attn_widget.records import Capture, LayerAttention, Tokens
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.records import Capture, LayerAttention, Tokens, check_index
+from attn_widget.records.weights import row_tolerance
 
-LOGITS_BYTES = 64 * 2**20
-
-
-@dataclasses.dataclass
-class Input:
-    """What went into the model, as far as assembling needs it."""
-
-    batch: int | None = None  # items, where the inputs say
-    item: int = 0
-    window: int = 0
-    real: dict[str, torch.Tensor] = dataclasses.field(
-        default_factory=dict
-    )  # stream -> (position,) True where real
-    make_tokens: Callable[[str, int], Tokens | None] = lambda stream, n: None
-    given: Mapping[str, Tokens] = dataclasses.field(default_factory=dict)
+# Logits beyond this are not kept: a large vocabulary times a long text would outweigh the rest.
+KEPT_LOGITS_BYTES = 64 * 2**20
 
 
-def assemble(
-    records: Sequence[Record],
-    given: Input,
+def build_capture(
+    calls: Sequence[AttentionCall],
+    model_call: ModelCall,
     *,
     model_name: str = "",
     logits: Any = None,
     image: Any = None,
     missing: Sequence[str] = (),
 ) -> Capture:
-    """Return the capture of one item from the records of the batch."""
-    streams = streams_of(records)
+    """Return the capture of one item from the attention calls of the batch."""
+    streams = streams_of(calls)
     layers: list[LayerAttention] = []
     counts: dict[tuple[str, str], int] = {}
     keys_of: dict[str, str] = {}
     lengths: dict[str, tuple[int, Any]] = {}
     masks: dict[Any, Any] = {}
-    for record, stream in zip(records, streams, strict=True):
-        square = record.shape[2] == record.shape[3]
-        kind = "cross" if record.cross or not square else "self"
-        real_q = _real(given, stream, record.shape[2])
+    for call, stream in zip(calls, streams, strict=True):
+        square = call.shape[2] == call.shape[3]
+        kind = "cross" if call.cross or not square else "self"
+        real_q = model_call.unpadded_positions(stream, call.shape[2])
         real_k = real_q
         if kind == "cross":
-            other = answering(record, stream, streams, records)
-            real_k = _real(given, other, record.shape[3])
+            other = key_stream(call, stream, streams, calls)
+            real_k = model_call.unpadded_positions(other, call.shape[3])
             keys_of.setdefault(stream, other)
-            lengths.setdefault(other, (record.shape[3], real_k))
-        lengths[stream] = (record.shape[2], real_q)
+            lengths.setdefault(other, (call.shape[3], real_k))
+        lengths[stream] = (call.shape[2], real_q)
         layer = counts.get((stream, kind), 0)
         counts[stream, kind] = layer + 1
-        layers.append(_layer(record, given, kind, stream, layer, real_q, real_k, masks))
-    tokens = {stream: _tokens(given, stream, n, real) for stream, (n, real) in lengths.items()}
+        layers.append(_layer(call, model_call, kind, stream, layer, real_q, real_k, masks))
+    tokens = {stream: _tokens(model_call, stream, n, real) for stream, (n, real) in lengths.items()}
     return Capture(
         layers=tuple(layers),
         streams=tokens,
         cross_streams=keys_of,
         model_name=model_name,
-        dtype=str(records[0].dtype).removeprefix("torch."),
+        dtype=str(calls[0].dtype).removeprefix("torch."),
         image=image,
-        logits=_logits(logits, given, lengths),
+        logits=_logits(logits, model_call.item, lengths),
         missing=tuple(missing),
         answers=isinstance(logits, torch.Tensor) and logits.ndim in (2, 3),
     )
 
 
 def _layer(
-    record: Record,
-    given: Input,
+    call: AttentionCall,
+    model_call: ModelCall,
     kind: str,
     stream: str,
     layer: int,
@@ -86,8 +75,8 @@ def _layer(
     real_k: Any,
     masks: dict[Any, Any],
 ) -> LayerAttention:
-    """Return one record as the attention of one item, without its padding."""
-    row = _row_of(record, given)
+    """Return one call as the attention of one item, without its padding."""
+    row = _row_of(call, model_call)
 
     def pick(tensor: Any, real: Any) -> Any:
         """Choose the item and the real positions of a (batch, head, token, channel) tensor."""
@@ -113,58 +102,57 @@ def _layer(
             chosen = chosen[..., real_k]
         return chosen if term.shape[0] == 1 or term.requires_grad else chosen.clone()
 
-    allowed, mask_bias, causal = None, None, record.causal
-    if record.mask is not None:
-        # Layers share one mask: what it says is read once, and kept once.
+    allowed, mask_bias, causal = None, None, call.causal
+    if call.mask is not None:
+        # Layers share one mask: it is read once, and kept once.
         place = (
-            record.mask.data_ptr(),
-            record.mask.shape,
-            record.mask.stride(),
+            call.mask.data_ptr(),
+            call.mask.shape,
+            call.mask.stride(),
             id(real_q),
             id(real_k),
         )
         if place not in masks:
-            masks[place] = _split(crop(record.mask))
+            masks[place] = _split(crop(call.mask))
         allowed, mask_bias, causal = masks[place]
-    bias = crop(record.bias)
+    bias = crop(call.bias)
     if mask_bias is not None:
         bias = mask_bias if bias is None else bias + mask_bias
-    weights = record.kept if record.kept is not None else crop(record.weights)
-    q, k = pick(record.q, real_q), pick(record.k, real_k)
+    weights = call.graph_weights if call.graph_weights is not None else crop(call.weights)
+    q, k = pick(call.q, real_q), pick(call.k, real_k)
     redo = (
         recompute
-        if record.rows_of is None
-        else _family_recompute(record.rows_of, row, real_q, real_k)
+        if call.family_rows is None
+        else _family_recompute(call.family_rows, row, real_q, real_k)
     )
-    heads = record.shape[1]
+    heads = call.shape[1]
     return LayerAttention(
-        name=record.name,
+        name=call.name,
         kind=kind,
         stream=stream,
         layer=layer,
         n_heads=heads,
-        n_queries=record.shape[2] if real_q is None else int(real_q.sum()),
-        n_keys=record.shape[3] if real_k is None else int(real_k.sum()),
+        n_queries=call.shape[2] if real_q is None else int(real_q.sum()),
+        n_keys=call.shape[3] if real_k is None else int(real_k.sum()),
         weights=weights,
         q=q,
         k=k,
-        v=pick(record.v, real_k),
-        scaling=record.scaling,
+        v=pick(call.v, real_k),
+        scaling=call.scaling,
         mask=allowed,
         causal=causal,
         bias=bias,
-        bias_kind=(record.bias_kind or "position") if bias is not None else None,
-        softcap=record.softcap,
-        sinks=None if record.sinks is None else record.sinks.reshape(-1),
-        window=record.window,
-        output_projection=_projection(record, heads),
-        recompute=redo if q is not None and k is not None and not record.altered else None,
-        row_tolerance=1e-4 if record.dtype in (torch.float32, torch.float64) else 2e-2,
+        bias_kind=(call.bias_kind or "position") if bias is not None else None,
+        softcap=call.softcap,
+        sinks=None if call.sinks is None else call.sinks.reshape(-1),
+        output_projection=_projection(call, heads),
+        recompute=redo if q is not None and k is not None and not call.altered else None,
+        row_tolerance=row_tolerance(call.dtype),
     )
 
 
 def _split(mask: torch.Tensor) -> tuple[Any, Any, bool]:
-    """Return a mask as (allowed or None, what it adds where allowed or None, whether it is the plain triangle)."""
+    """Return a mask as (allowed or None, what it adds there or None, whether it is causal)."""
     bias = None
     if mask.dtype != torch.bool:
         allowed = mask > MASKED_BELOW
@@ -182,44 +170,31 @@ def _split(mask: torch.Tensor) -> tuple[Any, Any, bool]:
     return allowed, bias, False
 
 
-def _row_of(record: Record, given: Input) -> int:
-    """Return the place of the chosen item (and window) along the record's batch axis."""
-    rows = record.shape[0]
-    batch = given.batch or rows
-    if given.batch is None and 1 < rows <= given.item:
-        raise InputError(
-            f"item must be 0 to {rows - 1}, got {given.item} at {record.name}. Choose an item of the batch that exists."
-        )
+def _row_of(call: AttentionCall, model_call: ModelCall) -> int:
+    """Return the row of the chosen item (and window) on the batch axis of a call."""
+    rows = call.shape[0]
+    batch, item = model_call.batch or rows, model_call.item
+    if model_call.batch is None and rows > 1:
+        remedy = "Choose an item of the batch that exists."
+        item = check_index("item", item, rows, remedy, negative=False, where=call.name)
     if rows == 1 or rows % batch:
         return 0
     windows = rows // batch
-    if given.window >= windows:
-        if windows == 1:
-            return given.item
-        raise InputError(
-            f"window must be 0 to {windows - 1}, got {given.window} at {record.name}. Choose a window that exists."
-        )
-    return given.item * windows + given.window
-
-
-def _real(given: Input, stream: str, n: int) -> Any:
-    """Return which positions of a stream are no padding, or None where all are real."""
-    real = given.real.get(
-        stream, given.real.get("") if stream not in ("vision", "audio", "memory") else None
+    if windows == 1:
+        return item
+    remedy = "Choose a window that exists."
+    window = check_index(
+        "window", model_call.window, windows, remedy, negative=False, where=call.name
     )
-    if real is None or len(real) != n or bool(real.all()):
-        return None
-    return real
+    return item * windows + window
 
 
-def _tokens(given: Input, stream: str, n: int, real: Any) -> Tokens:
-    """Return what stands along a stream's axis, padding dropped."""
-    found = given.given.get(stream)
-    if found is None:
-        found = given.make_tokens(stream, n)
+def _tokens(model_call: ModelCall, stream: str, n: int, real: Any) -> Tokens:
+    """Return the tokens along a stream's axis, without padding."""
+    found = model_call.tokens_of(stream, n)
     n_real = n if real is None else int(real.sum())
     if found is None:
-        return token_makers.positions(n_real)
+        return positions(n_real)
     if len(found) == n and real is not None:
         return select(found, real.nonzero().flatten().tolist())
     if len(found) != n_real:
@@ -244,17 +219,17 @@ def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
     return dataclasses.replace(tokens, **marks)
 
 
-def _projection(record: Record, heads: int) -> Any:
+def _projection(call: AttentionCall, heads: int) -> Any:
     """Return the output projection as ``(head, channel, model channel)``."""
-    if record.projection is None or record.projection.shape[0] % heads:
+    if call.output_projection is None or call.output_projection.shape[0] % heads:
         return None
-    return record.projection.reshape(heads, -1, record.projection.shape[1])
+    return call.output_projection.reshape(heads, -1, call.output_projection.shape[1])
 
 
 def _family_recompute(
     rows_of: Callable[..., Any], row: int, real_q: Any, real_k: Any
 ) -> Callable[..., Any]:
-    """Return a recompute function that asks the family's own code, for what the plain formula does not cover."""
+    """Return a recompute function that uses the family's code instead of the plain formula."""
 
     def again(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None) -> Any:
         positions = list(range(layer.n_queries)) if rows is None else list(rows)
@@ -268,16 +243,15 @@ def _family_recompute(
     return again
 
 
-def _logits(logits: Any, given: Input, lengths: Mapping[str, tuple[int, Any]]) -> Any:
-    """Return the item's logits, its padding dropped: ``(query, class)`` or ``(class,)``; None where they are huge."""
+def _logits(logits: Any, item: int, lengths: Mapping[str, tuple[int, Any]]) -> Any:
+    """Return the item's logits without padding, ``(query, class)`` or ``(class,)``, or None."""
     if not isinstance(logits, torch.Tensor) or logits.ndim not in (2, 3):
         return None
-    chosen = logits[min(given.item, len(logits) - 1)]
-    if len(logits) > 1 and not chosen.requires_grad:
-        chosen = chosen.clone()  # a slice would keep the whole batch alive
-    # A vocabulary times a long text would outweigh all that was recorded.
-    if chosen.numel() * chosen.element_size() > LOGITS_BYTES and not chosen.requires_grad:
+    chosen = logits[min(item, len(logits) - 1)]
+    if chosen.numel() * chosen.element_size() > KEPT_LOGITS_BYTES and not chosen.requires_grad:
         return None
+    if len(logits) > 1 and not chosen.requires_grad:
+        chosen = chosen.clone()  # a slice would keep the logits of the whole batch
     for n, real in reversed(list(lengths.values())):
         if real is not None and chosen.ndim == 2 and chosen.shape[0] == n:
             return chosen[real]

@@ -1,4 +1,4 @@
-"""Which stack of layers a record belongs to, and whom its cross-attention asks, from module paths and lengths.
+"""The stream of each attention call, and that of its keys, from module paths and lengths.
 
 Paths are read for the words every library uses for its stacks (vision, text, decoder ...), never for a family's name.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attn_widget.recording.tracing.attention_call import Record
+from attn_widget.recording.tracing.attention_call import AttentionCall
 
 # What stacks of layers are called in module paths, most telling first.
 STREAM_WORDS = (
@@ -17,13 +17,13 @@ STREAM_WORDS = (
     ("decoder", ("decoder",)),
     ("encoder", ("encoder",)),
 )
-# Whom a cross-attention asks, where several stacks have as many positions as it has keys.
+# The stream of a cross-attention's keys, where several have as many positions as it has keys.
 PREFERRED = ("encoder", "vision", "audio", "text")
 
 
-def streams_of(records: Sequence[Record]) -> list[str]:
-    """Return the stream of each record: "" for the only stack, else the word its path uses."""
-    stacks = [_stack(record.name) for record in records]
+def streams_of(calls: Sequence[AttentionCall]) -> list[str]:
+    """Return the stream of each call: "" for the only stack, else the word its path uses."""
+    stacks = [_stack(call.name) for call in calls]
     names = dict.fromkeys(stacks)
     if len(names) == 1:
         named = {stacks[0]: ""}
@@ -36,18 +36,18 @@ def streams_of(records: Sequence[Record]) -> list[str]:
             named[stack] = stack if clash else word
             taken[named[stack]] = stack
     lengths: dict[str, list[int]] = {}
-    for record, stack in zip(records, stacks, strict=True):
-        if not record.cross:
+    for call, stack in zip(calls, stacks, strict=True):
+        if not call.cross:
             known = lengths.setdefault(stack, [])
-            if record.shape[2] not in known:
-                known.append(record.shape[2])
+            if call.shape[2] not in known:
+                known.append(call.shape[2])
     out = []
-    for record, stack in zip(records, stacks, strict=True):
+    for call, stack in zip(calls, stacks, strict=True):
         name = named[stack]
         stages = lengths.get(stack, [])
         # A stack that changes its length on the way (pyramids, pooled encoders) is one stream per length.
-        if len(stages) > 1 and record.shape[2] in stages:
-            name = f"{name} stage {stages.index(record.shape[2])}".strip()
+        if len(stages) > 1 and call.shape[2] in stages:
+            name = f"{name} stage {stages.index(call.shape[2])}".strip()
         out.append(name)
     return out
 
@@ -68,16 +68,16 @@ def _word(stack: str) -> str:
     return stack
 
 
-def answering(
-    record: Record, stream: str, streams: Sequence[str], records: Sequence[Record]
+def key_stream(
+    call: AttentionCall, stream: str, streams: Sequence[str], calls: Sequence[AttentionCall]
 ) -> str:
     """Return the stream whose positions are the keys of a cross-attention."""
     sized = [
         s
-        for s, r in zip(streams, records, strict=True)
-        if s != stream and not r.cross and r.shape[2] == record.shape[3]
+        for s, r in zip(streams, calls, strict=True)
+        if s != stream and not r.cross and r.shape[2] == call.shape[3]
     ]
     if sized:
         return next((s for s in PREFERRED if s in sized), sized[0])
     # Keys that belong to no stream: another model's states, or the same tokens squeezed into fewer.
-    return "memory" if record.cross else f"{stream} compressed".strip()
+    return "memory" if call.cross else f"{stream} compressed".strip()

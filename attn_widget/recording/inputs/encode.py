@@ -1,6 +1,6 @@
-"""What a person gives -> what the model is called with: texts, words, ids, pictures, sounds.
+"""Texts, words, ids, pictures and sounds -> the tensors that a model takes.
 
-Every check is made here, before any work, with words that say what to do.
+Every check of these inputs is made here, before any work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from jaxtyping import UInt8
 
 from attn_widget.errors import InputError
-from attn_widget.recording.inputs.model_call import named
+from attn_widget.recording.inputs.model_call import name_arguments
+from attn_widget.recording.inputs.tokens import tokenizer_of
 from attn_widget.records import to_numpy
 
 
@@ -27,7 +28,7 @@ class Prepared:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(
+def encode(
     model: torch.nn.Module,
     reader: Any,
     given: Any,
@@ -44,8 +45,8 @@ def prepare(
     model, reader
         The model, and its tokenizer, processor, image processor or feature extractor.
     given
-        A text; a list of words; a list of ids; a picture (Pillow, or ``(row, column, rgb)`` uint8); a sound
-        (one axis of samples, with ``sampling_rate``); or a mapping of tensors, which passes unchanged.
+        A text; a list of words; a list of ids; a picture (Pillow, or ``(row, column, rgb)`` uint8);
+        a sound (one axis of samples, with ``sampling_rate``); or a mapping of tensors, unchanged.
     pair
         The second text of a pair.
     truncate
@@ -77,10 +78,10 @@ def prepare(
     if isinstance(given, torch.Tensor) or (
         isinstance(given, tuple) and isinstance(given[0], torch.Tensor)
     ):
-        return Prepared(named(model, given) or given)  # what it is decides what can be asked of it
+        return Prepared(name_arguments(model, given) or given)
     raise InputError(
-        f"text must be a text, words, ids, a picture, a sound or a mapping of tensors, got {type(given).__name__}. "
-        "For a sound, give sampling_rate as well."
+        "text must be a text, words, ids, a picture, a sound or a mapping of tensors, "
+        f"got {type(given).__name__}. For a sound, give sampling_rate as well."
     )
 
 
@@ -104,8 +105,8 @@ def check_ids(model: torch.nn.Module, ids: torch.Tensor, tokenizer: Any = None) 
     if worst >= rows:
         shown = f" ({tokenizer.convert_ids_to_tokens(worst)!r})" if tokenizer is not None else ""
         raise InputError(
-            f"tokenizer must fit the model, got id {worst}{shown} where the model's embedding has {rows} rows. "
-            "Use the tokenizer that this model was trained with."
+            f"tokenizer must fit the model, got id {worst}{shown} where the model's embedding has "
+            f"{rows} rows. Use the tokenizer that this model was trained with."
         )
 
 
@@ -143,11 +144,11 @@ def _text(
             raise InputError(
                 f"{argument} must hold at least one character, got {value!r}. Write something."
             )
-    tokenizer = getattr(reader, "tokenizer", reader)  # a processor holds its tokenizer
+    tokenizer = tokenizer_of(reader)
     if not hasattr(tokenizer, "convert_ids_to_tokens"):
         raise InputError(
-            f"tokenizer must be given to run a text, got {'None' if reader is None else type(reader).__name__}. "
-            "Give the tokenizer this model was trained with.",
+            "tokenizer must be given to run a text, "
+            f"got {'None' if reader is None else type(reader).__name__}. Give the tokenizer this model was trained with.",
             code="aw.ModelRunner(model, tokenizer)",
         )
     limit = positions_of(model)
@@ -170,15 +171,15 @@ def _text(
     source = () if words else (text,) if pair is None else (text, pair)
     options: dict[str, Any] = {"source": source, "tokenizer": tokenizer}
     if images is not None:
-        seen = _picture(reader, images)
-        for name, value in seen.inputs.items():
+        picture = _picture(reader, images)
+        for name, value in picture.inputs.items():
             encoding[name] = value
-        options |= seen.options
+        options |= picture.options
     return Prepared(encoding, options)
 
 
 def _drop_untaken(model: torch.nn.Module, encoding: Any) -> None:
-    """Leave out what the tokenizer makes and the model's forward does not know, such as token types."""
+    """Leave out token types where the model's forward does not take them."""
     parameters = inspect.signature(model.forward).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) and "token_type_ids" in parameters:
         return
@@ -194,7 +195,7 @@ def _is_picture(given: Any) -> bool:
 
 
 def _picture(reader: Any, given: Any) -> Prepared:
-    """Return a picture as the model's processor cuts and scales it, and the very pixels the model is shown."""
+    """Return a picture as the model's processor crops and scales it, and the pixels it made."""
     processor = getattr(reader, "image_processor", reader)
     if processor is None or not hasattr(processor, "image_mean"):
         raise InputError(
@@ -209,7 +210,7 @@ def _picture(reader: Any, given: Any) -> Prepared:
 
 
 def shown_pixels(pixels: Any, processor: Any) -> UInt8[np.ndarray, "row column 3"]:
-    """Return pixels as ``(row, column, rgb)`` uint8: cropped and scaled as the model sees them, colours restored."""
+    """Return a model's input pixels as ``(row, column, rgb)`` uint8, colours restored."""
     image = to_numpy(pixels).transpose(1, 2, 0).astype(np.float64)
     if getattr(processor, "do_normalize", True):
         image = image * np.asarray(processor.image_std) + np.asarray(processor.image_mean)
@@ -217,7 +218,7 @@ def shown_pixels(pixels: Any, processor: Any) -> UInt8[np.ndarray, "row column 3
 
 
 def _sound(reader: Any, samples: np.ndarray, sampling_rate: int) -> Prepared:
-    """Return a sound as the model's feature extractor hears it, and how long what it heard is."""
+    """Return a sound as the model's feature extractor encodes it, and its length in seconds."""
     extractor = getattr(reader, "feature_extractor", reader)
     if extractor is None or not hasattr(extractor, "sampling_rate"):
         raise InputError(
@@ -226,15 +227,18 @@ def _sound(reader: Any, samples: np.ndarray, sampling_rate: int) -> Prepared:
         )
     if samples.ndim != 1 or samples.size == 0:
         raise InputError(
-            f"text must be one axis of samples for a sound, got shape {samples.shape}. Mix it to mono."
+            f"text must be one axis of samples for a sound, got shape {samples.shape}. "
+            "Mix it to mono."
         )
     if sampling_rate != extractor.sampling_rate:
         raise InputError(
-            f"sampling_rate must be {extractor.sampling_rate} Hz for this model, got {sampling_rate}. "
-            "Resample it first.",
+            f"sampling_rate must be {extractor.sampling_rate} Hz for this model, "
+            f"got {sampling_rate}. Resample it first.",
             code=f"scipy.signal.resample_poly(samples, {extractor.sampling_rate}, {sampling_rate})",
         )
-    heard = extractor(samples.astype(np.float32), sampling_rate=sampling_rate, return_tensors="pt")
-    hop = getattr(extractor, "hop_length", 1) if "input_features" in heard else 1
-    frames = next(iter(heard.values())).shape[-1]
-    return Prepared(heard, {"seconds": frames * hop / sampling_rate})
+    encoded = extractor(
+        samples.astype(np.float32), sampling_rate=sampling_rate, return_tensors="pt"
+    )
+    hop = getattr(extractor, "hop_length", 1) if "input_features" in encoded else 1
+    frames = next(iter(encoded.values())).shape[-1]
+    return Prepared(encoded, {"seconds": frames * hop / sampling_rate})

@@ -1,7 +1,8 @@
-"""Tokenizer or processor, and what it made -> `Tokens`: strings a person can read, and their marks.
+"""A tokenizer and its output -> `Tokens`: readable strings, words, segments and spans.
 
-Nothing here asks which family a tokenizer is of. A token's text is what the tokenizer itself decodes it
-to; only two things need help: the continuation mark of word pieces, and bytes that are no character alone.
+Nothing here depends on a tokenizer's family. The text of a token is what the tokenizer decodes it to.
+Two things are added: the continuation mark of word pieces is removed, and bytes that form no
+character alone are shown as bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from attn_widget.errors import InputError
 from attn_widget.records import Tokens
 
 VISIBLE = {"\n": "⏎", "\t": "⇥", " ": "␣", "\r": "␍"}
+
+
+def tokenizer_of(reader: Any) -> Any:
+    """Return the tokenizer that a processor holds; a tokenizer unchanged."""
+    return getattr(reader, "tokenizer", reader)
 
 
 def from_encoding(
@@ -79,7 +85,7 @@ def from_encoding(
 
 
 def readable(tokenizer: Any, token_id: int, piece: str | None = None) -> str:
-    """Return one token as a person would write it: no ``Ġ``, ``▁`` or ``##``, white space made visible."""
+    """Return the readable text of a token: no ``Ġ``, ``▁`` or ``##``, white space made visible."""
     if tokenizer is None:
         return piece if piece is not None else str(token_id)
     if piece is None:
@@ -142,7 +148,7 @@ def _row(values: Any, item: int) -> list[int]:
 
 
 def _special_ids(tokenizer: Any) -> set[int]:
-    """Return the ids of special tokens; a token that only says "unknown word" stands for a word and is none."""
+    """Return the ids of special tokens; the unknown token stands for a word and is none."""
     ids = set(getattr(tokenizer, "all_special_ids", ()))
     unknown = getattr(tokenizer, "unk_token_id", None)
     others = {
@@ -189,7 +195,7 @@ def _byte_of() -> dict[str, int]:
 def _align(
     text: Sequence[str], special: Sequence[bool], segments: Sequence[int], source: Sequence[str]
 ) -> list[tuple[int, int] | None]:
-    """Return where each token stands in its source, searched from where the one before it ended."""
+    """Return the span of each token in its source, searched from the end of the one before."""
     cursor = dict.fromkeys(range(len(source)), 0)
     spans: list[tuple[int, int] | None] = []
     for token, is_special, segment in zip(text, special, segments, strict=True):
@@ -210,7 +216,7 @@ def _words(
     special: Sequence[bool],
     source: Sequence[str],
 ) -> tuple[int | None, ...]:
-    """Return one running number per word: the tokenizer's own words, or runs between white space."""
+    """Return the number of each token's word: the tokenizer's words, else between white space."""
     kinds = {(s, w) for s, w in zip(segments, word_ids, strict=True) if w is not None}
     by_tokenizer = len(kinds) > len(set(segments)) or (
         kinds and not any(" " in text for text in source)

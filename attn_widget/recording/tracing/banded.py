@@ -1,9 +1,9 @@
-"""Route 3: banded attention (Longformer, LED), laid out densely.
+"""Third tracer: banded attention (Longformer, LED), as a dense matrix.
 
-These modules hold, for each query, the weights of a band of keys around it and of a few global keys, in columns that
-count from the band's edge. The dense matrix is the same numbers in another place: rows still sum to 1. Queries
-with global attention see every key through projections of their own, so q and k of the band cannot
-recompute them: weights are kept, q and k are not. This is the one file that knows a family's layout.
+These modules hold, for each query, the weights of a band of keys around it and of a few global keys,
+in columns that count from the band's edge. The dense matrix holds the same numbers: rows still sum to
+1. Queries with global attention have projections of their own, so q and k of the band cannot give
+their weights: weights are kept, q and k are not. Only this file knows the layout of one family.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 
-from attn_widget.recording.tracing.attention_call import Record, Recorder
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.intervention import Intervention
+from attn_widget.recording.tracing.recorder import Recorder
 
 
 def is_banded(module: torch.nn.Module) -> bool:
@@ -25,12 +27,14 @@ def is_banded(module: torch.nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def laid_out(model: torch.nn.Module, recorder: Recorder, n_tokens: int | None) -> Iterator[None]:
+def trace_banded(
+    model: torch.nn.Module, recorder: Recorder, intervention: Intervention, n_tokens: int | None
+) -> Iterator[None]:
     """Record every banded attention inside; the hooks are gone when it ends."""
     handles = []
     try:
         for module in filter(is_banded, model.modules()):
-            hooks = _Hooks(module, recorder, n_tokens)
+            hooks = _Hooks(module, recorder, intervention, n_tokens)
             handles.append(module.register_forward_pre_hook(hooks.before, with_kwargs=True))
             handles.append(module.register_forward_hook(hooks.after, with_kwargs=True))
         yield
@@ -72,28 +76,35 @@ def dense(
 
 
 class _Hooks:
-    """Asks one banded module for its weights, and gives its caller what it would have got."""
+    """Make one banded module return its weights, and its caller get what it would have got."""
 
-    def __init__(self, module: torch.nn.Module, recorder: Recorder, n_tokens: int | None) -> None:
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        recorder: Recorder,
+        intervention: Intervention,
+        n_tokens: int | None,
+    ) -> None:
         self.recorder = recorder
+        self.intervention = intervention
         self.n_tokens = n_tokens
         self.signature = inspect.signature(type(module).forward)
 
     def before(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        """Have the module return its weights, and keep route 2 out of it."""
-        if not self.recorder.here():
+        """Make the module return its weights, and call nothing else inside it."""
+        if not self.recorder.on_thread():
             return None
-        self.recorder.depth += 1
+        self.recorder.suspend()
         bound = self.signature.bind(module, *args, **kwargs)
-        self.asked = bool(bound.arguments.get("output_attentions"))
+        self.wanted = bool(bound.arguments.get("output_attentions"))
         bound.arguments["output_attentions"] = True
         return bound.args[1:], bound.kwargs
 
     def after(self, module: torch.nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
-        """Note the weights."""
-        if not self.recorder.here():
+        """AttentionCall the weights."""
+        if not self.recorder.on_thread():
             return None
-        self.recorder.depth -= 1
+        self.recorder.resume()
         given = self.signature.bind(module, *args, **kwargs).arguments
         band, rows = output[1], output[2] if len(output) > 2 else None
         items = [
@@ -109,28 +120,28 @@ class _Hooks:
             self.n_tokens or band.shape[1], band.shape[1]
         )  # what was padded to whole windows is cut off again
         weights = torch.stack(items)[:, :, :n, :n]
-        record = Record(
+        call = AttentionCall(
             self.recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights
         )
-        if self.recorder.replaces(record):
-            output = (self._replaced(module, record, given, output[0]), *output[1:])
-        self.recorder.add(record, output[0])
-        return output if self.asked else output[:1]
+        if self.intervention.applies_to(call):
+            output = (self._replaced(module, call, given, output[0]), *output[1:])
+        self.recorder.add(call, output[0])
+        return output if self.wanted else output[:1]
 
     def _replaced(
-        self, module: Any, record: Record, given: Any, output: torch.Tensor
+        self, module: Any, call: AttentionCall, given: Any, output: torch.Tensor
     ) -> torch.Tensor:
         """Return the output with heads replaced; positions of global attention mix values of their own."""
 
         def four(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.reshape(*tensor.shape[:2], record.shape[1], -1).transpose(1, 2)[
-                :, :, : record.shape[2]
+            return tensor.reshape(*tensor.shape[:2], call.shape[1], -1).transpose(1, 2)[
+                :, :, : call.shape[2]
             ]
 
         states = given["hidden_states"]
-        mixed = self.recorder.replaced(record, four(output), four(module.value(states)))
-        through = self.recorder.replaced(record, four(output), four(module.value_global(states)))
-        on_global = given["is_index_global_attn"][:, None, : record.shape[2], None]
+        mixed = self.intervention.replace(call, four(output), four(module.value(states)))
+        through = self.intervention.replace(call, four(output), four(module.value_global(states)))
+        on_global = given["is_index_global_attn"][:, None, : call.shape[2], None]
         output = output.clone()
         four(output).copy_(torch.where(on_global, through, mixed))
         return output

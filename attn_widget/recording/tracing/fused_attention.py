@@ -1,7 +1,8 @@
-"""The fused attentions of PyTorch, read from their arguments: nothing inside them can be followed.
+"""Fused attentions of PyTorch: kernels that cannot be traced, so they are read from their arguments.
 
-`scaled_dot_product_attention` is given queries, keys, values and a mask; `multi_head_attention_forward` the states
-and the matrices that make them. Both run as they are; their weights are computed beside them where they are kept.
+`scaled_dot_product_attention` takes queries, keys, values and a mask; `multi_head_attention_forward`
+takes the states and the projection matrices. Both run unchanged; their weights are computed in
+addition where they are kept.
 """
 
 from __future__ import annotations
@@ -13,8 +14,16 @@ import torch
 from torch.nn import functional
 
 from attn_widget.recording.softmax import plain_weights
-from attn_widget.recording.tracing.attention_call import Record, Recorder
-from attn_widget.recording.tracing.score_tracking import Mixed, Trail, put, split_heads, tag_of
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.intervention import Intervention
+from attn_widget.recording.tracing.recorder import Recorder
+from attn_widget.recording.tracing.score_tracking import (
+    MixedTag,
+    ScoresTag,
+    set_tag,
+    split_heads,
+    tag_of,
+)
 
 _SDPA = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
 _MULTI_HEAD = tuple(inspect.signature(functional.multi_head_attention_forward).parameters)
@@ -25,16 +34,23 @@ def _bound(names: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
     return dict(zip(names, args, strict=False)) | kwargs
 
 
-def dot_product(recorder: Recorder, batch: int | None, func: Any, args: Any, kwargs: Any) -> Any:
-    """Run `scaled_dot_product_attention` and note what it was given."""
+def dot_product(
+    recorder: Recorder,
+    intervention: Intervention,
+    batch: int | None,
+    func: Any,
+    args: Any,
+    kwargs: Any,
+) -> Any:
+    """Run `scaled_dot_product_attention` and call its arguments."""
     given = _bound(_SDPA, args, kwargs)
     q, k, v = given["query"], given["key"], given["value"]
-    with recorder.inside():
+    with recorder.paused():
         items, heads = split_heads(tuple(q.shape), batch)
         # Grouped keys keep their own number of heads.
         key_heads = heads if k.ndim < 4 else k[0].numel() // (k.shape[-1] * k.shape[-2])
         mask = given.get("attn_mask")
-        record = Record(
+        call = AttentionCall(
             name=recorder.name_of(),
             shape=(items, heads, q.shape[-2], k.shape[-2]),
             dtype=q.dtype,
@@ -46,51 +62,58 @@ def dot_product(recorder: Recorder, batch: int | None, func: Any, args: Any, kwa
             if given.get("scale") is not None
             else q.shape[-1] ** -0.5,
             mask=None if mask is None else _mask_four(mask, items, heads),
-            bias_kind="content" if isinstance(tag_of(mask), Trail) else None,
+            bias_kind="content" if isinstance(tag_of(mask), ScoresTag) else None,
             causal=bool(given.get("is_causal", False)),
         )
         output = func(*args, **kwargs)
-        mixed = _weigh(recorder, record)
+        mixed = _keep_weights(recorder, call)
         if mixed is not None:
             output = mixed.reshape(output.shape)
-        if recorder.replaces(record):
-            four = output.reshape(*record.shape[:3], -1)
-            output = recorder.replaced(record, four, record.v).reshape(output.shape)
-    recorder.add(record)
-    return put(output, Mixed(record))
+        if intervention.applies_to(call):
+            four = output.reshape(*call.shape[:3], -1)
+            output = intervention.replace(call, four, call.v).reshape(output.shape)
+    recorder.add(call)
+    return set_tag(output, MixedTag(call))
 
 
-def multi_head(recorder: Recorder, batch: int | None, func: Any, args: Any, kwargs: Any) -> Any:
-    """Run `multi_head_attention_forward` and note what it computes inside."""
+def multi_head(
+    recorder: Recorder,
+    intervention: Intervention,
+    batch: int | None,
+    func: Any,
+    args: Any,
+    kwargs: Any,
+) -> Any:
+    """Run `multi_head_attention_forward` and call what it computes inside."""
     given = _bound(_MULTI_HEAD, args, kwargs)
-    with recorder.inside():
-        record = _multi_head_record(given)
-        record.name, record.cross = recorder.name_of(), recorder.is_cross()
+    with recorder.paused():
+        call = _multi_head_call(given)
+        call.name, call.cross = recorder.name_of(), recorder.is_cross()
         output, averaged = func(*args, **kwargs)
-        mixed = _weigh(recorder, record)
-        if recorder.replaces(record):
-            mixed = recorder.replaced(record, plain_weights(record) @ record.v, record.v)
+        mixed = _keep_weights(recorder, call)
+        if intervention.applies_to(call):
+            mixed = intervention.replace(call, plain_weights(call) @ call.v, call.v)
         if mixed is not None:
             merged = mixed.transpose(1, 2).flatten(2)
             merged = functional.linear(merged, given["out_proj_weight"], given["out_proj_bias"])
             output = merged.transpose(0, 1).reshape(output.shape)
-    recorder.add(record)
+    recorder.add(call)
     return output, averaged
 
 
-def _weigh(recorder: Recorder, record: Record) -> torch.Tensor | None:
+def _keep_weights(recorder: Recorder, call: AttentionCall) -> torch.Tensor | None:
     """Compute a fused attention's weights where they are kept; its output from them, where a graph is wanted."""
     if recorder.keep_graph:
-        record.kept = plain_weights(record)[0]
-        return record.kept[None] @ record.v.repeat_interleave(
-            record.shape[1] // record.v.shape[1], 1
+        call.graph_weights = plain_weights(call)[0]
+        return call.graph_weights[None] @ call.v.repeat_interleave(
+            call.shape[1] // call.v.shape[1], 1
         )
-    if recorder.keeps(record.shape, record.q.element_size()):
-        record.weights = plain_weights(record)
+    if recorder.keeps(call.shape, call.q.element_size()):
+        call.weights = plain_weights(call)
     return None
 
 
-def _multi_head_record(given: dict[str, Any]) -> Record:
+def _multi_head_call(given: dict[str, Any]) -> AttentionCall:
     """Return queries, keys, values and mask of a multi-head attention, in axes ``(batch, head, token, channel)``."""
     query, key, value = given["query"], given["key"], given["value"]
     if query.ndim == 2:
@@ -123,9 +146,9 @@ def _multi_head_record(given: dict[str, Any]) -> Record:
     q, k, v = four(q), four(k), four(v)
     shape = (q.shape[0], heads, q.shape[2], k.shape[2])
     mask = _multi_head_mask(given, shape, q.dtype, extra)
-    return Record(
+    return AttentionCall(
         name="", shape=shape, dtype=q.dtype, q=q, k=k, v=v, scaling=q.shape[-1] ** -0.5, mask=mask,
-        projection=given["out_proj_weight"].T.detach(),
+        output_projection=given["out_proj_weight"].T.detach(),
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""Efficient attention without a softmax, shown as the matrix it implies.
+"""Efficient attention without a softmax, recorded as the matrix it implies.
 
-Kernelised, clustered and other attentions never form weights, but all of them are linear in the values for given
-queries and keys: ``output = A v``. Giving them the identity as values makes the output A itself, with no
-knowledge of how it was computed.
+Kernelised, clustered and other attentions form no weights, but for given queries and keys all of them
+are linear in the values: ``output = A v``. With the identity as values the output is A itself, however
+it was computed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float
 
 from attn_widget.errors import InputError
-from attn_widget.recording.tracing.attention_call import Record, Recorder
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.recorder import Recorder
 
 
 def implied_weights(
@@ -86,7 +87,9 @@ def implied_weights(
 
 
 @contextlib.contextmanager
-def implied(model: torch.nn.Module, recorder: Recorder, paths: Sequence[str]) -> Iterator[None]:
+def trace_implied(
+    model: torch.nn.Module, recorder: Recorder, paths: Sequence[str]
+) -> Iterator[None]:
     """Record the submodules at these paths as the matrices they imply; the hooks are gone when it ends."""
     found = dict(model.named_modules())
     for path in paths:
@@ -116,20 +119,20 @@ def implied(model: torch.nn.Module, recorder: Recorder, paths: Sequence[str]) ->
 
 
 def _enter(recorder: Recorder) -> Callable[..., None]:
-    """Return a hook that keeps the other routes out of the module."""
+    """Return a hook that stops the other tracers inside the module."""
 
     def enter(module: torch.nn.Module, args: Any, kwargs: Any) -> None:
-        if recorder.here():
-            recorder.depth += 1
+        if recorder.on_thread():
+            recorder.suspend()
 
     return enter
 
 
 def _leave(recorder: Recorder) -> Callable[..., None]:
-    """Return a hook that notes what the module implies."""
+    """Return a hook that records what the module implies."""
 
     def leave(module: torch.nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if not recorder.here():
+        if not recorder.on_thread():
             return
         try:
             if output is None:  # the module raised
@@ -148,12 +151,12 @@ def _leave(recorder: Recorder) -> Callable[..., None]:
             weights = implied_weights(module.forward, q, k, v, *args[3:], **rest)
             if weights.ndim == 3:
                 weights, v = weights[:, None], v[:, None]
-            record = Record(
+            call = AttentionCall(
                 recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights, v=v
             )
-            recorder.add(record, _first(output))
+            recorder.add(call, _first(output))
         finally:
-            recorder.depth -= 1
+            recorder.resume()
 
     return leave
 

@@ -1,68 +1,81 @@
-// A head switched off: one button a head of the layer, and the likeliest answers with it and without.
+// Head ablation: one button per head of the layer, and the likeliest next tokens with the head and
+// without it.
+import { html, nothing } from "lit-html";
 import { choice } from "./controls.js";
-import { html, nothing } from "./html.js";
-import { odds } from "./likely-tokens.js";
+import { likelyTokens } from "./likely-tokens.js";
 import { groupOf, requestOf } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
+/** @typedef {import("../wire/requests.js").Requester} Requester */
 
-/** @param {import("../wire/requests.js").Requester} requester @param {() => void} schedule */
-export function createAblation(requester, schedule) {
-  /** @type {{ place: string, head: number, rows?: any, said?: string }} */
-  let off = { place: "", head: -1 };
-  let how = "zero";
+const FILLS = ["zero", "mean", "uniform"];
 
-  /** Ask what is answered without this head; the same button again turns it on. @param {Traits} traits @param {string} place @param {number} head */
-  function toggle(traits, place, head) {
+/**
+ * @param {Requester} requester
+ * @param {() => void} onChange
+ */
+export function createAblation(requester, onChange) {
+  /** @type {{ place: string, head: number, rows?: any, status?: string }} */
+  let ablated = { place: "", head: -1 };
+  let [fill] = FILLS;
+
+  /**
+   * Request the likely tokens without this head; -1 ablates none.
+   * @param {Traits} traits
+   * @param {string} place
+   * @param {number} head
+   */
+  function ablate(traits, place, head) {
     requester.cancel("ablate");
-    const mine = (off = { place, head });
-    const tell = (/** @type {object} */ values) => {
-      Object.assign(mine, values);
-      schedule();
+    const current = (ablated = { place, head });
+    const update = (/** @type {object} */ values) => {
+      Object.assign(current, values);
+      onChange();
     };
     if (head >= 0)
-      requester.ask(
+      requester.request(
         "ablate",
-        { ...requestOf(traits), head, how, step: traits.step },
         {
-          reply: ({ top }) => tell({ rows: top, said: "with → without" }),
-          fail: ({ message, remedy }) => tell({ said: `${message} ${remedy ?? ""}` }),
+          ...requestOf(traits),
+          layer: traits.layer,
+          head,
+          how: fill,
+          step: traits.step,
+        },
+        {
+          reply: ({ top }) => update({ rows: top, status: "with → without" }),
+          fail: ({ message, remedy }) => update({ status: `${message} ${remedy ?? ""}` }),
         },
       );
-    tell({ said: head < 0 ? "" : "running …" });
+    update({ status: head < 0 ? "" : "running …" });
   }
 
   /** @param {Traits} traits */
   return (traits) => {
     if (!traits.info.can_ablate || traits.view === "model") return nothing;
     const place = `${[traits.capture_id, traits.attention, traits.layer, traits.step]}`;
-    const now = off.place === place ? off : { head: -1, said: "", rows: null };
-    return html`<div class="filters" data-ablation>
-      <span class="seg"
-        ><span class="lab">switch off</span>${Array.from(
-          { length: groupOf(traits).heads },
-          (_, head) => {
-            const isOff = now.head === head;
-            return html`<button
-              role="switch"
-              data-off=${head}
-              aria-label="head ${head} off"
-              aria-checked=${String(isOff)}
-              @click=${() => toggle(traits, place, isOff ? -1 : head)}
-            >
-              ${String(head)}
-            </button>`;
-          },
-        )}</span
+    const shown = ablated.place === place ? ablated : { head: -1, status: "", rows: null };
+    const buttons = Array.from({ length: groupOf(traits).heads }, (_, head) => {
+      const isAblated = shown.head === head;
+      return html`<button
+        role="switch"
+        data-off=${head}
+        aria-label="head ${head} off"
+        aria-checked=${String(isAblated)}
+        @click=${() => ablate(traits, place, isAblated ? -1 : head)}
       >
-      ${choice(
-        { name: "filled with", choices: ["zero", "mean", "uniform"], value: how },
-        (value) => {
-          how = value;
-          toggle(traits, place, now.head);
-        },
-      )}
-      <span class="lab" role="status">${now.said}</span>${now.rows ? odds(now.rows) : nothing}
+        ${String(head)}
+      </button>`;
+    });
+    const setFill = (/** @type {string} */ value) => {
+      fill = value;
+      ablate(traits, place, shown.head);
+    };
+    return html`<div class="filters" data-ablation>
+      <span class="seg"><span class="lab">ablate head</span>${buttons}</span>
+      ${choice({ name: "filled with", choices: FILLS, value: fill }, setFill)}
+      <span class="lab" role="status">${shown.status}</span>
+      ${shown.rows ? likelyTokens(shown.rows) : nothing}
     </div>`;
   };
 }

@@ -1,22 +1,25 @@
-// The parts of the bar: view tabs, methods, layer and head, theme.
-import { html, nothing } from "./html.js";
+// The parts of the bar: view tabs, methods, layer and head, saving, theme.
+import { html, nothing } from "lit-html";
+import { valueOf } from "./events.js";
 import { icons } from "./icons.js";
-import { groupOf, keepsHeads } from "../wire/spec.js";
+import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("./controls.js").ControlState} ControlState */
 /** @typedef {import("./controls.js").ControlActions} ControlActions */
 
-const IN_THE_OPEN = 3; // methods
+const BUTTONS = 3; // methods with a button of their own; the others share a select
 const THEMES = ["auto", "light", "dark"];
+/** @type {Record<string, string>} */
 const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
 /** @param {ControlState} state @param {ControlActions} actions */
-export function tabs({ traits, dead }, actions) {
-  // One head has only raw attention to take apart.
-  const choose = (/** @type {string} */ view) => () =>
-    actions.set(view === "neuron" ? { view, method: "raw" } : { view });
-  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${roving}>
+export function tabs({ traits, runFailed }, actions) {
+  const choose = (/** @type {string} */ view) => () => {
+    const known = viewRule(traits, view).methods;
+    actions.set(known.includes(traits.method) ? { view } : { view, method: known[0] });
+  };
+  return html`<div class="tabs" role="tablist" aria-label="view" @keydown=${moveInGroup}>
     ${traits.views.map(
       (view) =>
         html`<button
@@ -25,7 +28,7 @@ export function tabs({ traits, dead }, actions) {
           data-view=${view}
           aria-selected=${String(view === traits.view)}
           tabindex=${view === traits.view ? 0 : -1}
-          ?disabled=${dead}
+          ?disabled=${runFailed}
           @click=${choose(view)}
         >
           ${title(view)}
@@ -34,21 +37,27 @@ export function tabs({ traits, dead }, actions) {
   </div>`;
 }
 
-/** The first three in the open, the others behind one select: more do not fit a line. @param {ControlState} state @param {ControlActions} actions */
-export function methods({ traits, dead }, actions) {
+/**
+ * The first three as buttons, the others in one select: more do not fit in a line.
+ * @param {ControlState} state
+ * @param {ControlActions} actions
+ */
+export function methods({ traits, runFailed }, actions) {
   const group = groupOf(traits);
+  const shown = viewRule(traits).methods;
   const why = (/** @type {string} */ method) =>
-    traits.view === "neuron" && method !== "raw"
-      ? "the neuron view takes raw attention apart"
+    !shown.includes(method)
+      ? `the ${traits.view} view shows ${shown.join(", ")} only`
       : group.methods.includes(method)
         ? null
         : (group.reasons?.[method] ?? "not for this attention");
   const name = (/** @type {string} */ method) => method.replaceAll("_", " ");
-  const others = traits.view === "neuron" ? [] : traits.methods.slice(IN_THE_OPEN);
+  const others = traits.methods.slice(BUTTONS).filter((method) => shown.includes(method));
   const isOther = others.includes(traits.method);
-  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${roving}>
+  const reachedByTab = isOther ? traits.methods[0] : traits.method;
+  return html`<div class="seg" role="radiogroup" aria-label="method" @keydown=${moveInGroup}>
     ${traits.methods
-      .slice(0, IN_THE_OPEN)
+      .slice(0, BUTTONS)
       .map(
         (method) =>
           html`<button
@@ -56,9 +65,9 @@ export function methods({ traits, dead }, actions) {
             data-t=${name(method)}
             data-method=${method}
             aria-checked=${String(method === traits.method)}
-            tabindex=${method === traits.method || (isOther && method === traits.methods[0]) ? 0 : -1}
+            tabindex=${method === reachedByTab ? 0 : -1}
             title=${why(method) ?? nothing}
-            ?disabled=${dead || why(method) !== null}
+            ?disabled=${runFailed || why(method) !== null}
             @click=${() => actions.set({ method })}
           >
             ${name(method)}
@@ -70,17 +79,16 @@ export function methods({ traits, dead }, actions) {
             class="more"
             aria-label="more methods"
             data-chosen=${String(isOther)}
-            .value=${isOther ? traits.method : ""}
-            ?disabled=${dead}
-            @change=${(/** @type {Event} */ event) => actions.set({ method: /** @type {HTMLSelectElement} */ (event.target).value })}
+            ?disabled=${runFailed}
+            @change=${(/** @type {Event} */ event) => actions.set({ method: valueOf(event) })}
           >
-            <option value="" ?selected=${!isOther} disabled hidden>more</option>
+            <option value="" .selected=${!isOther} disabled hidden>more</option>
             ${others.map(
               (method) =>
                 html`<option
                   value=${method}
                   title=${why(method) ?? nothing}
-                  ?selected=${method === traits.method}
+                  .selected=${method === traits.method}
                   ?disabled=${why(method) !== null}
                 >
                   ${name(method)}
@@ -92,26 +100,31 @@ export function methods({ traits, dead }, actions) {
   </div>`;
 }
 
-/** Layer and head are both stepped through: the bar is longer. @param {Traits} traits */
-export const stepsHeads = ({ view, method }) =>
-  (view === "matrix" || view === "neuron") && keepsHeads(method);
+/** The head has a stepper too, so the bar is longer. @param {Traits} traits */
+export const hasHeadStepper = (traits) => viewRule(traits).one_head && keepsHeads(traits);
 
 /** @param {ControlState} state @param {ControlActions} actions */
-export function steppers({ traits, dead, width }, actions) {
+export function steppers({ traits, runFailed, width }, actions) {
   const group = groupOf(traits);
-  const oneHead = stepsHeads(traits);
+  const oneHead = hasHeadStepper(traits);
   const short = oneHead && width < 1000;
   return [
-    traits.view === "model" || dead
+    traits.view === "model" || runFailed
       ? nothing
       : stepper("layer", traits.layer, group.layers, short, (layer) => actions.set({ layer })),
-    oneHead && !dead
+    oneHead && !runFailed
       ? stepper("head", traits.head, group.heads, short, (head) => actions.set({ head }))
       : nothing,
   ];
 }
 
-/** @param {string} name @param {number} value @param {number} n @param {boolean} short @param {(value: number) => void} set */
+/**
+ * @param {string} name
+ * @param {number} value
+ * @param {number} n
+ * @param {boolean} short
+ * @param {(value: number) => void} set
+ */
 function stepper(name, value, n, short, set) {
   return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
     <span class="lab">${name}</span>
@@ -129,7 +142,7 @@ function stepper(name, value, n, short, set) {
 /** @param {Traits} traits @param {ControlActions} actions */
 export function themeButton(traits, actions) {
   const next = THEMES[(THEMES.indexOf(traits.theme) + 1) % THEMES.length];
-  const name = `theme: ${THEME_NAMES[/** @type {keyof typeof THEME_NAMES} */ (traits.theme)] ?? traits.theme}`;
+  const name = `theme: ${THEME_NAMES[traits.theme] ?? traits.theme}`;
   return html`<button
     aria-label=${name}
     title=${name}
@@ -158,10 +171,10 @@ export function saveMenu(actions) {
 }
 
 /**
- * Left and right move within a group of which one is chosen; Tab passes it by.
+ * Left and right move within a group of buttons of which one is chosen; Tab leaves the group.
  * @param {KeyboardEvent} event
  */
-function roving(event) {
+function moveInGroup(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
   const group = /** @type {HTMLElement} */ (event.currentTarget);

@@ -1,11 +1,11 @@
 // What is left out and how much it weighs; how far the numbers can be trusted. And what stands beside the matrix.
-import { html, nothing } from "./html.js";
+import { html, nothing } from "lit-html";
+import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { count, fixed, many, percent, tokenText } from "../format.js";
+import { sentence } from "../sentences.js";
 
 /** @typedef {import("../types.js").Said} Said */
 /** @typedef {import("../types.js").Frame} Frame */
-
-const WARN_FROM = 0.2;
 
 /**
  * @param {Said | null} said
@@ -17,7 +17,7 @@ export function caption(said, frame, narrow, actions) {
   if (!said || !frame) return html`<div class="caption"></div>`;
   const { mass } = said;
   return html`<div class="caption" data-caption>
-    ${saturation(frame, said.saturation ?? frame.saturation, narrow, actions)}
+    ${saturation(frame, said.saturation ?? frame.saturation, actions)}
     <span
       >${
         mass
@@ -32,31 +32,44 @@ export function caption(said, frame, narrow, actions) {
       }${said.caption[0]}</span
     >
     ${said.caption.slice(1).map((sentence) => html`<span>${sentence}</span>`)}
-    ${frame.missing ? html`<span data-missing><i class="nan"></i>${many(frame.missing, "weight")} not a number</span>` : nothing}
+    ${frame.missing ? html`<span data-missing><i class="nan"></i>${sentence("not_numbers", { n: many(frame.missing, "weight") })}</span>` : nothing}
   </div>`;
 }
 
-/** @param {Frame} frame @param {number | null | undefined} share @param {boolean} narrow @param {{ setBaseline: (on: boolean) => void }} actions */
-function saturation(frame, share, narrow, actions) {
+/** @param {Frame} frame @param {number | null | undefined} share @param {{ setBaseline: (on: boolean) => void }} actions */
+function saturation(frame, share, actions) {
   const link = (/** @type {string} */ text, /** @type {boolean} */ on) =>
     html`<button class="link" data-baseline @click=${() => actions.setBaseline(on)}>
       ${text}
     </button>`;
-  if (frame.divided_by) {
-    return html`<span>divided by ${frame.divided_by}</span>${link("show it undivided", false)}`;
-  }
-  if (share === null || share === undefined) return nothing;
-  const flags = frame.arrays.saturated;
-  const bound = frame.bound_text ?? "min(1, column sum)";
-  const warn = share >= WARN_FROM;
-  let bounded = 0;
-  for (const flag of flags?.data ?? []) bounded += flag;
-  const pairs = flags ? `in ${count(bounded)} of ${count(flags.data.length)} pairs, ` : "";
-  return html`<span class="badge ${warn ? "warn" : ""}" data-saturation=${fixed(share, 4)}
-      >${percent(share, 0)} at the bound</span
+  const words = trustWords(frame, share);
+  if (frame.divided_by) return html`<span>${words[0]}</span>${link("show it undivided", false)}`;
+  if (!words.length) return nothing;
+  const warn = (share ?? 0) >= drawing.warn_saturation_from;
+  return html`<span class="badge ${warn ? "warn" : ""}" data-saturation=${fixed(share ?? 0, 4)}
+      >${words[0]}</span
     >
-    ${narrow ? nothing : html`<span>${pairs}${frame.unit} is ${bound}</span>`}
-    ${warn ? link(narrow ? "divide by the baseline" : "divide by the uniform baseline", true) : nothing}`;
+    <span>${words[1]}</span>
+    ${warn ? link("divide by the uniform baseline", true) : nothing}`;
+}
+
+/**
+ * What a joint method was divided by, else how many of its pairs are at their bound.
+ * @param {Frame} frame @param {number | null | undefined} share of pairs at the bound
+ * @returns {string[]}
+ */
+export function trustWords(frame, share) {
+  if (frame.divided_by) return [sentence("divided_by", { baseline: frame.divided_by })];
+  if (share === null || share === undefined) return [];
+  const words = { unit: frame.unit, bound: frame.bound_text ?? "" };
+  const flags = frame.arrays.saturated?.data;
+  const n = flags && Array.from(flags).reduce((sum, flag) => sum + flag, 0);
+  return [
+    sentence("at_bound", { share: percent(share, 0) }),
+    flags
+      ? sentence("at_bound_pairs", { n: count(n ?? 0), all: count(flags.length), ...words })
+      : sentence("at_bound_is", words),
+  ];
 }
 
 /**

@@ -1,9 +1,13 @@
-// The two quiet lines above the picture: view, method, layer; then filters. Only what exists and what the view can use.
-import { html, nothing } from "./html.js";
-import { methods, saveMenu, steppers, tabs, themeButton, stepsHeads } from "./bar.js";
+// The two lines above the picture: view, method and layer, then filters. Only what exists and what
+// the view can use.
+import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { percent } from "../format.js";
+import { html, nothing } from "lit-html";
+import { methods, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
+import { isChecked, valueOf } from "./events.js";
 import { icons } from "./icons.js";
-import { squares } from "./head-toggles.js";
-import { groupOf, keepsHeads } from "../wire/spec.js";
+import { headToggles } from "./head-toggles.js";
+import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -13,8 +17,9 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
  * @property {number} width
  * @property {boolean} narrow
  * @property {boolean} folded the filters are hidden (narrow only)
- * @property {boolean} dead a failed run: nothing can be chosen
- * @property {{ count: number, at: number } | null} matches of `find`, and which one is lit; null while nothing is searched
+ * @property {boolean} runFailed the model raised an error: nothing can be chosen
+ * @property {{ count: number, at: number } | null} matches of `find`, and which one is current;
+ *   null while nothing is searched
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
  * @property {import("../types.js").Look} look
  * @property {import("../types.js").Option[]} options choices of the view alone
@@ -23,32 +28,26 @@ import { groupOf, keepsHeads } from "../wire/spec.js";
 /**
  * @typedef {Object} ControlActions
  * @property {(values: Partial<Traits>) => void} set
- * @property {(head: number | null) => void} light the head whose square is hovered
+ * @property {(head: number | null) => void} highlightHead draw this head's lines in its colour;
+ *   null for none
  * @property {() => void} fold
- * @property {(step: number) => void} next the next match of `find`, or the one before
+ * @property {(direction: 1 | -1) => void} nextMatch the next match of `find`, or the one before
  * @property {(format: string) => void} save png, svg or html
  * @property {(name: string, value: string) => void} choose
  */
 
-/** What the filters of each view are. */
-const USES = {
-  head: { heads: true, tokens: true, threshold: true },
-  matrix: { heads: false, tokens: true, threshold: false },
-  model: { heads: false, tokens: true, threshold: false },
-  text: { heads: true, tokens: true, threshold: false },
-  neuron: { heads: false, tokens: false, threshold: false },
-};
-
-/** @param {string} view */
-export const usesOf = (view) => USES[/** @type {keyof typeof USES} */ (view)] ?? USES.matrix;
-
 /** @param {ControlState} state @param {ControlActions} actions */
 export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
-  const uses = usesOf(traits.view);
-  const hasSquares = uses.heads && keepsHeads(traits.method) && groupOf(traits).heads > 1;
-  const stacked = narrow || state.width < (stepsHeads(traits) ? 860 : 720); // else the bar would break anywhere
-  const hasFilters = hasSquares || uses.tokens || state.options.length > 0;
+  const rule = viewRule(traits);
+  const hasToggles = rule.heads && keepsHeads(traits) && groupOf(traits).heads > 1;
+  // else the bar would wrap at an arbitrary place
+  const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720);
+  const usesTokens = !rule.per_token;
+  const hasTokens = usesTokens && !(narrow && folded);
+  const viewChoice = (/** @type {import("../types.js").Option} */ option) =>
+    choice(option, (value) => actions.choose(option.name, value));
+  const hasFilters = hasToggles || usesTokens || state.options.length > 0;
   return html`
     <div class="bar">
       ${tabs(state, actions)}
@@ -56,21 +55,21 @@ export function controls(state, actions) {
       ${stacked ? nothing : [methods(state, actions), steppers(state, actions)]}
       <div class="icons">
         ${
-          narrow && uses.tokens
+          narrow && usesTokens
             ? html`<button
                 aria-label="filters"
                 title="filters"
                 aria-expanded=${String(!folded)}
-                ?disabled=${state.dead}
+                ?disabled=${state.runFailed}
                 @click=${actions.fold}
               >
                 ${icons.filter}
               </button>`
             : nothing
         }
-        ${state.dead ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
+        ${state.runFailed ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
       </div>
-      ${progress === null ? nothing : html`<i class="progress" style="width:${(100 * progress).toFixed(1)}%"></i>`}
+      ${progress === null ? nothing : progressBar(progress)}
     </div>
     ${
       stacked
@@ -80,16 +79,20 @@ export function controls(state, actions) {
         : nothing
     }
     ${
-      hasFilters && !state.dead
+      hasFilters && !state.runFailed
         ? html`<div class="filters">
-            ${hasSquares ? squares(traits, state.look, actions) : nothing}
-            ${state.options.map((option) => choice(option, (value) => actions.choose(option.name, value)))}
-            ${uses.tokens && !(narrow && folded) ? filters(state, actions, uses.threshold) : nothing}
+            ${hasToggles ? headToggles(traits, state.look, actions) : nothing}
+            ${state.options.map(viewChoice)}
+            ${hasTokens ? filters(state, actions, rule.threshold) : nothing}
           </div>`
         : nothing
     }
   `;
 }
+
+/** @param {number} share from 0 to 1 */
+const progressBar = (share) =>
+  html`<i class="progress" style="width:${(100 * share).toFixed(1)}%"></i>`;
 
 /** @param {import("../types.js").Option} option @param {(value: string) => void} set */
 export function choice({ name, choices, value }, set) {
@@ -97,11 +100,15 @@ export function choice({ name, choices, value }, set) {
     ><span class="lab">${name}</span>
     <select
       aria-label=${name}
-      .value=${value}
       data-choice=${name}
-      @change=${(/** @type {Event} */ event) => set(/** @type {HTMLSelectElement} */ (event.target).value)}
+      @change=${(/** @type {Event} */ event) => set(valueOf(event))}
     >
-      ${choices.map((each) => html`<option value=${each} ?selected=${each === value}>${each.replace("-", " → ")}</option>`)}
+      ${choices.map(
+        (each) =>
+          html`<option value=${each} .selected=${each === value}>
+            ${each.replace("-", " → ")}
+          </option>`,
+      )}
     </select></label
   >`;
 }
@@ -110,10 +117,14 @@ export function choice({ name, choices, value }, set) {
 function filters({ traits, matches }, actions, hasThreshold) {
   const groups = traits.info?.groups ?? [];
   const { segments = [] } = groupOf(traits);
-  const between = (/** @type {string} */ segments) => actions.set({ segments });
-  const checked = (/** @type {Event} */ event) =>
-    /** @type {HTMLInputElement} */ (event.target).checked;
-  const text = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).value;
+  const sentences = { name: "sentences", choices: segments, value: traits.segments };
+  const setSegments = (/** @type {string} */ segments) => actions.set({ segments });
+  const onThreshold = (/** @type {Event} */ event) =>
+    actions.set({ threshold: Number(valueOf(event)) });
+  const onHideSinks = (/** @type {Event} */ event) => actions.set({ hide_sinks: isChecked(event) });
+  const onFindKey = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter") actions.nextMatch(event.shiftKey ? -1 : 1);
+  };
   return html`
     ${
       groups.length > 1
@@ -121,12 +132,11 @@ function filters({ traits, matches }, actions, hasThreshold) {
             ><span class="lab">attention</span>
             <select
               aria-label="which attention"
-              .value=${traits.attention}
-              @change=${(/** @type {Event} */ event) => actions.set({ attention: text(event) })}
+              @change=${(/** @type {Event} */ event) => actions.set({ attention: valueOf(event) })}
             >
               ${groups.map(
                 ({ name }) =>
-                  html`<option value=${name} ?selected=${name === traits.attention}>
+                  html`<option value=${name} .selected=${name === traits.attention}>
                     ${name}
                   </option>`,
               )}
@@ -134,23 +144,24 @@ function filters({ traits, matches }, actions, hasThreshold) {
           >`
         : html`<span><span class="lab">attention</span><b>${traits.attention}</b></span>`
     }
-    ${segments.length > 1 ? choice({ name: "sentences", choices: segments, value: traits.segments }, between) : nothing}
+    ${segments.length > 1 ? choice(sentences, setSegments) : nothing}
     <label
       ><input
         type="checkbox"
         data-trait="hide_special"
         .checked=${traits.hide_special}
-        @change=${(/** @type {Event} */ event) => actions.set({ hide_special: checked(event) })}
+        @change=${(/** @type {Event} */ event) => actions.set({ hide_special: isChecked(event) })}
       />hide special</label
     >
     ${
       traits.hide_special || traits.hide_sinks
-        ? html`<label title="keys that take over 30 % of all attention"
+        ? html`<label
+            title=${`keys that take over ${percent(drawing.sink_share, 0)} of all attention`}
             ><input
               type="checkbox"
               data-trait="hide_sinks"
               .checked=${traits.hide_sinks}
-              @change=${(/** @type {Event} */ event) => actions.set({ hide_sinks: checked(event) })}
+              @change=${onHideSinks}
             />sinks</label
           >`
         : nothing
@@ -160,7 +171,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
         type="checkbox"
         data-trait="words"
         .checked=${traits.words}
-        @change=${(/** @type {Event} */ event) => actions.set({ words: checked(event) })}
+        @change=${(/** @type {Event} */ event) => actions.set({ words: isChecked(event) })}
       />words</label
     >
     ${
@@ -174,7 +185,7 @@ function filters({ traits, matches }, actions, hasThreshold) {
               max="0.2"
               step="0.01"
               .value=${String(traits.threshold)}
-              @input=${(/** @type {Event} */ event) => actions.set({ threshold: Number(text(event)) })}
+              @input=${onThreshold}
             />
             <output>${traits.threshold.toFixed(2)}</output></label
           >`
@@ -190,12 +201,12 @@ function filters({ traits, matches }, actions, hasThreshold) {
         spellcheck="false"
         autocomplete="off"
         .value=${traits.find}
-        @input=${(/** @type {Event} */ event) => actions.set({ find: text(event) })}
-        @keydown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && actions.next(event.shiftKey ? -1 : 1)}
+        @input=${(/** @type {Event} */ event) => actions.set({ find: valueOf(event) })}
+        @keydown=${onFindKey}
       />
       ${
         matches?.count
-          ? html`<button data-next title="next match (Enter)" @click=${() => actions.next(1)}>
+          ? html`<button data-next title="next match (Enter)" @click=${() => actions.nextMatch(1)}>
               ${matches.at < 0 ? matches.count : `${matches.at + 1} of ${matches.count}`} ›
             </button>`
           : nothing

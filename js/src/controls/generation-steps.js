@@ -1,18 +1,19 @@
-// Which token that the model wrote is explained: a slider over its steps, and what else was likely at this one.
-import { html, nothing } from "./html.js";
-import { odds } from "./likely-tokens.js";
+// Which generated token is explained: a slider over the generation steps, and the likely tokens at
+// the chosen one.
+import { html, nothing } from "lit-html";
+import { likelyTokens } from "./likely-tokens.js";
 import { groupOf } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
 /** @param {Traits} traits @param {{ set: (values: Partial<Traits>) => void }} actions */
-export function steps(traits, actions) {
+export function generationSteps(traits, actions) {
   const all = (groupOf(traits).writes && traits.info.steps) || [];
   if (!all.length) return nothing;
   const { step } = traits;
   const onInput = (/** @type {Event} */ event) => {
-    const to = Number(/** @type {HTMLInputElement} */ (event.target).value);
-    actions.set({ step: to, query: to < 0 ? [] : [all[to].position], key: [] });
+    const chosen = Number(/** @type {HTMLInputElement} */ (event.target).value);
+    actions.set({ step: chosen, query: chosen < 0 ? [] : [all[chosen].position], key: [] });
   };
   return html`<div class="filters" data-steps>
     <label
@@ -26,6 +27,6 @@ export function steps(traits, actions) {
         @input=${onInput}
       /><output>${`${step + 1} of ${all.length}`}</output></label
     >
-    ${step < 0 ? nothing : odds(all[step].top, all[step].token)}
+    ${step < 0 ? nothing : likelyTokens(all[step].top, all[step].token)}
   </div>`;
 }

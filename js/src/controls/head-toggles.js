@@ -1,5 +1,6 @@
-// One square per head: click toggles, double-click isolates, double-click again turns all on.
-import { html, nothing } from "./html.js";
+// One toggle per head: a click turns it on or off, a double-click isolates it, a second
+// double-click turns all on.
+import { html, nothing } from "lit-html";
 import { inkOn, parseCss } from "../paint/color.js";
 import { headColours, MANY_HEADS } from "../paint/palettes.js";
 import { groupOf } from "../wire/spec.js";
@@ -7,7 +8,7 @@ import { groupOf } from "../wire/spec.js";
 /** @typedef {import("../types.js").Traits} Traits */
 
 /**
- * The heads after a click; the last one that is on cannot be switched off.
+ * The heads after a click; the last one that is on stays on.
  * @param {number[]} on @param {number} head
  */
 export function toggled(on, head) {
@@ -23,53 +24,54 @@ export function isolated(on, head, n) {
   return on.length === 1 && on[0] === head ? Array.from({ length: n }, (_, i) => i) : [head];
 }
 
-/** Edge of a square in pixels. @param {number} n heads */
-const edge = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
+/** Side of a toggle in pixels. @param {number} n heads */
+const sideOf = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
 
-// A double-click arrives as two clicks first: what was on before them decides what it means.
-/** @type {{ at: number, head: number, on: number[] }} */
-let before = { at: -1e9, head: -1, on: [] };
+// Two clicks arrive before the double-click: the heads that were on before the first of them decide
+// what it does.
+/** @type {{ head: number, on: number[] }} */
+let beforeClick = { head: -1, on: [] };
 
 /**
  * @param {Traits} traits
  * @param {import("../types.js").Look} look
  * @param {import("./controls.js").ControlActions} actions
  */
-export function squares(traits, look, actions) {
+export function headToggles(traits, look, actions) {
   const n = groupOf(traits).heads;
   const on = traits.heads;
   const colour = headColours(n, on, look.dark, look.ink3);
-  const size = edge(n);
+  const size = sideOf(n);
   const click = (/** @type {number} */ head) => (/** @type {MouseEvent} */ event) => {
-    if (event.detail <= 1) before = { at: event.timeStamp, head, on };
+    if (event.detail <= 1) beforeClick = { head, on };
     actions.set({ heads: toggled(on, head) });
   };
-  const double = (/** @type {number} */ head) => () => {
-    const was = before.head === head ? before.on : on;
+  const doubleClick = (/** @type {number} */ head) => () => {
+    const was = beforeClick.head === head ? beforeClick.on : on;
     actions.set({ heads: isolated(was, head, n), head });
   };
   return html`<div class="heads" role="group" aria-label="heads">
     <span class="lab">heads</span>
     <div
-      class="squares"
+      class="head-toggles"
       style="grid-template-columns:repeat(${Math.min(n, 32)},${size}px)"
-      @pointerleave=${() => actions.light(null)}
+      @pointerleave=${() => actions.highlightHead(null)}
     >
       ${Array.from({ length: n }, (_, head) => {
         const isOn = on.includes(head);
-        const own = n <= MANY_HEADS || isOn ? colour(head) : look.rule2;
-        const [r, g, b] = parseCss(own) ?? [0, 0, 0, 1];
+        const fill = n <= MANY_HEADS || isOn ? colour(head) : look.rule2;
+        const [r, g, b] = parseCss(fill) ?? [0, 0, 0, 1];
         return html`<button
-          class="hq"
+          class="head-toggle"
           data-head=${head}
-          style="--c:${own};--t:${inkOn([r, g, b])};width:${size}px;height:${size}px"
+          style="--c:${fill};--t:${inkOn([r, g, b])};width:${size}px;height:${size}px"
           aria-pressed=${String(isOn)}
           aria-label="head ${head}"
           title=${n > MANY_HEADS ? `head ${head}` : nothing}
           ?data-isolated=${on.length === 1 && isOn && n > 1}
           @click=${click(head)}
-          @dblclick=${double(head)}
-          @pointerenter=${() => actions.light(head)}
+          @dblclick=${doubleClick(head)}
+          @pointerenter=${() => actions.highlightHead(head)}
         >
           ${n <= MANY_HEADS ? head : nothing}
         </button>`;

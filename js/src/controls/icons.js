@@ -1,5 +1,5 @@
-// The icons; each button that wears one has a name.
-import { html } from "./html.js";
+// Icons. Every button with an icon also has an accessible name.
+import { html } from "lit-html";
 
 export const icons = {
   find: html`<svg viewBox="0 0 16 16" aria-hidden="true">

@@ -1,12 +1,13 @@
-// The line below the picture: the number that is read, or what goes on, or what went wrong. Always one line.
-import { html, nothing } from "./html.js";
+// The readout below the picture: the number under the pointer, or the progress, or an error. Always
+// one line.
+import { html, nothing } from "lit-html";
 import { legend } from "./caption.js";
 import { fixed, rounded, seconds, tokenText } from "../format.js";
 
 /** @typedef {import("../types.js").Reading} Reading */
 /** @typedef {import("../types.js").Failure} Failure */
 
-const ASK = "Hover a token to read it, click to pin it.";
+const HINT = "Hover a token to read it, click to pin it.";
 
 /**
  * @typedef {Object} ReadoutState
@@ -19,16 +20,21 @@ const ASK = "Hover a token to read it, click to pin it.";
  * @property {import("../types.js").Legend | null} legend
  */
 
-/** @param {ReadoutState} state @param {{ cancel: () => void, retry: () => void, toggleScale: () => void }} actions */
+/**
+ * @param {ReadoutState} state
+ * @param {{ cancel: () => void, retry: () => void, toggleScale: () => void }} actions
+ */
 export function readout(state, actions) {
   const reading = state.reading;
+  const kind = state.failure ? "error" : state.working ? "working" : reading ? "reading" : "empty";
+  const legendHere = state.narrow ? null : state.legend;
   const shows = reading && !state.failure && !state.working;
   return html`<div
     class="read"
     data-readout
     data-exact=${shows ? (reading.exact ? "1" : "0") : nothing}
     data-value=${shows ? String(reading.value) : nothing}
-    data-state=${state.failure ? "error" : state.working ? "working" : reading ? "reading" : "empty"}
+    data-state=${kind}
   >
     ${
       state.failure
@@ -37,9 +43,9 @@ export function readout(state, actions) {
           ? working(state.working, actions)
           : reading
             ? read(reading, state.narrow)
-            : html`<span class="m">${state.notice ?? ASK}</span>`
+            : html`<span class="m">${state.notice ?? HINT}</span>`
     }
-    ${state.legend && !state.narrow ? html`<span class="gap"></span>${legend(state.legend, actions)}` : nothing}
+    ${legendHere ? html`<span class="gap"></span>${legend(legendHere, actions)}` : nothing}
   </div>`;
 }
 
@@ -82,9 +88,10 @@ function working({ what, done, total, elapsed }, actions) {
     seconds(elapsed),
     left > 0 ? `about ${Math.max(1, Math.round(left / 1000))} s left` : "",
   ];
+  const cancel = html`<button class="link m" data-cancel @click=${actions.cancel}>cancel</button>`;
   return html`<b>${what}</b
     ><span class="m" data-progress>${parts.filter(Boolean).join(" · ")}</span>
-    ${total ? html`<button class="link m" data-cancel @click=${actions.cancel}>cancel</button>` : nothing}`;
+    ${total ? cancel : nothing}`;
 }
 
 /** @param {Failure} failure @param {string | null} still @param {{ retry: () => void }} actions */
@@ -110,13 +117,14 @@ export function runFailure(error) {
 }
 
 /**
- * What a screen reader is told: the reading in words, once it is exact.
+ * The reading in words for a screen reader; "" until it is exact.
  * @param {Reading | null} reading
  */
 export function spoken(reading) {
   if (!reading?.exact) return "";
-  const of = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
+  const where = reading.head ? `${reading.where}, ${reading.head.name}` : reading.where;
   const names = (/** @type {string[]} */ tokens) =>
     tokens.map((token) => tokenText(token)).join(", ");
-  return `${names(reading.queries)} to ${names(reading.keys)}: ${fixed(reading.value, 4)}, ${of}`;
+  const pair = `${names(reading.queries)} to ${names(reading.keys)}`;
+  return `${pair}: ${fixed(reading.value, 4)}, ${where}`;
 }

@@ -1,14 +1,16 @@
-// The fixed parts of one view's page: a host element, its shadow root, and the places that are filled in.
+// The fixed elements of one view of the widget: a host element, its shadow root, and the parts that
+// are rendered into.
 import { css } from "./styles.js";
 
 /**
- * @param {HTMLElement} el where the notebook wants it
+ * @param {HTMLElement} el the host's element for this view
  * @param {AbortSignal} signal
  */
 export function createShell(el, signal) {
   const host = document.createElement("div");
   host.className = "attn-widget";
-  // Keys pressed in here must not reach the notebook's shortcuts: Jupyter looks for this attribute, others for the event.
+  // Keys pressed here must not reach the notebook's shortcuts: Jupyter looks for this attribute,
+  // others for the event.
   host.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const type of ["keydown", "keypress", "keyup"]) {
     host.addEventListener(type, (event) => event.stopPropagation(), { signal });
@@ -25,7 +27,7 @@ export function createShell(el, signal) {
   const [controls, texts, message, stage, side, below] = [
     "head",
     "input",
-    "fault",
+    "failure",
     "stage",
     "beside",
     "below",
@@ -70,8 +72,8 @@ export function createShell(el, signal) {
       void element.offsetWidth; // restarts the animation
       element.classList.add("fade");
     },
-    /** Tell screen readers. @param {string} text */
-    say(text) {
+    /** Announce to screen readers. @param {string} text */
+    announce(text) {
       if (text && live.textContent !== text) live.textContent = text;
     },
   };

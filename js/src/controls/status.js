@@ -1,10 +1,13 @@
-// What goes on, what went wrong, what else there is to say: decided here, worded in readout.js.
+// Progress, error and notice of the readout line: decided here, worded in readout.js.
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Failure} Failure */
-/** @typedef {Pick<import("../wire/frames.js").Store, "pending" | "failed">} Store what asks for something: frames, or a file */
+/**
+ * What waits for a reply: the frames, or a file.
+ * @typedef {Pick<import("../wire/frames.js").Store, "pending" | "failed">} Waiting
+ */
 
-export const WORKING_AFTER_MS = 150; // shorter work is not worth a word
+export const WORKING_AFTER_MS = 150; // shorter work is not shown
 const TICK_MS = 200;
 export const NARROWEST = 360; // below, only the matrix and the text can be read
 
@@ -14,19 +17,19 @@ export const NARROWEST = 360; // below, only the matrix and the text can be read
  * @property {number} done
  * @property {number} total
  * @property {number} elapsed ms
- * @property {number | null} share of the work that is done, null where nobody knows
+ * @property {number | null} share of the work that is done, null where that is not known
  */
 
 /**
- * What is being computed, once it takes long enough to be said; and when to look again.
- * @param {Store} store
+ * What is being computed, once it takes long enough to be shown; and when to look again.
+ * @param {Waiting} waiting
  * @param {Traits} traits
  * @param {number} runningSince when the model began to run, 0 while it does not
  * @param {number} now
  * @returns {{ work: Work | null, again: number | null }} `again` in ms
  */
-export function workOf(store, traits, runningSince, now) {
-  const since = traits.running ? runningSince : (store.pending?.since ?? 0);
+export function workOf(waiting, traits, runningSince, now) {
+  const since = traits.running ? runningSince : (waiting.pending?.since ?? 0);
   if (!since) return { work: null, again: null };
   const elapsed = now - since;
   if (elapsed < WORKING_AFTER_MS) return { work: null, again: WORKING_AFTER_MS - elapsed + 5 };
@@ -36,7 +39,7 @@ export function workOf(store, traits, runningSince, now) {
       again: TICK_MS,
     };
   }
-  const { what = traits.method, done = 0, total = 0 } = store.pending?.progress ?? {};
+  const { what = traits.method, done = 0, total = 0 } = waiting.pending?.progress ?? {};
   return {
     work: { what, done, total, elapsed, share: total ? done / total : null },
     again: TICK_MS,
@@ -44,13 +47,13 @@ export function workOf(store, traits, runningSince, now) {
 }
 
 /**
- * @param {Store} store
+ * @param {Waiting} waiting
  * @param {Traits} traits
- * @param {number} dismissed the last error that the user went on from
+ * @param {number} dismissed id of the last error that the user has read
  * @returns {Failure | null}
  */
-export function failureOf(store, traits, dismissed) {
-  if (store.failed) return store.failed.failure;
+export function failureOf(waiting, traits, dismissed) {
+  if (waiting.failed) return waiting.failed.failure;
   const { error } = traits;
   if (error.where !== "request" || !error.message || (error.id ?? 0) <= dismissed) return null;
   return {
@@ -67,14 +70,14 @@ export function failureOf(store, traits, dismissed) {
  * @param {boolean} given.noMatch
  * @param {boolean} given.hasPicture
  * @param {boolean} given.tooNarrow
- * @param {boolean} given.kernel
+ * @param {boolean} given.kernelReplies
  * @returns {string | null} null = nothing special
  */
-export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernel }) {
+export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernelReplies }) {
   if (noMatch) return `no token contains “${traits.find.trim()}”`;
   if (tooNarrow) return "At this width only the matrix and the text can be shown.";
   if (hasPicture) return null;
-  return kernel
+  return kernelReplies
     ? " "
-    : "The kernel does not answer: it is busy, or gone. Run the cell again to see the picture.";
+    : "The kernel does not reply: it is busy or gone. Run the cell again to see the picture.";
 }

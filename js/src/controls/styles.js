@@ -60,11 +60,11 @@ svg{width:16px;height:16px;fill:none;stroke:currentColor;stroke-width:1.4;stroke
 .filters>*{display:flex;align-items:center;gap:6px;min-height:36px}
 .filters b{font-weight:400;color:var(--aw-ink)}
 .heads>.lab{margin-right:2px}
-.squares{display:grid;gap:3px}
-.hq{border-radius:2px;font-size:10px;line-height:1;display:grid;place-items:center;border:1px solid var(--c);background:var(--c);color:var(--t)}
-.hq[aria-pressed=false]{background:none;color:var(--aw-ink-3)}
-.hq:hover{box-shadow:0 0 0 1px var(--aw-paper),0 0 0 2px var(--aw-ink)}
-.hq[data-isolated]{box-shadow:0 0 0 2px var(--aw-paper),0 0 0 3.5px var(--aw-ink)}
+.head-toggles{display:grid;gap:3px}
+.head-toggle{border-radius:2px;font-size:10px;line-height:1;display:grid;place-items:center;border:1px solid var(--c);background:var(--c);color:var(--t)}
+.head-toggle[aria-pressed=false]{background:none;color:var(--aw-ink-3)}
+.head-toggle:hover{box-shadow:0 0 0 1px var(--aw-paper),0 0 0 2px var(--aw-ink)}
+.head-toggle[data-isolated]{box-shadow:0 0 0 2px var(--aw-paper),0 0 0 3.5px var(--aw-ink)}
 select{appearance:none;field-sizing:content;padding-right:12px;color:var(--aw-ink);cursor:pointer;background:
 linear-gradient(45deg,transparent 50%,var(--aw-ink-2) 50%) right 3px center/4px 4px no-repeat,
 linear-gradient(-45deg,transparent 50%,var(--aw-ink-2) 50%) right 0 center/4px 4px no-repeat}
@@ -83,10 +83,10 @@ label{cursor:pointer}
 ::placeholder{color:var(--aw-ink-3);opacity:1}
 
 .filters>.likely{flex-wrap:wrap;gap:6px 15px}
-.odds{display:grid;gap:3px;width:128px}
-.odds span,.side li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.odds i{height:3px;min-width:1px;background:var(--aw-rule-2)}
-.odds[data-chosen] i,.odds i+i{background:var(--aw-accent)}
+.likely-token{display:grid;gap:3px;width:128px}
+.likely-token span,.side li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.likely-token i{height:3px;min-width:1px;background:var(--aw-rule-2)}
+.likely-token[data-chosen] i,.likely-token i+i{background:var(--aw-accent)}
 .filters>.seg{flex-wrap:wrap}
 
 .texts{display:grid;grid-template-columns:auto minmax(0,1fr) auto;column-gap:8px;align-items:start;padding:2px 0 4px}
@@ -100,9 +100,9 @@ border-bottom:1px solid transparent;color:var(--aw-ink);white-space:pre;text-ove
 .stage{position:relative;padding:8px 0 4px;border-radius:2px}
 .stage[data-side]{display:grid;grid-template-columns:max-content minmax(0,264px);column-gap:clamp(28px,6vw,72px)}
 .stage canvas{display:block;touch-action:manipulation;cursor:default;max-width:none}
-.window{overflow-x:clip}
-.window canvas{position:sticky;top:0}
-.window[style*=height]{overflow-y:auto;scrollbar-width:thin;overscroll-behavior:auto}
+.viewport{overflow-x:clip}
+.viewport canvas{position:sticky;top:0}
+.viewport[style*=height]{overflow-y:auto;scrollbar-width:thin;overscroll-behavior:auto}
 
 .why{margin:20px 0;max-width:64ch;font-size:13px;line-height:20px}
 .text{padding:4px 0 8px;min-width:0}
@@ -165,5 +165,5 @@ font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
 .narrow .filters,.narrow .filters>*{min-height:32px}
 @media (prefers-reduced-motion:no-preference){.progress{transition:width .2s linear}.fade{animation:aw-fade .12s ease-out}@keyframes aw-fade{from{opacity:.35}}}
 @media (forced-colors:active){:host{--aw-ink:CanvasText;--aw-ink-2:CanvasText;--aw-ink-3:CanvasText;--aw-paper:Canvas;--aw-accent:Highlight;--aw-rule:GrayText;--aw-rule-2:GrayText}
-.hq,.mass i,.legend i,.side li i,.swatch{forced-color-adjust:none}}
+.head-toggle,.mass i,.legend i,.side li i,.swatch{forced-color-adjust:none}}
 `;

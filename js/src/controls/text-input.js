@@ -1,5 +1,5 @@
-// The sentence itself, editable where a model can run: Enter runs it, Escape puts it back.
-import { html, nothing } from "./html.js";
+// The text, editable where a model can run: Enter runs the model, Escape restores the text.
+import { html, nothing } from "lit-html";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -14,15 +14,15 @@ import { html, nothing } from "./html.js";
  * @param {Draft} draft
  * @param {{ edit: (draft: Partial<Draft>) => void, run: () => void }} actions
  */
-export function textboxes(traits, draft, actions) {
+export function textInput(traits, draft, actions) {
   if (!traits.info?.can_run) return nothing;
   const changed = ["text", "pair"].some((name) => {
     const typed = draft[/** @type {"text" | "pair"} */ (name)];
     return typed !== null && typed !== traits[/** @type {"text" | "pair"} */ (name)];
   });
+  const runButton = html`<button class="link" data-run @click=${actions.run}>run</button>`;
   return html`<div class="texts">
-    ${box("text", traits, draft, actions)}
-    ${changed ? html`<button class="link" data-run @click=${actions.run}>run</button>` : html`<span></span>`}
+    ${box("text", traits, draft, actions)} ${changed ? runButton : html`<span></span>`}
     ${traits.pair ? [box("pair", traits, draft, actions), html`<span></span>`] : nothing}
   </div>`;
 }
@@ -57,7 +57,7 @@ function box(name, traits, draft, actions) {
     <textarea
       rows="1"
       data-trait=${name}
-      aria-label=${name === "text" ? "text; Enter runs the model" : "second text; Enter runs the model"}
+      aria-label="${name === "text" ? "" : "second "}text; Enter runs the model"
       spellcheck="false"
       .value=${draft[name] ?? traits[name]}
       @input=${onInput}
@@ -67,7 +67,7 @@ function box(name, traits, draft, actions) {
     ></textarea>`;
 }
 
-/** As tall as its text, to six lines. @param {HTMLTextAreaElement} area */
+/** Grow with the text, to at most six lines. @param {HTMLTextAreaElement} area */
 function grow(area) {
   area.style.height = "";
   area.style.height = `${Math.min(6 * 20 + 5, area.scrollHeight + 1)}px`;

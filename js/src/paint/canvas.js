@@ -58,7 +58,13 @@ export function write(ctx, text, x, y, align, colour) {
  */
 export const onHalf = (v) => Math.round(v) + 0.5;
 
-/** Make a canvas these pixels. @param {HTMLCanvasElement} canvas @param {Uint32Array} data @param {number} width @param {number} height */
+/**
+ * Make a canvas these pixels.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Uint32Array} data
+ * @param {number} width
+ * @param {number} height
+ */
 export function put(canvas, data, width, height) {
   canvas.width = Math.max(1, width);
   canvas.height = Math.max(1, height);

@@ -1,49 +1,12 @@
-// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it draws on.
-import { valueAt } from "../wire/decode.js";
+// The heat map: values to colours, cells to rectangles or to one image. Pure but for the context it
+// draws on.
 import { scaleTable } from "./palettes.js";
 
 /** @typedef {import("../types.js").FrameArray} FrameArray */
+/** @typedef {import("./pooling.js").Grid} Grid */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-const HATCH = [0xff777777, 0xffbbbbbb]; // stripes of what is not a number, where cells are too small for lines
-
-/**
- * A grid of drawn cells. `value` is NaN where there is none to show, and `masked` where there cannot be one.
- * @typedef {Object} Grid
- * @property {number} rows
- * @property {number} columns
- * @property {Float32Array} values row after row; NaN = not a number was measured
- * @property {Uint8Array | null} masked 1 = the query cannot look there
- */
-
-/**
- * The largest of each `pool × pool` block. The largest, never the mean: one strong link must not vanish.
- * @param {FrameArray} weights
- * @param {number} start flat index of the first value
- * @param {number} nRows
- * @param {number} nColumns
- * @param {number} pool
- * @param {((row: number, column: number) => boolean) | null} isMasked
- * @param {number} [rowPool] where blocks are not square
- * @returns {Grid}
- */
-export function pooled(weights, start, nRows, nColumns, pool, isMasked, rowPool = pool) {
-  const rows = Math.ceil(nRows / rowPool);
-  const columns = Math.ceil(nColumns / pool);
-  const values = new Float32Array(rows * columns).fill(-1);
-  const masked = isMasked ? new Uint8Array(rows * columns).fill(1) : null;
-  for (let row = 0; row < nRows; row++) {
-    const to = Math.floor(row / rowPool) * columns;
-    for (let column = 0; column < nColumns; column++) {
-      const i = to + Math.floor(column / pool);
-      if (masked && isMasked?.(row, column)) continue;
-      if (masked) masked[i] = 0;
-      const value = valueAt(weights, start + row * nColumns + column);
-      if (!(value <= values[i])) values[i] = value; // NaN wins too: it must be seen
-    }
-  }
-  return { rows, columns, values, masked };
-}
+const HATCH = [0xff777777, 0xffbbbbbb]; // stripes for NaN, where cells are too small for lines
 
 /**
  * The place in the palette, 0 to 255.
@@ -57,7 +20,8 @@ export function level(value, scale, root) {
 }
 
 /**
- * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the paper.
+ * A part of the grid as canvas pixels, one per cell. Masked cells stay transparent: they show the
+ * paper.
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
  * @param {{ scale: number, root: boolean, dark: boolean }} look
@@ -80,7 +44,7 @@ export function pixels(grid, part, { scale, root, dark }) {
 }
 
 /**
- * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is not a number.
+ * Cells as rectangles with 1 px gaps, dots where a value is at its bound, hatching where it is NaN.
  * @param {Context} ctx
  * @param {Grid} grid
  * @param {{ row: number, column: number, rows: number, columns: number }} part
@@ -113,7 +77,8 @@ export function paintCells(ctx, grid, part, style) {
       ctx.fillStyle = colours[at];
       ctx.fillRect(x, y, cell - 1, tall - 1);
       if (cell >= 10 && style.dotted?.(row, column)) {
-        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff"; // strong cells are dark in light, light in dark
+        // strong cells are dark in light, light in dark
+        ctx.fillStyle = at > 127 === dark ? "#000" : "#fff";
         ctx.globalAlpha = 0.8;
         ctx.beginPath();
         ctx.arc(x + (cell - 1) / 2, y + (tall - 1) / 2, 1.6, 0, 7);

@@ -1,4 +1,5 @@
-// Tokens on a canvas: text cut to the room there is, and the marks of its states. Text only ever goes to fillText.
+// Tokens on a canvas: their text, shortened to fit, and marks for hover, pin, match and focus. Text
+// goes to fillText only.
 import { tokenText } from "../format.js";
 import { setFont, write } from "./canvas.js";
 
@@ -68,7 +69,8 @@ export function widest(ctx, font, tokens, size) {
 }
 
 /**
- * Draw one token with its state: hover = fill behind it, pinned = ink pill, found = accent underline.
+ * Draw one token with its state: hover = fill behind it, pinned = ink pill, found = accent
+ * underline.
  * @param {Context} ctx
  * @param {Look} look
  * @param {string} token

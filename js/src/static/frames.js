@@ -14,10 +14,19 @@ import { arrayAt, pooled, shownOf } from "./numbers.js";
  */
 export function answers(stored, bytes) {
   return (spec) => {
+    const { shown } = stored;
+    if (shown && isOf(shown.header.spec, spec)) {
+      // The picture that was on screen, exactly as it was drawn there.
+      const buffers = shown.at.map(([at, size]) => bytes.subarray(at, at + size));
+      return { header: shown.header, buffers };
+    }
     const { view, method, attention, layer, head } = spec;
     if (!(attention in stored.groups)) throw `Attention ${attention} is not stored in this page.`;
     const { ways, size, read } = stored.groups[attention];
-    const how = stored.choices.map((name) => spec[/** @type {keyof Spec} */ (name)]).join();
+    // What the frame does not depend on, its request leaves out.
+    const how = Object.entries(stored.choices)
+      .map(([name, usual]) => spec[/** @type {keyof Spec} */ (name)] ?? usual)
+      .join();
     const [queries, keys] = ways[how].map((i) => stored.axes[i]);
     const common = {
       view,
@@ -45,7 +54,7 @@ export function answers(stored, bytes) {
     const [rows, columns] = [queries.text.length, keys.text.length];
     const causal = places.every((place) => place.causal);
     const { unit, layer_label, saturation, divided_by } = first;
-    const { bound_text, top_k } = stored;
+    const { bound_text } = stored;
 
     if (view === "model") {
       const cells = stored.cells[Number(places.length > stored.cells[2])];
@@ -57,10 +66,7 @@ export function answers(stored, bytes) {
         saturation,
         exact: 1,
       }));
-      /** @type {Map<number, number>} */
-      const lanes = new Map();
-      for (const place of places) lanes.set(place.layer, (lanes.get(place.layer) ?? 0) + 1);
-      const [n_layers, n_heads] = [lanes.size, Math.max(...lanes.values())];
+      const n_layers = new Set(places.map(({ layer }) => layer)).size;
       const header = {
         ...common,
         unit,
@@ -68,7 +74,6 @@ export function answers(stored, bytes) {
         layer_label: "all layers",
         pool,
         n_layers,
-        n_heads,
         tiles,
       };
       const shape = [tiles.length, Math.ceil(rows / pool[0]), Math.ceil(columns / pool[1])];
@@ -89,7 +94,6 @@ export function answers(stored, bytes) {
       saturation,
       divided_by,
       bound_text,
-      top_k,
       lanes,
     };
     const isMatrix = view === "matrix";
@@ -106,6 +110,12 @@ export function answers(stored, bytes) {
     return message({ ...header, ...read, spans: keys.spans }, arrays);
   };
 }
+
+/** Whether a frame of `whole` is what is requested: a request names only what its frame depends on. @param {Spec} whole @param {Spec} requested */
+const isOf = (whole, requested) =>
+  Object.entries(requested).every(
+    ([name, value]) => whole[/** @type {keyof Spec} */ (name)] === value,
+  );
 
 /**
  * One head's way to its weights, worked out again from its queries and keys.

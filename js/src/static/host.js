@@ -1,5 +1,6 @@
-// Shows stored numbers in a page of their own: the same widget, no kernel, no network. The page runs widget.js before this,
-// with its default export put where both can see it (attn_widget/pages/html.py), so that it is bundled once.
+// Shows stored numbers in a static page: the same widget without a kernel or a network. The page
+// runs widget.js first and puts its default export into globalThis.attn_widget
+// (attn_widget/pages/html.py), so that it is bundled once.
 import { answers } from "./frames.js";
 import { StaticModel } from "./model.js";
 import { unpacked } from "./numbers.js";
@@ -10,12 +11,17 @@ const TAG = 'script[type="application/vnd.attn-widget"]:not([data-shown])';
 async function inflated(data) {
   const letters = atob(data);
   const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i); // a callback each takes ten times as long
+  // a callback each takes ten times as long
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** The picture that was shown to the model, from a file to its colours. @param {any} image @param {Uint8Array} bytes */
+/**
+ * The picture that was shown to the model, from a file to its colours.
+ * @param {any} image
+ * @param {Uint8Array} bytes
+ */
 async function decoded({ at, size }, bytes) {
   const bitmap = await createImageBitmap(new Blob([bytes.slice(at, at + size)]));
   const { width, height } = bitmap;
@@ -52,7 +58,8 @@ async function show(el, data, page) {
   widget().render({ model, el });
 }
 
-const page = `<!doctype html>${document.documentElement.outerHTML}`; // before anything is added to it
+// before anything is added to it
+const page = `<!doctype html>${document.documentElement.outerHTML}`;
 for (const tag of document.querySelectorAll(TAG)) {
   tag.setAttribute("data-shown", "");
   const el = document.createElement("div");

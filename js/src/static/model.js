@@ -1,7 +1,8 @@
-// The model of a page without a kernel: traits live here alone, and requests are answered from what is stored.
+// Replaces anywidget's model in a static page: holds the traits and replies to requests from the
+// stored numbers.
 
-const LATER_MS = 0; // a reply never comes before the request returns
-/** What only a kernel can change. */
+const LATER_MS = 0; // a reply never arrives before the request returns
+/** Traits that only a kernel can change. */
 const FIXED = new Set(["text", "pair", "residual", "reduce", "normalise", "baseline"]);
 
 export class StaticModel {
@@ -10,14 +11,15 @@ export class StaticModel {
 
   /**
    * @param {Record<string, any>} state the traits
-   * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where nothing is stored
-   * @param {Record<string, any>} [enters] traits that come with a view, by its name
+   * @param {(spec: any) => { header: any, buffers: any[] }} frameOf throws a sentence where the
+   *   frame is not stored
+   * @param {Record<string, any>} [onEnter] by view: traits that are set when the view is chosen
    * @param {string} [page] the page's own HTML, for saving it
    */
-  constructor(state, frameOf, enters = {}, page = "") {
+  constructor(state, frameOf, onEnter = {}, page = "") {
     this.state = { ...state };
     this.frameOf = frameOf;
-    this.enters = enters;
+    this.onEnter = onEnter;
     this.page = page;
   }
 
@@ -44,7 +46,8 @@ export class StaticModel {
     this.state[name] = value;
     this.#emit(`change:${name}`);
     if (name === "view")
-      for (const [more, its] of Object.entries(this.enters[value] ?? {})) this.set(more, its);
+      for (const [trait, itsValue] of Object.entries(this.onEnter[value] ?? {}))
+        this.set(trait, itsValue);
   }
 
   save_changes() {}
@@ -64,13 +67,13 @@ export class StaticModel {
   send({ kind, id, name, data }) {
     if (kind !== "request") return;
     setTimeout(() => {
-      const [reply, buffers] = this.#answer(name, data);
+      const [reply, buffers] = this.#replyTo(name, data);
       this.#emit("msg:custom", { kind: "reply", id, ...reply }, buffers);
     }, LATER_MS);
   }
 
   /** @param {string} name @param {any} data @returns {[Record<string, any>, any[]]} */
-  #answer(name, data) {
+  #replyTo(name, data) {
     if (name === "hello") return [{ data: { version: 1, capture_id: this.state.capture_id } }, []];
     let message = "No model runs in this page.";
     try {

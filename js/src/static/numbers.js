@@ -1,12 +1,14 @@
-// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of attn_widget/pages/coding.py
-// and attn_widget/pictures/axes.py.
+// The numbers of a static page: unpacked from bytes, hidden and merged as displayed. Twin of
+// attn_widget/pages/coding.py and attn_widget/pictures/axes.py.
 
+import { pooled as largestOfBlocks } from "../paint/pooling.js";
 import { decodeArray } from "../wire/decode.js";
 
 /** @typedef {import("../types.js").Axis} Axis */
 
 /**
- * One matrix: codes of each key's queries, then the rows' sums, then which pairs are at their bound.
+ * One matrix: codes of each key's queries, then the rows' sums, then which pairs are at their
+ * bound.
  * @typedef {Object} Place
  * @property {string} attention
  * @property {string} method
@@ -27,15 +29,18 @@ import { decodeArray } from "../wire/decode.js";
  * @typedef {Object} Stored
  * @property {Record<string, any>} state
  * @property {(Axis & { spans: any[] })[]} axes
- * @property {string[]} choices what of a spec changes the axes
- * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read: any }>} groups the axes of
- *   queries and keys in each way to display them, how many tokens they have, and what the text view needs
+ * @property {Record<string, boolean | string>} choices what of a spec changes the axes, with its
+ *   default
+ * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read:
+ *   any }>} groups the axes of queries and keys for each choice, how many tokens they have, and what
+ *   the text view needs
  * @property {Place[]} places
  * @property {any} neuron
  * @property {any} image
+ * @property {{ header: any, at: [number, number][] } | null} [shown] the frame that was on screen
  * @property {string} bound_text
- * @property {number} top_k
- * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them small
+ * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them
+ *   small
  */
 
 /**
@@ -57,7 +62,7 @@ export const arrayAt = (bytes, entry) =>
  * One matrix as it is shown: keys of a row summed, queries averaged.
  * @param {Uint8Array} bytes
  * @param {Place} place
- * @param {[number, number]} size tokens that ask, tokens that answer
+ * @param {[number, number]} size tokens on the query side, tokens on the key side
  * @param {Axis} queries
  * @param {Axis} keys
  */
@@ -85,14 +90,14 @@ export function shownOf(
   const bound = new Uint8Array(saturated ? weights.length : 0).fill(1);
   const sums = new Float32Array(queries.text.length);
   const hidden = sums.slice();
-  for (const [row, asks] of queries.positions.entries()) {
-    for (const query of asks) {
+  for (const [row, rowQueries] of queries.positions.entries()) {
+    for (const query of rowQueries) {
       const start = query * nKeys;
-      sums[row] += exact[query] / asks.length;
-      for (let key = 0; key < nKeys; key++) hidden[row] += values[start + key] / asks.length;
-      for (const [column, answers] of keys.positions.entries()) {
-        for (const key of answers) {
-          weights[row * n + column] += values[start + key] / asks.length;
+      sums[row] += exact[query] / rowQueries.length;
+      for (let key = 0; key < nKeys; key++) hidden[row] += values[start + key] / rowQueries.length;
+      for (const [column, columnKeys] of keys.positions.entries()) {
+        for (const key of columnKeys) {
+          weights[row * n + column] += values[start + key] / rowQueries.length;
           if (saturated) bound[row * n + column] &= bytes[at + start + key];
         }
       }
@@ -104,22 +109,24 @@ export function shownOf(
 }
 
 /**
- * The largest value of each block, so that no single strong link vanishes.
+ * One thumbnail: the largest value of each block.
  * @param {Float64Array} weights
  * @param {number} nKeys
  * @param {[number, number]} pool queries and keys of a block
+ * @returns {Float64Array}
  */
 export function pooled(weights, nKeys, [poolQueries, poolKeys]) {
+  const array = /** @type {any} */ ({ data: weights, table: null });
   const nQueries = weights.length / nKeys;
-  const columns = Math.ceil(nKeys / poolKeys);
-  const cells = new Float64Array(Math.ceil(nQueries / poolQueries) * columns);
-  for (let query = 0; query < nQueries; query++) {
-    const row = Math.floor(query / poolQueries) * columns;
-    for (let key = 0; key < nKeys; key++) {
-      const cell = row + Math.floor(key / poolKeys);
-      const value = weights[query * nKeys + key];
-      if (!(value <= cells[cell])) cells[cell] = value; // a missing number stays one
-    }
-  }
-  return cells;
+  const grid = largestOfBlocks(
+    array,
+    0,
+    nQueries,
+    nKeys,
+    poolKeys,
+    null,
+    poolQueries,
+    Float64Array, // a byte of the thumbnail must round as it does in Python
+  );
+  return /** @type {any} */ (grid.values);
 }

@@ -1,4 +1,4 @@
-// The views there are. A view is a function of callbacks and a signal; it never sees the model.
+// All views. A view is a function of callbacks and a signal; it never gets the model.
 import { headView } from "./head/view.js";
 import { matrixView } from "./matrix/view.js";
 import { modelView } from "./model/view.js";

@@ -1,6 +1,7 @@
-// Frames and exact rows: what has come, what is asked for, what failed. The kernel is asked only for what is missing.
+// Frames, exact rows and finer regions: what has arrived, what is requested, what failed. Only what
+// is missing is requested.
 import { decodeFrame, decodeRow } from "./decode.js";
-import { covers } from "../views/shared/parts.js";
+import { covers } from "./regions.js";
 import { frameKey } from "./spec.js";
 
 /** @typedef {import("../types.js").Frame} Frame */
@@ -27,17 +28,17 @@ export class Store {
   /** @type {Set<string>} */
   #rowsRefused = new Set();
   /** @type {string | null} */
-  #rowAsked = null;
+  #requestedRow = null;
 
-  /** Newest first. @type {(import("../types.js").Part & { of: string })[]} */
+  /** Newest first. @type {(import("../types.js").Part & { frame: string })[]} */
   #parts = [];
-  #partAsked = "";
+  #requestedRegion = "";
 
   /** @type {Pending | null} */
   pending = null;
   /** @type {{ key: string, failure: import("../types.js").Failure } | null} */
   failed = null;
-  /** The last good picture, and whether it is finished. @type {Frame | null} */
+  /** The last frame that arrived, and whether it is complete. @type {Frame | null} */
   shown = null;
   /** @type {string} */
   shownKey = "";
@@ -53,8 +54,9 @@ export class Store {
   }
 
   /**
-   * Make the frame of this spec the shown one: from memory, else by asking. The last good picture stays until then.
-   * @param {Spec & { query?: number }} spec
+   * Show the frame of this spec: from the cache, else by a request. The last frame stays until it
+   * arrives.
+   * @param {Partial<Spec> & { query?: number }} spec
    */
   want(spec) {
     const key = frameKey(spec);
@@ -68,7 +70,7 @@ export class Store {
     if (this.pending?.key === key || this.failed?.key === key) return;
     this.failed = null;
     this.pending = { key, since: performance.now(), progress: null };
-    this.requester.ask("frame", spec, {
+    this.requester.request("frame", spec, {
       reply: (data, buffers) => this.#arrived(key, data, buffers),
       progress: (progress, data, buffers) => {
         if (this.pending?.key === key) this.pending.progress = progress;
@@ -79,7 +81,7 @@ export class Store {
     });
   }
 
-  /** Stop the frame that is on its way; what has come of it stays. */
+  /** Cancel the request for a frame; what has arrived of it stays. */
   cancel() {
     if (!this.pending) return;
     const { key, progress } = this.pending;
@@ -88,14 +90,14 @@ export class Store {
     this.#fail(key, { name: "Cancelled", message: `Stopped${at}.`, remedy: null });
   }
 
-  /** Ask again for what failed or was stopped. */
+  /** Request again what failed or was cancelled. */
   retry() {
     this.failed = null;
     this.onChange();
   }
 
   /**
-   * The exact row, where it has come.
+   * The exact row, null until it has arrived.
    * @param {Frame} frame
    * @param {Side} side
    * @param {number} index
@@ -105,9 +107,9 @@ export class Store {
   }
 
   /**
-   * Ask for the first of these rows that is missing. The order is the order of need: what the pointer is on, then pins.
+   * Request the first of these rows that is missing.
    * @param {Frame} frame
-   * @param {{ side: Side, index: number }[]} needs
+   * @param {{ side: Side, index: number }[]} needs most important first
    */
   wantRows(frame, needs) {
     const missing = needs.find(({ side, index }) => {
@@ -115,27 +117,27 @@ export class Store {
       return !this.#rows.has(key) && !this.#rowsRefused.has(key);
     });
     const key = missing ? rowKey(frame, missing.side, missing.index) : null;
-    if (key === this.#rowAsked) return;
+    if (key === this.#requestedRow) return;
     if (!missing || !key) {
-      this.#rowAsked = null;
+      this.#requestedRow = null;
       this.requester.cancel("row");
       return;
     }
-    this.#rowAsked = key;
-    this.requester.ask(
+    this.#requestedRow = key;
+    this.requester.request(
       "row",
       { ...frame.spec, ...missing },
       {
         reply: (data, buffers) => {
           this.#rows.set(key, decodeRow(data, buffers));
           if (this.#rows.size > KEPT_ROWS) this.#rows.delete(this.#rows.keys().next().value ?? "");
-          this.#rowAsked = null;
+          this.#requestedRow = null;
           this.onChange();
         },
-        // A row that cannot be had leaves the rounded number standing.
+        // Without the exact row, the rounded number stays.
         fail: () => {
           this.#rowsRefused.add(key);
-          this.#rowAsked = null;
+          this.#requestedRow = null;
           this.onChange();
         },
       },
@@ -143,41 +145,43 @@ export class Store {
   }
 
   /**
-   * A finer part of a matrix that came pooled: all that is wanted, else the last that is as fine; the rest is asked
-   * for, once. A part that cannot be had leaves the coarse cells standing.
+   * A finer part of a matrix that came pooled: one with the whole region, else the newest that is
+   * as fine. Where the region is missing, it is requested once; if that fails, the coarse cells
+   * stay.
    * @param {Frame} frame
-   * @param {import("../types.js").Wanted} wanted
-   * @param {import("../types.js").Wanted} [wider] what is asked for, so that the next move needs nothing
+   * @param {import("../types.js").Wanted} region
+   * @param {import("../types.js").Wanted} [wider] the region to request, so that a small move needs
+   *   no new one
    */
-  finer(frame, wanted, wider = wanted) {
-    const of = frameKey(frame.spec);
-    const fine = this.#parts.filter((part) => part.of === of && part.pool === wanted.pool);
-    const whole = fine.find((part) => covers(part, wanted));
-    const asked = of + JSON.stringify(wider);
-    if (!whole && this.complete && asked !== this.#partAsked) {
-      this.#partAsked = asked;
+  finer(frame, region, wider = region) {
+    const key = frameKey(frame.spec);
+    const fine = this.#parts.filter((part) => part.frame === key && part.pool === region.pool);
+    const whole = fine.find((part) => covers(part, region));
+    const request = key + JSON.stringify(wider);
+    if (!whole && this.complete && request !== this.#requestedRegion) {
+      this.#requestedRegion = request;
       const reply = (/** @type {any} */ data, /** @type {any[]} */ buffers) => {
         this.#parts = [
-          /** @type {any} */ ({ ...decodeFrame(data, buffers), of }),
+          /** @type {any} */ ({ ...decodeFrame(data, buffers), frame: key }),
           ...this.#parts,
         ].slice(0, KEPT_PARTS);
-        this.#partAsked = "";
+        this.#requestedRegion = "";
         this.onChange();
       };
-      this.requester.ask("region", { ...frame.spec, ...wider }, { reply });
+      this.requester.request("region", { ...frame.spec, ...wider }, { reply });
     }
     return whole ?? fine[0] ?? null;
   }
 
-  /** A new capture: nothing old is of use. */
+  /** Drop everything: it belongs to an old capture. */
   forget() {
     this.#parts = [];
-    this.#partAsked = "";
+    this.#requestedRegion = "";
     this.requester.cancel("region");
     this.#frames.clear();
     this.#rows.clear();
     this.#rowsRefused.clear();
-    this.#rowAsked = null;
+    this.#requestedRow = null;
     this.failed = null;
   }
 

@@ -1,5 +1,6 @@
-// Requests and replies over custom messages. One requester per view; several share a model, so each has a
-// session of its own in its ids. Every request gets one reply; the newest of each name wins.
+// Requests and replies over custom messages. Several requesters share one model, so the ids of each
+// carry a session of their own. Every request gets one reply; a newer request of the same name
+// cancels the older one.
 
 /** @typedef {import("../types.js").Failure} Failure */
 /** @typedef {import("../types.js").Progress} Progress */
@@ -24,12 +25,15 @@ export class Requester {
   #count = 0;
 
   /**
-   * @param {(message: any) => void} send throws where no kernel is left to hear it
+   * @param {(message: any) => void} send throws where the connection to the kernel is lost
    * @param {string} [session]
    */
   constructor(send, session = Math.random().toString(36).slice(2, 10)) {
     this.session = session;
-    /** @param {any} message @returns {boolean} whether it went out: after a restart the host's line is cut */
+    /**
+     * @param {any} message
+     * @returns {boolean} whether it was sent: after a restart of the kernel the connection is lost
+     */
     this.send = (message) => {
       try {
         send(message);
@@ -41,25 +45,25 @@ export class Requester {
   }
 
   /**
-   * Ask, and drop whatever was asked under the same name before: its reply, when it comes, is ignored.
+   * Send a request and cancel an older one of the same name: its reply will be ignored.
    * @param {string} name
    * @param {any} data
    * @param {Handlers} handlers
    * @returns {string} the request's id
    */
-  ask(name, data, handlers) {
+  request(name, data, handlers) {
     this.cancel(name);
     const id = `${this.session}-${this.#count++}`;
     this.#waiting.set(id, { name, ...handlers });
     if (!this.send({ kind: "request", id, name, data })) {
-      // Answered after this call, as a kernel would: who asks first notes what it waits for.
+      // Fail after this call returns, as a kernel would: the caller first stores what it waits for.
       queueMicrotask(() => this.receive({ kind: "reply", id, error: GONE }));
     }
     return id;
   }
 
   /**
-   * Give up on what was asked under this name, and tell the other side.
+   * Cancel the requests of this name, here and in the kernel.
    * @param {string} name
    */
   cancel(name) {
@@ -76,7 +80,7 @@ export class Requester {
   }
 
   /**
-   * Take a message; others' and late ones fall through.
+   * Take a message; those of other views and late ones are ignored.
    * @param {any} message
    * @param {any[]} [buffers]
    */
@@ -93,7 +97,7 @@ export class Requester {
     }
   }
 
-  /** Everything waiting is cancelled and the kernel may forget: the view goes. */
+  /** The view closes: cancel all requests; the kernel may drop what it holds for this session. */
   close() {
     for (const id of this.#waiting.keys()) this.send({ kind: "cancel", id });
     this.#waiting.clear();

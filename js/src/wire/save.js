@@ -1,4 +1,5 @@
-// Saving the picture as a file: PNG from the canvas, all else from the kernel, or from the page where there is none.
+// Saving the picture as a file: PNG from the canvas, other formats from the kernel or the static
+// page.
 
 /** @typedef {import("../types.js").Look} Look */
 
@@ -28,11 +29,11 @@ export class Saving {
   save(format, surface, look, name) {
     this.failed = null;
     if (format === "png" && surface instanceof HTMLCanvasElement) {
-      framed(surface, look).toBlob((blob) => blob && download(blob, `${name}.png`));
+      withMargin(surface, look).toBlob((blob) => blob && download(blob, `${name}.png`));
       return;
     }
     this.pending = { key: "", since: performance.now(), progress: null };
-    this.requester.ask(
+    this.requester.request(
       "export",
       { format, theme: look.dark ? "dark" : "light" },
       {
@@ -64,8 +65,12 @@ export class Saving {
   }
 }
 
-/** The canvas on paper, with what it shows written below. @param {HTMLCanvasElement} canvas @param {Look} look */
-function framed(canvas, look) {
+/**
+ * The canvas with a margin and its label below.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Look} look
+ */
+export function withMargin(canvas, look) {
   const { ratio } = look;
   const sheet = document.createElement("canvas");
   sheet.width = canvas.width + 2 * MARGIN * ratio;
@@ -76,8 +81,8 @@ function framed(canvas, look) {
   ctx.drawImage(canvas, MARGIN * ratio, MARGIN * ratio);
   ctx.fillStyle = look.ink2;
   ctx.font = `${12 * ratio}px ${look.font}`;
-  const said = canvas.getAttribute("aria-label") ?? "";
-  ctx.fillText(said, MARGIN * ratio, sheet.height - MARGIN * ratio, canvas.width);
+  const label = canvas.getAttribute("aria-label") ?? "";
+  ctx.fillText(label, MARGIN * ratio, sheet.height - MARGIN * ratio, canvas.width);
   return sheet;
 }
 

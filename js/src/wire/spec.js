@@ -1,92 +1,49 @@
-// Which frame do these traits ask for? Pure.
+// What these traits request, by the rules that the kernel sent (attn_widget/pictures/rules.py). Pure.
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Spec} Spec */
 /** @typedef {import("../types.js").Group} Group */
-
-/** Methods that keep heads apart; all others join them to one matrix. */
-const PER_HEAD = new Set(["raw", "gradient_attention", "value_weighted"]);
-
-/** Views that show one head, chosen by the trait `head`. */
-const ONE_HEAD = new Set(["matrix", "neuron"]);
-
-/** @param {string} method */
-export const keepsHeads = (method) => PER_HEAD.has(method);
+/** @typedef {import("../types.js").ViewRule} ViewRule */
 
 /**
+ * What the request for a frame carries: only the fields that the frame depends on, so that two requests for equal
+ * frames are equal. The neuron view takes one query apart, which its request names besides.
  * @param {Traits} traits
- * @returns {Spec}
- */
-export function specOf(traits) {
-  const { capture_id, view, method, attention, layer, head, residual, reduce } = traits;
-  const { normalise, baseline } = traits;
-  const perToken = view === "neuron"; // vectors are neither merged nor hidden
-  const hide_special = traits.hide_special && !perToken;
-  const words = traits.words && !perToken;
-  const segments = perToken ? "all" : traits.segments;
-  const hide_sinks = traits.hide_sinks && !perToken;
-  return {
-    capture_id,
-    view,
-    method,
-    attention,
-    layer,
-    head,
-    residual,
-    reduce,
-    normalise,
-    baseline,
-    hide_special,
-    words,
-    segments,
-    hide_sinks,
-  };
-}
-
-/**
- * What the request for a frame carries: the spec, and in the neuron view the query to take apart.
- * @param {Traits} traits
- * @returns {Spec & { query?: number }}
+ * @returns {Partial<Spec> & { query?: number }}
  */
 export function requestOf(traits) {
-  const spec = specOf(traits);
-  const isNeuron = traits.view === "neuron" && traits.query.length > 0;
-  return isNeuron ? { ...spec, query: traits.query[0] } : spec;
+  const names = traits.info.rules.depends_on[traits.view]?.[traits.method] ?? [];
+  const spec = Object.fromEntries(names.map((name) => [name, traits[name]]));
+  const ofQuery = viewRule(traits).needs_query && traits.query.length > 0;
+  return ofQuery ? { ...spec, query: traits.query[0] } : spec;
 }
 
-/**
- * A name for the frame: two specs that lead to the same numbers have the same name.
- * @param {Spec & { query?: number }} spec
- */
-export function frameKey(spec) {
-  const relevant = { ...spec };
-  if (keepsHeads(spec.method)) {
-    Object.assign(relevant, { residual: 0, reduce: "", normalise: false, baseline: false });
-    if (!ONE_HEAD.has(spec.view)) relevant.head = 0;
-  } else {
-    relevant.head = 0;
-  }
-  if (spec.method !== "flow") relevant.normalise = false;
-  if (spec.view === "model") relevant.layer = 0;
-  return JSON.stringify(relevant);
-}
+/** A name for the frame of a request. @param {Partial<Spec> & { query?: number }} spec */
+export const frameKey = (spec) => JSON.stringify(spec);
+
+/** Whether the method has a matrix for each head; others join the heads. @param {Traits} traits */
+export const keepsHeads = ({ method, info }) => info.rules.methods[method]?.per_head ?? true;
+
+/** @type {ViewRule} */
+const NO_RULE = {
+  one_head: false,
+  all_layers: false,
+  per_token: false,
+  needs_query: false,
+  heads: false,
+  threshold: false,
+  methods: [],
+};
+
+/** What a view shows and which controls it has. @param {Traits} traits @param {string} [view] @returns {ViewRule} */
+export const viewRule = ({ view: shown, info }, view = shown) => info.rules.views[view] ?? NO_RULE;
 
 /**
  * The group that is shown; an empty one while nothing is known.
  * @param {Traits} traits
  * @returns {Group}
  */
-export function groupOf(traits) {
-  const groups = traits.info?.groups ?? [];
-  return (
-    groups.find((group) => group.name === traits.attention) ??
-    groups[0] ?? {
-      name: traits.attention,
-      layers: 0,
-      heads: 0,
-      n_queries: 0,
-      n_keys: 0,
-      methods: [],
-    }
-  );
+export function groupOf({ attention, info }) {
+  const none = { name: attention, layers: 0, heads: 0, n_queries: 0, n_keys: 0, methods: [] };
+  return info.groups.find(({ name }) => name === attention) ?? info.groups[0] ?? none;
 }

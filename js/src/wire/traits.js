@@ -4,40 +4,39 @@
 
 const SAVE_AFTER_MS = 40; // a dragged slider is one change, not fifty
 
-/** @type {Traits} */
-const DEFAULTS = {
-  view: "head",
-  method: "raw",
-  layer: 0,
-  heads: [],
-  head: 0,
-  query: [],
-  key: [],
-  attention: "self",
-  residual: 0.5,
-  reduce: "mean",
-  normalise: false,
-  baseline: false,
-  text: "",
-  pair: "",
-  step: -1,
-  theme: "auto",
-  threshold: 0.02,
-  hide_special: false,
-  words: false,
-  find: "",
-  segments: "all",
-  hide_sinks: false,
-  metric: {},
-  views: [],
-  methods: [],
-  capture_id: 0,
-  info: { model: "", can_run: false, groups: [] },
-  error: {},
-  running: "",
-};
-
-const NAMES = /** @type {(keyof Traits)[]} */ (Object.keys(DEFAULTS));
+// Their defaults are Python's: the host sends the whole state before it renders a view.
+/** @type {(keyof Traits)[]} */
+const NAMES = [
+  "view",
+  "method",
+  "layer",
+  "heads",
+  "head",
+  "query",
+  "key",
+  "attention",
+  "residual",
+  "reduce",
+  "normalise",
+  "baseline",
+  "text",
+  "pair",
+  "step",
+  "theme",
+  "threshold",
+  "hide_special",
+  "words",
+  "find",
+  "segments",
+  "hide_sinks",
+  "metric",
+  "views",
+  "methods",
+  "capture_id",
+  "info",
+  "error",
+  "running",
+];
 
 /**
  * @param {any} model anywidget's model
@@ -74,7 +73,7 @@ export function createState(model, signal) {
     /** @returns {Traits} a snapshot */
     traits() {
       const traits = /** @type {any} */ ({});
-      for (const name of NAMES) traits[name] = model.get(name) ?? DEFAULTS[name];
+      for (const name of NAMES) traits[name] = model.get(name);
       return traits;
     },
     /**

@@ -1,10 +1,10 @@
-// Where everything of the head view stands, and what a point of it is. Pure.
+// Positions of everything in the head view, and what is at a point. Pure.
 
 /** @typedef {import("../../types.js").Target} Target */
 
 export const TOP = 22;
-export const ALL_ROWS = 150; // above, a window of rows scrolls
-const WINDOW_ROW = 17;
+export const ALL_ROWS = 150; // with more rows, a viewport of them scrolls
+const VIEWPORT_ROW = 17;
 const ARC_INSET = 10;
 
 /**
@@ -43,17 +43,20 @@ const ARC_INSET = 10;
  * @param {number} nLanes columns of the strip; 0 where one lane needs none
  * @param {number} widestQuery
  * @param {number} widestKey
- * @param {number} viewport height of the window that the widget is seen through
+ * @param {number} screenHeight height of the browser's window
  * @returns {HeadLayout}
  */
-export function headLayout(width, nQueries, nKeys, nLanes, widestQuery, widestKey, viewport) {
+export function headLayout(width, nQueries, nKeys, nLanes, widestQuery, widestKey, screenHeight) {
   const wide = width >= 600;
   const n = Math.max(nQueries, nKeys, 1);
   const scrolls = n > ALL_ROWS;
-  const row = scrolls ? WINDOW_ROW : rowHeight(n, wide);
+  const row = scrolls ? VIEWPORT_ROW : rowHeight(n, wide);
   const contentHeight = TOP + n * row + (scrolls ? 0 : 4);
-  const windowRows = Math.max(24, Math.min(60, Math.floor((0.8 * viewport - TOP) / WINDOW_ROW)));
-  const height = scrolls ? TOP + windowRows * WINDOW_ROW : contentHeight;
+  const viewportRows = Math.max(
+    24,
+    Math.min(60, Math.floor((0.8 * screenHeight - TOP) / VIEWPORT_ROW)),
+  );
+  const height = scrolls ? TOP + viewportRows * VIEWPORT_ROW : contentHeight;
 
   const numbers = wide ? 8 + 7 * String(n - 1).length + 10 : 0;
   const longest = wide ? 180 : 96;
@@ -67,15 +70,15 @@ export function headLayout(width, nQueries, nKeys, nLanes, widestQuery, widestKe
   let xValue;
   if (width >= 700) {
     const column = nLanes <= 1 ? 0 : Math.max(3, Math.min(16, Math.floor(200 / nLanes)));
-    const besides = 88 + Math.max(0, keyRoom - 72);
+    const keyColumn = 88 + Math.max(0, keyRoom - 72);
     const minimumBar = 56;
-    const fixed = xQuery + besides + nLanes * column + 20 + minimumBar + valueWidth;
+    const fixed = xQuery + keyColumn + nLanes * column + 20 + minimumBar + valueWidth;
     const arcs = Math.max(
       120,
       Math.min(420, width > 860 ? 312 + (width - 860) * 0.6 : 312, width - fixed),
     );
     xKey = xQuery + arcs;
-    const x = xKey + besides;
+    const x = xKey + keyColumn;
     const xBar = x + nLanes * column + (nLanes ? 20 : 0);
     const bar = Math.max(minimumBar, Math.min(140, width - 2 - valueWidth - xBar));
     strip = { x, column, columns: nLanes, xBar, bar };
@@ -133,7 +136,7 @@ export function visibleRows(layout, n, scroll) {
 }
 
 /**
- * What a point of the canvas is: a token of either side, or in the strip a key and lane.
+ * What is at a point of the canvas: a token of either side, or in the strip a key and lane.
  * @param {HeadLayout} layout
  * @param {number} x
  * @param {number} y

@@ -1,31 +1,35 @@
 // The lines of the head view. Weak first, strong last; heads in parallel lanes. Pure but for the context it draws on.
 
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
+
 /** @typedef {import("../shared/edges.js").Edges} Edges */
 /** @typedef {CanvasRenderingContext2D} Context */
 
+const { line } = drawing;
 const LEVELS = 24; // opacity and width in steps, so that many lines share one stroke
-const BEND = 0.4;
 
 /**
  * @param {number} weight 0 to 1
  */
-export const lineOpacity = (weight) => Math.max(0.1, Math.min(1, weight ** 0.65));
+export const lineOpacity = (weight) =>
+  Math.max(line.least_opacity, Math.min(1, weight ** line.opacity_power));
 
 /**
- * What stays of a line that is not the hovered or pinned one.
+ * The opacity of a line that is not of the hovered or pinned token.
  * @param {number} weight
  */
 export const traceOpacity = (weight) => 0.035 * Math.min(1, 0.3 + 2 * weight);
 
 /** @param {number} weight */
-export const lineWidth = (weight) => 0.75 + 1.75 * Math.min(1, weight);
+export const lineWidth = (weight) => line.width + line.width_range * Math.min(1, weight);
 
 /**
  * How far a lane lies from the middle of its row.
  * @param {number} order its place among the lanes that are on
  * @param {number} count lanes that are on
  */
-export const laneOffset = (order, count) => (order - (count - 1) / 2) * Math.min(2.2, 17 / count);
+export const laneOffset = (order, count) =>
+  (order - (count - 1) / 2) * Math.min(line.lane_gap, line.lanes_room / count);
 
 /**
  * @typedef {Object} LineStyle
@@ -47,7 +51,7 @@ export const laneOffset = (order, count) => (order - (count - 1) / 2) * Math.min
  */
 export function paintLines(ctx, edges, style, indices) {
   const count = indices ? indices.length : edges.length;
-  const bend = (style.xEnd - style.xStart) * BEND;
+  const bend = (style.xEnd - style.xStart) * line.bend;
   let at = 0;
   while (at < count) {
     // One run of lines of the same level; within it one stroke per lane.
@@ -81,7 +85,7 @@ export function paintLines(ctx, edges, style, indices) {
 }
 
 /** @param {number} weight */
-const levelOf = (weight) => Math.round(Math.min(1, weight) ** 0.65 * LEVELS) || 0;
+const levelOf = (weight) => Math.round(Math.min(1, weight) ** line.opacity_power * LEVELS) || 0;
 
 /** @param {number} level */
-const weightOf = (level) => (level / LEVELS) ** (1 / 0.65);
+const weightOf = (level) => (level / LEVELS) ** (1 / line.opacity_power);

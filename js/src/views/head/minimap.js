@@ -1,16 +1,17 @@
-// The whole text beside the window of rows: where the attention lies, and which part is in view. Pure but for its context.
+// The minimap beside the viewport: attention along the whole text, and the part in view. Pure but
+// for its context.
 import { sequential } from "../../paint/palettes.js";
 import { TOP } from "./layout.js";
 
 /** @typedef {import("./layout.js").HeadLayout} HeadLayout */
 /** @typedef {import("../shared/edges.js").Edges} Edges */
 
-export const MINIMAP = 9; // width of the strip that is hit; it is drawn thinner
+export const MINIMAP = 9; // CSS pixels that react to the pointer; less is drawn
 
 /**
- * What the lines bring to each row of the other side, the largest is 1.
+ * The weight of all lines that end in each row, divided by the largest.
  * @param {Edges[]} parts
- * @param {"query" | "key"} side the rows that are counted
+ * @param {"query" | "key"} side of the rows
  * @param {number} n
  */
 export function received(parts, side, n) {

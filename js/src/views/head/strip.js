@@ -1,4 +1,5 @@
-// The strip beside the key tokens: a square per key and head, a bar and the mean. Pure but for its context.
+// The strip beside the key tokens: one square per key and head, a bar and the mean. Pure but for
+// its context.
 import { onHalf, setFont, write } from "../../paint/canvas.js";
 import { rowMiddle } from "./layout.js";
 import { fixed } from "../../format.js";
@@ -10,7 +11,8 @@ import { fixed } from "../../format.js";
 /**
  * @typedef {Object} StripData
  * @property {{ name: string, lane: number, on: boolean }[]} columns
- * @property {((lane: number, row: number) => number) | null} at null while nothing is hovered or pinned
+ * @property {((lane: number, row: number) => number) | null} at null while nothing is hovered or
+ *   pinned
  * @property {((row: number) => number) | null} mean
  * @property {(lane: number) => string} colour
  * @property {number} scale
@@ -29,7 +31,7 @@ import { fixed } from "../../format.js";
  */
 export function paintStrip(ctx, look, layout, data, rows, scroll) {
   const { strip, xValue } = layout;
-  if (xValue === null || !data.at) return; // nothing is hovered or pinned: nothing to say
+  if (xValue === null || !data.at) return;
   setFont(ctx, look, 11);
   write(ctx, data.heading, xValue, 8, "right", look.ink3);
   if (strip && strip.column >= 8) {

@@ -1,13 +1,14 @@
-// The head view: two columns of tokens, lines by head colour, and beside the keys each head's share.
+// The head view: two columns of tokens, lines by head colour, and beside the keys each head's
+// share.
 import { prepared, setFont, write } from "../../paint/canvas.js";
-import { edgesOf, edgesOfRow, inWindow } from "../shared/edges.js";
+import { drawnEdges, edgesOf, inWindow, lanesOn } from "../shared/edges.js";
 import { headHit, headLayout, rowMiddle, visibleRows, TOP } from "./layout.js";
 import { minimapScroll, paintMinimap, received, MINIMAP } from "./minimap.js";
 import { laneOffset, lineOpacity, paintLines, traceOpacity } from "./marks.js";
-import { headColours, sequential } from "../../paint/palettes.js";
+import { headColours, jointColour } from "../../paint/palettes.js";
 import { paintStrip } from "./strip.js";
 import { paintToken, widest } from "../../paint/tokens.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { focusOf, rowsOf } from "../shared/selection.js";
 import { memo } from "../../memo.js";
 import { describeHead, focusValues } from "./words.js";
@@ -24,7 +25,7 @@ import { listen, revealRow } from "../shared/pointer.js";
  */
 export function headView(callbacks, signal) {
   const element = document.createElement("div");
-  element.className = "window";
+  element.className = "viewport";
   const content = document.createElement("div");
   const canvas = document.createElement("canvas");
   const base = document.createElement("canvas");
@@ -81,7 +82,7 @@ export function headView(callbacks, signal) {
   function draw(scene) {
     const { frame, traits, look, width } = scene;
     const joint = frame.lanes.length === 1 && frame.lanes[0].head === null;
-    const lanes = joint ? [0] : lanesOn(frame, traits.heads);
+    const lanes = lanesOn(frame, traits.heads);
     const size = width >= 600 ? 13 : 12;
     layout = layoutOf(
       width,
@@ -118,7 +119,7 @@ export function headView(callbacks, signal) {
       offset: (/** @type {number} */ lane) =>
         laneOffset(Math.max(0, lanes.indexOf(lane)), lanes.length),
       colour: (/** @type {number} */ lane) =>
-        joint ? sequential(0.62, look.dark) : colours(frame.lanes[lane].head ?? lane),
+        joint ? jointColour(look.dark) : colours(frame.lanes[lane].head ?? lane),
       scale,
     };
     const picture = [
@@ -158,32 +159,17 @@ export function headView(callbacks, signal) {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.drawImage(behind, 0, 0);
     ctx.setTransform(look.ratio, 0, 0, look.ratio, 0, 0);
-    let lines = edges;
-    let onMap = [edges];
-    if (focus) {
-      const parts = focus.rows.map((index) =>
-        edgesOfRow(
-          frame,
-          lanes,
-          traits.threshold,
-          focus.side,
-          index,
-          scene.exact(focus.side, index),
-        ),
-      );
-      for (const part of parts) paintLines(ctx, part, { ...style, opacity: lineOpacity });
-      onMap = parts;
-      lines = { ...parts[0], length: sum(parts, "length"), mass: sum(parts, "mass") };
-    }
+    const lines = focus ? drawnEdges(frame, lanes, traits.threshold, focus, scene.exact) : edges;
+    if (focus) paintLines(ctx, lines, { ...style, opacity: lineOpacity });
     ctx.restore();
 
     if (layout.scrolls) {
       const other = focus?.side === "key" ? "query" : "key";
       const n = other === "key" ? layout.nKeys : layout.nQueries;
-      paintMinimap(ctx, look, layout, received(onMap, other, n), scroll);
+      paintMinimap(ctx, look, layout, received([lines], other, n), scroll);
     }
     const values = focus && focusValues(scene, focus, lanes);
-    const said = describeHead(scene, {
+    const { strip, said: description } = describeHead(scene, {
       focus,
       values,
       lanes,
@@ -196,11 +182,11 @@ export function headView(callbacks, signal) {
     });
     paintTokens(ctx, scene, focus, rows, scroll);
     const shown = focus?.side === "key" ? rows.query : rows.key;
-    paintStrip(ctx, look, layout, { ...said.strip, scale, colour: style.colour }, shown, scroll);
+    paintStrip(ctx, look, layout, { ...strip, scale, colour: style.colour }, shown, scroll);
     setFont(ctx, look, 11);
     write(ctx, "query", layout.xQuery, 8, "right", look.ink3);
     write(ctx, "key", layout.xKey, 8, "left", look.ink3);
-    return said.said;
+    return description;
   }
 
   /**
@@ -248,7 +234,7 @@ export function headView(callbacks, signal) {
     }
   }
 
-  /** Bring a row into the window. @param {number} index */
+  /** Bring a row into the viewport. @param {number} index */
   function reveal(index) {
     if (layout?.scrolls) revealRow(element, layout.row, layout.height - TOP, index);
   }
@@ -256,20 +242,11 @@ export function headView(callbacks, signal) {
   return { element, surface: canvas, draw, reveal };
 }
 
-/** @param {Frame} frame @param {number[]} heads */
-function lanesOn(frame, heads) {
-  const on = new Set(heads);
-  return frame.lanes.flatMap((lane, i) => (lane.head === null || on.has(lane.head) ? [i] : []));
-}
-
-/** @param {{ length: number, mass: number }[]} parts @param {"length" | "mass"} field */
-const sum = (parts, field) => parts.reduce((total, part) => total + part[field], 0);
-
 /** @type {WeakMap<Frame, number>} */
 const serials = new WeakMap();
 let lastSerial = 0;
 
-/** A number for each frame there ever was. @param {Frame} frame */
+/** A number that is different for every frame. @param {Frame} frame */
 function serial(frame) {
   let n = serials.get(frame);
   if (n === undefined) serials.set(frame, (n = ++lastSerial));

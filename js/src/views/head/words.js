@@ -1,6 +1,7 @@
 // What the head view says: which number is read, which lines were left out and what they weigh. Pure.
 import { rowValues } from "../shared/edges.js";
-import { count, many, percent } from "../../format.js";
+import { count, fixed, percent } from "../../format.js";
+import { massName, sentence } from "../../sentences.js";
 import { hiddenWords } from "../shared/hidden.js";
 
 /** @typedef {import("../../types.js").Scene} Scene */
@@ -37,7 +38,12 @@ export function focusValues(scene, focus, lanes) {
       for (const row of focus.rows)
         sum += (frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1) || 0;
     } else {
-      for (let other = 0; other < n; other++) sum += at(lane, other) || 0;
+      // As the lines are: by the numbers that came with the frame, where it holds them all.
+      for (const row of focus.rows) {
+        const known = frame.arrays.weights ? null : scene.exact(focus.side, row);
+        const own = rowValues(frame, focus.side, row, known);
+        for (let other = 0; other < n; other++) sum += own.at(lane, other) || 0;
+      }
     }
   }
   return { n, at, exact: parts.every((part) => part.exact), sum };
@@ -49,7 +55,7 @@ export function focusValues(scene, focus, lanes) {
  * @param {Focus | null} given.focus
  * @param {Values | null} given.values
  * @param {number[]} given.lanes indices of the lanes that are on
- * @param {{ length: number, mass: number, perRow: number | null }} given.lines
+ * @param {Pick<import("../shared/edges.js").Edges, "length" | "mass" | "perRow" | "rest">} given.lines
  * @param {boolean} given.joint one lane for all heads
  * @param {{ query: [number, number], key: [number, number] }} given.rows
  * @param {number} given.dropped lines beyond the budget
@@ -156,59 +162,44 @@ function bounds(scene, focus, other) {
 }
 
 /**
- * What the picture leaves out, in words and as a mass.
+ * The caption: which lines are drawn, and how much the others carry. Twin of attn_widget/pictures/captions.py.
  * @param {Scene} scene
  * @param {{ focus: Focus | null, values: Values | null, lanes: number[], joint: boolean, dropped: number,
- *   lines: { length: number, mass: number, perRow: number | null },
+ *   lines: Pick<import("../shared/edges.js").Edges, "length" | "mass" | "perRow" | "rest">,
  *   rows: { query: [number, number], key: [number, number] },
- *   layout: { scrolls: boolean, wide: boolean } }} given
+ *   layout: { scrolls: boolean } }} given
  */
 function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, joint }) {
   const { frame, traits } = scene;
   const nQueries = frame.queries.text.length;
   const nKeys = frame.keys.text.length;
   const all = values ? values.sum : totals(frame.arrays.row_sum, lanes, nQueries);
-  const queries = focus?.side === "query" ? focus.rows : range(nQueries);
-  const hidden =
-    focus?.side === "key" ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
+  const ofKey = focus?.side === "key"; // what a key receives says nothing of hidden keys
+  const queries = focus && !ofKey ? focus.rows : range(nQueries);
+  const hidden = ofKey ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
   const pairs = lanes.length * (focus ? focus.rows.length * (values?.n ?? 0) : nQueries * nKeys);
-  const rest = Math.max(0, all - hidden - lines.mass) / (all || 1);
-  const kind = frame.unit === "flow" ? "flow" : "attention";
-  const wide = layout.wide;
+  const rest = Math.max(0, lines.rest ?? all - hidden - lines.mass) / (all || 1);
+  const left = percent(rest);
+  const mass = massName(frame.unit);
+  const threshold = fixed(traits.threshold, 2);
   const caption = [];
   if (lines.perRow !== null) {
-    const each = joint ? "per token" : "per token and head";
-    const below = traits.threshold > 0 ? ` from ${traits.threshold.toFixed(2)} up` : "";
-    caption.push(
-      wide
-        ? `drawn the strongest ${lines.perRow} of ${nKeys} ${each}${below} · left out: ${percent(rest)} of the ${kind}`
-        : `top ${lines.perRow} of ${nKeys}${below} · left out: ${percent(rest)}`,
-    );
+    const name = joint ? "strongest_lines" : "strongest_lines_per_head";
+    caption.push(sentence(name, { k: lines.perRow, n: count(nKeys), left, mass }));
+    if (traits.threshold > 0) caption.push(sentence("threshold", { threshold }));
   } else if (lines.length === pairs) {
-    caption.push(`all ${many(pairs, "line")} drawn`.replace("all 1 ", "the one "));
+    caption.push(pairs === 1 ? sentence("one_line") : sentence("all_lines", { n: count(pairs) }));
   } else {
-    const below = traits.threshold.toFixed(2);
-    caption.push(
-      wide
-        ? `drawn ${count(lines.length)} of ${count(pairs)} lines · left out: ${kind === "flow" ? "flow" : "shares"} below ${below}, ${percent(rest)} of the ${kind}`
-        : `${count(lines.length)} of ${count(pairs)} lines · below ${below} left out: ${percent(rest)}`,
-    );
+    const values = { drawn: count(lines.length), all: count(pairs), threshold, left, mass };
+    caption.push(sentence("some_lines", values));
   }
-  if (focus?.side !== "key")
-    caption.push(
-      ...hiddenWords(
-        frame,
-        traits.hide_sinks,
-        hidden / (all || 1),
-        wide ? `of the ${kind} goes there` : "",
-      ),
-    );
+  if (!ofKey) caption.push(...hiddenWords(frame, traits.hide_sinks, hidden / (all || 1)));
   if (layout.scrolls) {
-    const [first, last] = rows.query;
-    caption.push(`rows ${first}–${last - 1} of ${nQueries}`);
+    const [first, end] = rows.query;
+    caption.push(sentence("rows", { first, last: end - 1, n: nQueries }));
   }
-  if (dropped && !focus) caption.push(`${count(dropped)} weaker lines of this window not drawn`);
-  return { caption, mass: { drawn: Math.min(1, lines.mass / (all || 1)), all: 1 } };
+  if (dropped && !focus) caption.push(sentence("weaker_lines", { n: count(dropped) }));
+  return { caption, mass: { drawn: Math.max(0, 1 - rest - hidden / (all || 1)), all: 1 } };
 }
 
 /** @param {import("../../types.js").FrameArray | undefined} array @param {number[]} lanes @param {number} n */

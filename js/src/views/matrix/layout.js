@@ -1,11 +1,13 @@
-// Where the matrix stands, at any zoom, and what a point of it is. Cells are whole device pixels. Pure.
+// Positions of everything in the matrix view at any zoom, and what is at a point. Cells are whole
+// device pixels. Pure.
 
 /** @typedef {import("../../types.js").Target} Target */
 
 export const GAP_FROM = 8; // cells this large are drawn apart
 const LABEL_FROM = 11; // and named from here on
 const TALLEST = 640;
-const FLAT = 96; // lower than this, a map of many columns is a strip: its few rows are drawn taller than wide
+// a map lower than this has few rows and many columns: its cells are drawn taller than wide
+const FLAT = 96;
 const FLAT_TALL = 240;
 const SIDE = 330; // the gap and the legend beside the picture
 
@@ -19,7 +21,7 @@ const SIDE = 330; // the gap and the legend beside the picture
  * @property {number} tall CSS pixels of its height: more than `cell` only in flat maps
  * @property {number} pool displayed keys per drawn cell
  * @property {number} rowPool displayed queries per drawn cell
- * @property {number} rows drawn cells there are
+ * @property {number} rows drawn cells in all
  * @property {number} columns
  * @property {number} visibleRows drawn cells that fit
  * @property {number} visibleColumns
@@ -33,14 +35,14 @@ const SIDE = 330; // the gap and the legend beside the picture
  */
 
 /**
- * @param {number} width CSS pixels there are
+ * @param {number} width CSS pixels available
  * @param {number} nRows
  * @param {number} nColumns
  * @param {number} widestRow
  * @param {number} widestColumn
  * @param {number} ratio device pixels per CSS pixel
  * @param {number} zoom device pixels per displayed token; below 1 several share one; 0 = all fit
- * @param {number} [sent] tokens per cell as it was sent: what is coarser must be whole multiples of it
+ * @param {number} [sent] tokens per cell of the frame: coarser cells are whole multiples of it
  * @returns {MatrixLayout}
  */
 export function matrixLayout(
@@ -110,7 +112,11 @@ export function zoomed(layout, ratio, direction) {
 
 /**
  * @param {number} width @param {number} nRows @param {number} nColumns
- * @param {number} widestRow @param {number} widestColumn @param {number} ratio @param {boolean} side @param {number} sent
+ * @param {number} widestRow
+ * @param {number} widestColumn
+ * @param {number} ratio
+ * @param {boolean} side
+ * @param {number} sent
  * @returns {MatrixLayout}
  */
 function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side, sent) {
@@ -158,7 +164,12 @@ function fitted(width, nRows, nColumns, widestRow, widestColumn, ratio, side, se
 /** @param {number} size of a cell along the axis: what its labels have room for */
 const labelOf = (size) => (size >= 17 ? 13 : size >= 14 ? 12 : size >= LABEL_FROM ? 10 : 0);
 
-/** @param {number} cell @param {number} widestRow @param {number} widestColumn @param {number} [tall] */
+/**
+ * @param {number} cell
+ * @param {number} widestRow
+ * @param {number} widestColumn
+ * @param {number} [tall]
+ */
 function margin(cell, widestRow, widestColumn, tall = cell) {
   const [label, rowLabel] = [labelOf(cell), labelOf(tall)];
   const rowRoom = rowLabel && Math.min(130, Math.max(48, 1.1 * widestRow + 2));
@@ -175,7 +186,7 @@ function margin(cell, widestRow, widestColumn, tall = cell) {
 }
 
 /**
- * What a point of the canvas is: a drawn cell, or the label of a row or column.
+ * What is at a point of the canvas: a drawn cell, or the label of a row or column.
  * @param {MatrixLayout} layout
  * @param {number} x
  * @param {number} y

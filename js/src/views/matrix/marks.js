@@ -1,4 +1,5 @@
-// What is drawn over and around the cells: pins, cross-hair, labels, rows that are not exact yet. Pure but for its context.
+// Marks over and around the cells: pins, cross-hair, labels, rows that are not exact yet. Pure but
+// for its context.
 import { setFont, write } from "../../paint/canvas.js";
 import { hatch, openRows } from "../../paint/heatmap.js";
 import { paintToken } from "../../paint/tokens.js";
@@ -16,7 +17,7 @@ import { paintToken } from "../../paint/tokens.js";
  */
 
 /**
- * Rows that wait for their exact values: pale, hatched, under an accent line.
+ * Rows without their exact values yet: pale, hatched, below an accent line.
  * @param {Context} ctx
  * @param {Placing} placing
  * @param {import("../../types.js").FrameArray | undefined} exact
@@ -41,7 +42,7 @@ export function paintOpen(ctx, { look, layout, offset }, exact) {
 }
 
 /**
- * Frames round pinned rows and columns, and the cross-hair.
+ * Frames around pinned rows and columns, and the cross-hair.
  * @param {Context} ctx
  * @param {Placing} placing
  * @param {{ query: number[], key: number[] }} pins displayed rows

@@ -1,11 +1,14 @@
 // The matrix view: every query by every key as a heat map, with zoom, pan and a cross-hair.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { prepared } from "../../paint/canvas.js";
-import { paintCells, pixels, pooled } from "../../paint/heatmap.js";
-import { covers, strongestIn, visibleGrid, wanted } from "../shared/parts.js";
+import { paintCells, pixels } from "../../paint/heatmap.js";
+import { pooled } from "../../paint/pooling.js";
+import { strongestIn, visibleGrid } from "../shared/parts.js";
+import { covers, regionOf } from "../../wire/regions.js";
 import { matrixHit, matrixLayout } from "./layout.js";
 import { paintAxisNames, paintLabels, paintMarks, paintOpen } from "./marks.js";
 import { widest } from "../../paint/tokens.js";
-import { found } from "../../controls/find.js";
+import { found } from "../shared/find.js";
 import { maskOf, poolOf } from "../shared/masking.js";
 import { memo } from "../../memo.js";
 import { focusOf, rowsOf } from "../shared/selection.js";
@@ -18,8 +21,6 @@ import { createZoom } from "./zoom.js";
 /** @typedef {import("../../types.js").Target} Target */
 /** @typedef {import("../../types.js").Part} Part */
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
-
-const ROOT_FROM = 64; // shares spread over more tokens than this are seen better on a √ scale
 
 /**
  * @param {import("../../types.js").Callbacks} callbacks
@@ -42,7 +43,11 @@ export function matrixView(callbacks, signal) {
   );
   const visibleOf = memo(visibleGrid);
   const imaged = memo(
-    /** A hover leaves the image as it is. @type {(...of: [import("../../paint/heatmap.js").Grid, number, number, number, number, number, boolean, boolean]) => void} */
+    /**
+     * Not drawn again for a hover.
+     * @type {(...values: [import("../../paint/pooling.js").Grid, number, number, number, number,
+     *   number, boolean, boolean]) => void}
+     */
     (grid, row, column, rows, columns, scale, root, dark) => {
       Object.assign(image, { width: columns, height: rows });
       const to = /** @type {CanvasRenderingContext2D} */ (image.getContext("2d"));
@@ -97,7 +102,7 @@ export function matrixView(callbacks, signal) {
     if (!target || !("query" in target) || !target.span || now?.waits) return target;
     const { query: row, key: column, span } = target;
     const block = { row, column, rows: span, columns: span };
-    const part = finer(wanted(frame, 1, block), wanted(frame, 1, block, 64));
+    const part = finer(regionOf(frame, 1, block), regionOf(frame, 1, block, 64));
     const pair = part && strongestIn(frame, part, span, row / span, column / span);
     return pair && !pair.span ? pair : target;
   }
@@ -111,9 +116,9 @@ export function matrixView(callbacks, signal) {
     const isRoot = root ?? suitsRoot(frame);
     const scale = frame.arrays.weights.scale;
     const shown = { ...view.offset, rows: visibleRows, columns: visibleColumns };
-    const isFine = pool < poolOf(frame)[0]; // finer than the cells that came
-    const want = wanted(frame, pool, shown);
-    const part = isFine ? scene.finer(want, wanted(frame, pool, shown, visibleRows >> 2)) : null;
+    const isFine = pool < poolOf(frame)[0]; // finer than the cells of the frame
+    const want = regionOf(frame, pool, shown);
+    const part = isFine ? scene.finer(want, regionOf(frame, pool, shown, visibleRows >> 2)) : null;
     now = { layout, scene, part, waits: isFine && !covers(part, want) };
     const hover = pairIn(scene, scene.hover);
     const grid = isFine
@@ -161,9 +166,10 @@ export function matrixView(callbacks, signal) {
   /**
    * Cells too small for gaps: one image, stretched to whole device pixels.
    * @param {CanvasRenderingContext2D} ctx
-   * @param {import("../../paint/heatmap.js").Grid} grid
+   * @param {import("../../paint/pooling.js").Grid} grid
    * @param {{ row: number, column: number, rows: number, columns: number }} part
-   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean, dark: boolean }} style
+   * @param {{ x0: number, y0: number, cell: number, tall: number, scale: number, root: boolean,
+   *   dark: boolean }} style
    */
   function paintImage(
     ctx,
@@ -197,7 +203,8 @@ export function matrixView(callbacks, signal) {
 const size = ({ queries, keys }) => [queries.text.length, keys.text.length];
 
 /** @param {Frame} frame */
-const suitsRoot = (frame) => frame.unit !== "flow" && Math.max(...size(frame)) > ROOT_FROM;
+const suitsRoot = (frame) =>
+  frame.unit !== "flow" && Math.max(...size(frame)) > drawing.root_scale_above;
 
 /** How many of the strongest fit beside the picture. @param {MatrixLayout} layout */
 const listLength = (layout) =>

@@ -1,7 +1,8 @@
 // What the matrix view says: the pair that is read, the strongest of a row, the legend. Pure.
-import { scaleTable } from "../../paint/palettes.js";
+import { scaleTable, themeOf } from "../../paint/palettes.js";
 import { openRows } from "../../paint/heatmap.js";
 import { count } from "../../format.js";
+import { sentence } from "../../sentences.js";
 import { hiddenShare, hiddenWords } from "../shared/hidden.js";
 import { largest, pairOf } from "../shared/pair.js";
 import { poolOf } from "../shared/masking.js";
@@ -111,7 +112,7 @@ function strongestOf(scene, focus, listed) {
       share: values.at(0, i) / most,
       index: i,
     })),
-    colour: scaleTable("sequential", look.dark).css[look.dark ? 153 : 158],
+    colour: scaleTable("sequential", look.dark).css[themeOf(look.dark).list_bar],
     exact: values.exact,
   };
 }
@@ -139,22 +140,20 @@ export function legendOf(unit, scale, root, dark, canRoot = true) {
 /** @param {Scene} scene @param {import("./layout.js").MatrixLayout} layout @param {number} finest tokens per cell as fine as they came */
 function sentences({ frame, traits, width }, layout, finest) {
   const pool = Math.max(layout.pool, finest);
-  const [rows, columns] = [frame.queries.text.length, frame.keys.text.length];
+  const size = { rows: count(frame.queries.text.length), columns: count(frame.keys.text.length) };
   const caption = [];
-  const size = `${count(rows)} × ${count(columns)}`;
   if (pool > 1)
     caption.push(
-      `${size} pairs, the largest of ${Math.max(layout.rowPool, finest)} × ${pool} in each cell`,
+      sentence("pooled_cells", { ...size, a: Math.max(layout.rowPool, finest), b: pool }),
     );
-  else if (layout.whole && (!layout.label || (frame.saturation ?? null) === null))
-    caption.push(`${size} cells, one each`);
-  else if (!layout.whole)
-    caption.push(`${layout.visibleRows} × ${layout.visibleColumns} of ${size} cells`);
-  if (width >= 600 && (!layout.label || !layout.whole))
-    caption.push("zoom with ctrl + wheel or + and −, drag to move");
-  if (frame.causal && width >= 600) caption.push("empty: no token looks ahead");
-  const whose = `of the ${frame.unit === "flow" ? "flow" : "attention"} goes there`;
-  caption.push(...hiddenWords(frame, traits.hide_sinks, hiddenShare(frame), whose));
+  else if (layout.whole) caption.push(sentence("cells", size));
+  else {
+    const { visibleRows: visible_rows, visibleColumns: visible_columns } = layout;
+    caption.push(sentence("part_of_cells", { ...size, visible_rows, visible_columns }));
+  }
+  if (width >= 600 && (!layout.label || !layout.whole)) caption.push(sentence("zoom"));
+  if (frame.causal) caption.push(sentence("causal"));
+  caption.push(...hiddenWords(frame, traits.hide_sinks, hiddenShare(frame)));
   return caption;
 }
 
@@ -164,7 +163,7 @@ function noteOf({ frame }) {
   if (!runs.length) return undefined;
   const n = frame.queries.text.length;
   const open = runs.reduce((total, [from, to]) => total + to - from, 0);
-  const bound = frame.bound_text ?? "min(1, column sum)";
+  const bound = frame.bound_text;
   const which =
     runs.length === 1 && runs[0][1] === n
       ? `Rows 0–${runs[0][0] - 1} are exact.`

@@ -1,11 +1,12 @@
-// Zoom and pan of a grid of cells: ctrl + wheel, + and −, dragging. Knows nothing of what is drawn.
+// Zoom and pan of a grid of cells: ctrl + wheel, + and −, dragging. Independent of what is drawn.
 import { scaleOf, zoomed } from "./layout.js";
 
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {(zoom: number) => MatrixLayout | null} layoutAt the layout at a zoom; null while nothing is drawn
+ * @param {(zoom: number) => MatrixLayout | null} layoutAt the layout at a zoom; null while nothing
+ *   is drawn
  * @param {() => number} ratio device pixels per CSS pixel
  * @param {() => void} redraw
  * @param {AbortSignal} signal
@@ -27,10 +28,10 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
   }
 
   /**
-   * One step, keeping the point under the pointer where it is.
+   * Zoom once, with the point under the pointer fixed.
    * @param {1 | -1} direction @param {number} x @param {number} y
    */
-  function step(direction, x, y) {
+  function zoomBy(direction, x, y) {
     const [layout, fit] = [layoutAt(zoom), layoutAt(0)];
     if (!layout || !fit) return;
     const row = (offset.row + (y - layout.y0) / layout.tall) * layout.rowPool;
@@ -52,7 +53,7 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const box = canvas.getBoundingClientRect();
-    step(event.deltaY < 0 ? 1 : -1, event.clientX - box.left, event.clientY - box.top);
+    zoomBy(event.deltaY < 0 ? 1 : -1, event.clientX - box.left, event.clientY - box.top);
   }
 
   /** @param {PointerEvent} event */
@@ -73,9 +74,9 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
     const end = () => {
       drag.abort();
       // The click that ends a drag pins nothing.
-      const swallow = (/** @type {Event} */ click) => click.stopImmediatePropagation();
-      if (dragged) canvas.addEventListener("click", swallow, { capture: true, once: true });
-      setTimeout(() => canvas.removeEventListener("click", swallow, { capture: true }));
+      const stop = (/** @type {Event} */ click) => click.stopImmediatePropagation();
+      if (dragged) canvas.addEventListener("click", stop, { capture: true, once: true });
+      setTimeout(() => canvas.removeEventListener("click", stop, { capture: true }));
     };
     window.addEventListener("pointermove", move, { signal: drag.signal });
     window.addEventListener("pointerup", end, { signal: drag.signal });
@@ -93,7 +94,7 @@ export function createZoom(canvas, layoutAt, ratio, redraw, signal) {
     /** Zoom about the middle. @param {1 | -1} direction */
     byKey(direction) {
       const layout = layoutAt(zoom);
-      if (layout) step(direction, layout.width / 2, layout.height / 2);
+      if (layout) zoomBy(direction, layout.width / 2, layout.height / 2);
     },
   };
 }

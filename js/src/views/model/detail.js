@@ -1,11 +1,13 @@
-// The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are too many.
+// The chosen head beside the thumbnails: lines between tokens, or a small heat map where there are
+// too many.
 import { focusOf, rowsOf } from "../shared/selection.js";
 import { maskOf } from "../shared/masking.js";
 import { memo } from "../../memo.js";
 import { groupOf } from "../../wire/spec.js";
 import { put, setFont, write } from "../../paint/canvas.js";
 import { edgesOf, edgesOfRow } from "../shared/edges.js";
-import { pixels, pooled } from "../../paint/heatmap.js";
+import { pixels } from "../../paint/heatmap.js";
+import { pooled } from "../../paint/pooling.js";
 import { lineOpacity, paintLines, traceOpacity } from "../head/marks.js";
 import { headColours } from "../../paint/palettes.js";
 import { paintToken } from "../../paint/tokens.js";
@@ -15,14 +17,15 @@ import { paintToken } from "../../paint/tokens.js";
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 
-/** Makes the heat map of a detail, and makes it again only for another: a hover leaves it as it is. */
+/** Returns a function that draws the heat map of a detail; a hover reuses the last one. */
 export function detailImage() {
   const small = document.createElement("canvas");
   return memo(
     (/** @type {Frame} */ detail, /** @type {number} */ room, /** @type {boolean} */ dark) => {
       const { weights } = detail.arrays;
       const [r, c] = weights.shape.slice(-2);
-      const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room))); // no more cells than device pixels
+      // no more cells than device pixels
+      const [rowPool, pool] = [r, c].map((n) => Math.max(1, Math.ceil(n / room)));
       const grid = pooled(weights, 0, r, c, pool, maskOf(detail), rowPool);
       const part = { row: 0, column: 0, rows: grid.rows, columns: grid.columns };
       put(
@@ -36,7 +39,13 @@ export function detailImage() {
   );
 }
 
-/** @param {Context} ctx @param {Scene} scene @param {Frame} detail @param {NonNullable<ModelLayout["detail"]>} place @param {ReturnType<typeof detailImage>} imageOf */
+/**
+ * @param {Context} ctx
+ * @param {Scene} scene
+ * @param {Frame} detail
+ * @param {NonNullable<ModelLayout["detail"]>} place
+ * @param {ReturnType<typeof detailImage>} imageOf
+ */
 export function paintDetail(ctx, scene, detail, place, imageOf) {
   const { look, traits, hover } = scene;
   setFont(ctx, look, 11);

@@ -1,4 +1,4 @@
-// Where the thumbnails stand, the detail beside them, and what a point is. Pure.
+// Positions of the thumbnails and of the detail beside them, and what is at a point. Pure.
 
 /** @typedef {import("../../types.js").Target} Target */
 
@@ -6,7 +6,7 @@ const LEFT = 26; // room for the layers' numbers
 const TOP = 20;
 const DETAIL_ROW = 11; // detail rows smaller than this are a heat map, not lines
 const LARGEST_ROW = 24;
-const LABEL = 28; // under a thumbnail that stands for itself: layer and head, and its number
+const LABEL = 28; // room below a ranked thumbnail: its layer and head, and its number
 
 /**
  * @typedef {Object} ModelLayout
@@ -19,8 +19,8 @@ const LABEL = 28; // under a thumbnail that stands for itself: layer and head, a
  * @property {number} columns thumbnails in a row
  * @property {number} rows
  * @property {number} count thumbnails in all
- * @property {number} below room for what stands under each
- * @property {boolean} flow thumbnails one after another instead of a grid of layers and heads
+ * @property {number} below room below each
+ * @property {boolean} wraps thumbnails in a sequence that wraps, not in a grid of layers and heads
  * @property {Detail | null} detail
  */
 
@@ -43,7 +43,7 @@ const LABEL = 28; // under a thumbnail that stands for itself: layer and head, a
  * @param {number} nKeys
  * @param {number} widestToken
  * @param {number} [chosen] the row of the chosen thumbnail: the detail stands beside it
- * @param {number} [count] so many thumbnails one after another instead of the grid; 0 for the grid
+ * @param {number} [count] thumbnails in a sequence that wraps; 0 for the grid
  * @returns {ModelLayout}
  */
 export function modelLayout(
@@ -110,7 +110,7 @@ export function modelLayout(
     rows: down,
     count: count || nLayers * nLanes,
     below,
-    flow: count > 0,
+    wraps: count > 0,
     detail,
   };
 }
@@ -139,7 +139,7 @@ function jointLayout(width, nLayers, shape) {
     rows,
     count: nLayers,
     below,
-    flow: true,
+    wraps: true,
     detail: null,
   };
 }

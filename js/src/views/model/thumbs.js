@@ -1,5 +1,6 @@
-// The thumbnails: where each stands, and one atlas of pixels for all of them. Pure.
-import { pixels, pooled } from "../../paint/heatmap.js";
+// The thumbnails: the order they are drawn in, and one atlas of pixels for all of them. Pure.
+import { pixels } from "../../paint/heatmap.js";
+import { pooled } from "../../paint/pooling.js";
 import { ranked } from "../shared/metric.js";
 import { valueAt } from "../../wire/decode.js";
 
@@ -11,14 +12,17 @@ import { valueAt } from "../../wire/decode.js";
  * @typedef {Object} Tiles
  * @property {number[]} layers original numbers, in the order drawn
  * @property {(number | null)[]} heads
- * @property {(layer: number, head: number | null) => number} at the tile, -1 where there is none (yet)
- * @property {number[]} flow the tiles one after another, where they are no grid; empty where they are
+ * @property {(layer: number, head: number | null) => number} at the tile, -1 where there is none
+ *   (yet)
+ * @property {number[]} sequence the tiles in drawn order where they are no grid of layers and
+ *   heads; else empty
  */
 
 /**
  * @param {Frame} frame
- * @param {import("../shared/metric.js").Scores | null} scores rows and columns by their largest number, largest first
- * @param {number} [top] so many heads by their number, 0 for the grid
+ * @param {import("../shared/metric.js").Scores | null} scores rows and columns by their largest
+ *   number, largest first
+ * @param {number} [top] this many heads with the largest numbers; 0 for the grid
  * @returns {Tiles}
  */
 export function tilesOf(frame, scores, top = 0) {
@@ -37,13 +41,14 @@ export function tilesOf(frame, scores, top = 0) {
     layers,
     heads,
     at: (layer, head) => places.get(`${layer} ${head}`) ?? -1,
-    flow:
+    sequence:
       scores && top ? ranked(tiles, scores, top) : heads[0] === null ? tiles.map((_, i) => i) : [],
   };
 }
 
 /**
- * All thumbnails below one another as one block of pixels, pooled so that none is smaller on screen than it is here.
+ * All thumbnails below one another as one block of pixels, pooled so that no cell is smaller than a
+ * device pixel.
  * @param {FrameArray} tiles (tile, row, column)
  * @param {number} factor cells per pixel side
  * @param {boolean} dark
@@ -64,7 +69,8 @@ export function atlas(tiles, factor, dark, root, isMasked) {
 }
 
 /**
- * The strongest cell of a thumbnail away from special tokens: displayed row and column where it begins, and its value.
+ * The strongest cell of a thumbnail away from special tokens: displayed row and column where it
+ * begins, and its value.
  * @param {Frame} frame
  * @param {number} tile
  * @returns {{ query: number, key: number, value: number } | null}

@@ -47,7 +47,11 @@ export function modelView(callbacks, signal) {
   let asNumbers = false; // colours of the metric instead of small maps
   /** @type {import("../shared/metric.js").Scores | null} */
   let scores = null;
-  /** @type {{ layout: ModelLayout, detail: Frame | null, places: NonNullable<Frame["tiles"]>, tileAt: (place: number) => number } | null} */
+  /**
+   * What was drawn last.
+   * @type {{ layout: ModelLayout, detail: Frame | null, places: NonNullable<Frame["tiles"]>,
+   *   tileAt: (place: number) => number } | null}
+   */
   let now = null;
   listen(canvas, hit, callbacks, signal);
 
@@ -71,13 +75,13 @@ export function modelView(callbacks, signal) {
     const joint = frame.tiles?.[0]?.head === null;
     scores = scoresFor(traits.metric, traits.attention, joint);
     const tiles = tilesFor(frame, order.sorted ? scores : null, order.top);
-    const isRanked = !joint && tiles.flow.length > 0;
+    const isRanked = !joint && tiles.sequence.length > 0;
     const nLanes = tiles.heads.length;
     const text = frame.queries.text;
     const nLayers = frame.n_layers ?? 0;
     const wide = widestOf(text, look.font);
     const chosen = isRanked
-      ? tiles.flow.indexOf(tiles.at(traits.layer, traits.head))
+      ? tiles.sequence.indexOf(tiles.at(traits.layer, traits.head))
       : tiles.layers.indexOf(traits.layer);
     const layout = layoutOf(
       width,
@@ -87,12 +91,12 @@ export function modelView(callbacks, signal) {
       frame.keys.text.length,
       wide,
       Math.max(0, chosen),
-      isRanked ? tiles.flow.length : 0,
+      isRanked ? tiles.sequence.length : 0,
     );
     const detail = layout.detail && matches(scene) ? scene.detail : null;
     const tileAt = (/** @type {number} */ place) =>
-      layout.flow
-        ? (tiles.flow[place] ?? -1)
+      layout.wraps
+        ? (tiles.sequence[place] ?? -1)
         : tiles.at(tiles.layers[Math.floor(place / nLanes)], tiles.heads[place % nLanes]);
     now = { layout, detail, places: frame.tiles ?? [], tileAt };
     const device = look.ratio * Math.min(layout.thumb, layout.thumbHeight);
@@ -117,7 +121,7 @@ export function modelView(callbacks, signal) {
       else if (isRanked && scores)
         paintRank(ctx, look, layout, `${layer}·${head}`, scores.of(layer, head), x, y, isChosen);
     }
-    if (!layout.flow) paintNumbers(ctx, scene, layout, tiles);
+    if (!layout.wraps) paintNumbers(ctx, scene, layout, tiles);
     if (detail && layout.detail) paintDetail(ctx, scene, detail, layout.detail, imageOf);
     return describeModel(scene, {
       joint,
@@ -152,7 +156,10 @@ export function modelView(callbacks, signal) {
   return { element, surface: canvas, draw, options, choose };
 }
 
-/** The detail that has come is of the chosen head, or layer where heads are joined. @param {Scene} scene */
+/**
+ * The detail that has come is of the chosen head, or layer where heads are joined.
+ * @param {Scene} scene
+ */
 function matches({ detail, traits, frame }) {
   return (
     detail?.spec.layer === traits.layer &&

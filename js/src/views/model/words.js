@@ -1,6 +1,7 @@
 // What the model view says. Pure.
 import { strongestOfTile } from "./thumbs.js";
-import { fixed, many } from "../../format.js";
+import { count, fixed, many } from "../../format.js";
+import { sentence } from "../../sentences.js";
 import { hiddenShare, hiddenWords } from "../shared/hidden.js";
 import { legendOfScores } from "../shared/metric.js";
 import { poolOf } from "../shared/masking.js";
@@ -28,20 +29,22 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
   const chosen = { layer: traits.layer, head: joint ? null : traits.head };
   const on = isThere ? /** @type {{ layer: number, head: number | null }} */ (hover) : chosen;
   const [pq, pk] = poolOf(frame);
-  const what = many(tiles.length, joint ? "layer" : "head");
-  const cells =
-    pq * pk > 1
-      ? `each cell the largest of ${pq} × ${pk} pairs`
-      : `every cell drawn, nothing pooled at ${many(frame.keys.text.length, "token")}`;
-  const sorted =
-    scores && order.sorted ? ` · ${order.text}${order.top ? ", under each layer · head" : ""}` : "";
+  const maps = many(tiles.length, joint ? "layer" : "head");
+  const [rows, columns] = [frame.queries.text.length, frame.keys.text.length].map(count);
   const caption = [
-    `${what} · ${asNumbers && scores ? `coloured by ${scores.name}` : cells}${sorted}`,
+    asNumbers && scores
+      ? sentence("coloured_maps", { maps, metric: scores.name })
+      : pq * pk > 1
+        ? sentence("pooled_maps", { maps, a: pq, b: pk })
+        : sentence("maps", { maps, rows, columns }),
   ];
-  const whose = `of the attention of ${joint ? `layer ${on.layer}` : `layer ${on.layer} · head ${on.head}`}`;
-  if (detail) caption.push(...hiddenWords(detail, traits.hide_sinks, hiddenShare(detail), whose));
-  if (tiles.some(({ exact }) => !exact))
-    caption.push("hatched: upper bounds, the exact values would take too long here");
+  if (tiles.some(({ exact }) => !exact)) caption.push(sentence("bounds_only"));
+  if (scores && order.sorted)
+    caption.push(`${order.text}${order.top ? ", under each layer · head" : ""}`);
+  if (detail) {
+    const hidden = hiddenWords(detail, traits.hide_sinks, hiddenShare(detail));
+    caption.push(...hidden.map((words) => `${titleOf(traits.method, on, joint)}: ${words}`));
+  }
   return {
     reading:
       (detail && detailReading(scene, detail, on, joint, scores)) ||
@@ -53,7 +56,7 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
       asNumbers && scores
         ? legendOfScores(scores, look.dark)
         : legendOf(frame.unit, frame.arrays.tiles.scale, frame.unit !== "flow", look.dark, false),
-    label: `${traits.method}, ${what} as small heat maps; layer ${on.layer}${joint ? "" : `, head ${on.head}`} is chosen`,
+    label: `${traits.method}, ${maps} as small heat maps; layer ${on.layer}${joint ? "" : `, head ${on.head}`} is chosen`,
   };
 }
 

@@ -1,7 +1,7 @@
-// Where the columns of the neuron view stand. Pure.
+// Positions of the columns of the neuron view, and what is at a point. Pure.
 
 export const HEADER = 72; // names of the columns and the query's own row, above the keys
-const WINDOW_ROWS = 36;
+const VIEWPORT_ROWS = 36;
 
 /**
  * @typedef {Object} NeuronLayout
@@ -12,7 +12,8 @@ const WINDOW_ROWS = 36;
  * @property {number} row
  * @property {number} room widest a token may be
  * @property {number} channel width of a channel
- * @property {number | null} xKey left edge of the key's channels; null where there is room for the product alone
+ * @property {number | null} xKey left edge of the key's channels; null where there is room for the
+ *   product alone
  * @property {number} xProduct
  * @property {number} strip width of all channels
  * @property {{ name: string, x: number }[]} numbers right edges of the columns of numbers
@@ -52,7 +53,7 @@ export function neuronLayout(width, nKeys, channels, widestToken, names, ratio) 
   const scrolls = nKeys > 150;
   const row = nKeys > 40 ? 17 : 23;
   const contentHeight = HEADER + nKeys * row + 34;
-  const height = scrolls ? HEADER + WINDOW_ROWS * row : contentHeight;
+  const height = scrolls ? HEADER + VIEWPORT_ROWS * row : contentHeight;
   const bar = Math.max(20, xWeight - 52 - xBar);
   return {
     width: used,
@@ -80,7 +81,8 @@ export function neuronLayout(width, nKeys, channels, widestToken, names, ratio) 
  * @param {number} scroll
  * @param {number} nKeys
  * @param {number} channels
- * @returns {{ key: number, place: number | null, onToken: boolean } | null} `place`: which drawn channel
+ * @returns {{ key: number, place: number | null, onToken: boolean } | null} `place`: which drawn
+ *   channel
  */
 export function neuronHit({ row, xKey, xProduct, strip, channel }, x, y, scroll, nKeys, channels) {
   const key = Math.floor((y - HEADER + scroll) / row);

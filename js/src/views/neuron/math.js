@@ -1,4 +1,6 @@
-// One head's channels: their products, in what order they are drawn, where colours are clipped. Pure.
+// One head's channels: their products, in what order they are drawn, where colours are clipped.
+// Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 
 /** @typedef {import("../../types.js").Frame} Frame */
 
@@ -13,7 +15,8 @@ export function products(frame) {
 }
 
 /**
- * Channels in the order in which they are drawn: as they are, or the largest contribution to one key first.
+ * Channels in the order in which they are drawn: as they are, or the largest contribution to one
+ * key first.
  * @param {Float32Array} product
  * @param {number} d channels
  * @param {number} key
@@ -32,5 +35,9 @@ export function channelOrder(product, d, key, byContribution) {
  */
 export function clip99(values) {
   const sorted = Float32Array.from(values, Math.abs).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] || 1;
+  return (
+    sorted[
+      Math.min(sorted.length - 1, Math.floor((sorted.length * drawing.clip_percentile) / 100))
+    ] || 1
+  );
 }

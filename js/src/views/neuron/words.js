@@ -1,6 +1,8 @@
 // What the neuron view says: one product of one channel, and whether the recomputed weights are the measured ones. Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { scaleTable } from "../../paint/palettes.js";
 import { fixed } from "../../format.js";
+import { sentence } from "../../sentences.js";
 
 /** @typedef {import("../../types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
@@ -33,7 +35,11 @@ export function describeNeuron({ frame, look }, given) {
         `channel ${channel}: ${q} × ${k} = ${part} of ${fixed(frame.arrays.dot.data[key], 3)}`,
       ],
     },
-    caption: [check(frame), has(frame)],
+    caption: [
+      check(frame),
+      has(frame),
+      sentence("clipped", { percentile: drawing.clip_percentile }),
+    ],
     mass: null,
     legend: {
       name: "q × k",
@@ -50,7 +56,7 @@ export function describeNeuron({ frame, look }, given) {
 
 /** @param {Frame} frame */
 function check({ difference = 0, passed }) {
-  return `recomputed − measured ≤ ${power(difference)}${passed ? " ✓" : ", they do not agree"}`;
+  return sentence(passed ? "agrees" : "does_not_agree", { difference: power(difference) });
 }
 
 /** A small number as 3.5 × 10⁻⁷. @param {number} value */
@@ -64,13 +70,12 @@ function power(value) {
 }
 
 /** @param {Frame} frame */
-function has({ stages = [], softcap, sink, rotated }) {
-  const there = [
+function has({ stages = [], softcap, sink }) {
+  const parts = [
     stages.some(({ name }) => name === "bias") ? "bias" : "",
     softcap ? `softcap ${softcap}` : "",
     stages.some(({ name }) => name === "mask") ? "mask" : "",
-    typeof sink === "number" ? "sink" : "",
+    typeof sink === "number" ? "sink logit" : "",
   ].filter(Boolean);
-  const vectors = rotated ? " · q and k after rotary embedding" : "";
-  return `${there.length ? `with ${there.join(", ")}` : "no bias, mask or softcap here"}${vectors} · colours clipped at 99 %`;
+  return parts.length ? sentence("parts", { parts: parts.join(", ") }) : sentence("no_parts");
 }

@@ -1,13 +1,13 @@
 // Which lines are drawn, and what that leaves out. Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { poolOf } from "./masking.js";
 import { valueAt } from "../../wire/decode.js";
 
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("../../types.js").Row} Row */
 
-export const ALL_PAIRS = 64; // up to this many tokens, every pair at or above the threshold is a line
-export const BUDGET = 16_384; // lines; more is slow and reads as a blob
-const MOST_PER_ROW = 8;
+// Up to so many tokens, every pair at or above the threshold is a line; above, so many per row and so many in all.
+const { all_pairs_up_to, most, most_per_row, rows: ROWS } = drawing.lines;
 
 /**
  * Lines in the order in which they are drawn: weakest first.
@@ -19,6 +19,7 @@ const MOST_PER_ROW = 8;
  * @property {Float32Array} weight
  * @property {number} mass what the lines carry together
  * @property {number | null} perRow lines per row and lane at most; null where all are there
+ * @property {number | null} rest what the pairs without a line carry; null where the frame does not hold them
  */
 
 /**
@@ -32,21 +33,22 @@ export function edgesOf(frame, lanes, threshold) {
   const nQueries = frame.queries.text.length;
   const nKeys = frame.keys.text.length;
   const whole = frame.arrays.weights;
-  const every = whole && Math.max(nQueries, nKeys) <= ALL_PAIRS;
+  const every = whole && Math.max(nQueries, nKeys) <= all_pairs_up_to;
   // In a scroll window only a part is drawn at once, so the budget is not spread over rows out of sight.
-  const rows = Math.min(nQueries, 150) * Math.max(1, lanes.length);
-  const perRow = every
-    ? null
-    : Math.max(1, Math.min(MOST_PER_ROW, nKeys, Math.floor(BUDGET / rows)));
+  const rows = Math.min(nQueries, ROWS) * Math.max(1, lanes.length);
+  const perRow = every ? null : Math.max(1, Math.min(most_per_row, nKeys, Math.floor(most / rows)));
   /** @type {[number, number, number, number][]} weight, lane, query, key */
   const found = [];
+  let carried = 0;
   for (const lane of lanes) {
+    const start = lane * nQueries * nKeys;
+    for (let i = 0; whole && i < nQueries * nKeys; i++) carried += valueAt(whole, start + i) || 0;
     for (let query = 0; query < nQueries; query++) {
       if (whole) strongest(whole, lane, query, nQueries, nKeys, threshold, perRow, found);
-      else listed(frame, lane, query, nQueries, threshold, perRow ?? MOST_PER_ROW, found);
+      else listed(frame, lane, query, nQueries, threshold, perRow ?? most_per_row, found);
     }
   }
-  return packed(found, perRow);
+  return packed(found, perRow, whole ? carried : null);
 }
 
 /**
@@ -60,17 +62,51 @@ export function edgesOf(frame, lanes, threshold) {
  * @returns {Edges}
  */
 export function edgesOfRow(frame, lanes, threshold, side, index, exact) {
-  const values = rowValues(frame, side, index, exact);
+  // Lines are chosen by the numbers that came with the frame, here as in Python; only where it holds no more than the
+  // strongest keys of each row does the exact row complete them.
+  const values = rowValues(frame, side, index, frame.arrays.weights ? null : exact);
   /** @type {[number, number, number, number][]} */
   const found = [];
+  let carried = 0;
   for (const lane of lanes) {
     for (let other = 0; other < values.n; other++) {
       const weight = values.at(lane, other);
+      carried += weight || 0;
       if (!(weight >= threshold && weight > 0)) continue; // nor what is not a number
       found.push(side === "query" ? [weight, lane, index, other] : [weight, lane, other, index]);
     }
   }
-  return packed(found, null);
+  return packed(found, null, frame.arrays.weights || exact ? carried : null);
+}
+
+/**
+ * The lines of a picture: of the rows that it is about, else of all.
+ * @param {Frame} frame
+ * @param {number[]} lanes
+ * @param {number} threshold
+ * @param {import("./selection.js").Focus | null} focus
+ * @param {(side: "query" | "key", index: number) => Row | null} exact
+ * @returns {Edges}
+ */
+export function drawnEdges(frame, lanes, threshold, focus, exact) {
+  if (!focus) return edgesOf(frame, lanes, threshold);
+  const { side, rows } = focus;
+  const parts = rows.map((row) => edgesOfRow(frame, lanes, threshold, side, row, exact(side, row)));
+  /** @param {Edges} part @returns {[number, number, number, number][]} */
+  const listOf = ({ weight, lane, query, key }) =>
+    Array.from(weight, (w, i) => [w, lane[i], query[i], key[i]]);
+  if (parts.length === 1) return parts[0];
+  const whole = packed(parts.flatMap(listOf), null, null);
+  const isKnown = parts.every(({ rest }) => rest !== null);
+  return isKnown
+    ? { ...whole, rest: parts.reduce((sum, { rest }) => sum + (rest ?? 0), 0) }
+    : whole;
+}
+
+/** The lanes that are drawn; one that joins the heads always is. @param {Frame} frame @param {number[]} heads */
+export function lanesOn(frame, heads) {
+  const on = new Set(heads);
+  return frame.lanes.flatMap(({ head }, i) => (head === null || on.has(head) ? [i] : []));
 }
 
 /**
@@ -156,8 +192,8 @@ function listed(frame, lane, query, nQueries, threshold, perRow, found) {
   }
 }
 
-/** @param {[number, number, number, number][]} found @param {number | null} perRow @returns {Edges} */
-function packed(found, perRow) {
+/** @param {[number, number, number, number][]} found @param {number | null} perRow @param {number | null} carried by all pairs @returns {Edges} */
+function packed(found, perRow, carried) {
   found.sort((a, b) => a[0] - b[0]);
   const length = found.length;
   const edges = {
@@ -168,6 +204,7 @@ function packed(found, perRow) {
     weight: new Float32Array(length),
     mass: 0,
     perRow,
+    rest: carried,
   };
   for (const [i, [weight, lane, query, key]] of found.entries()) {
     edges.weight[i] = weight;
@@ -176,6 +213,8 @@ function packed(found, perRow) {
     edges.key[i] = key;
     edges.mass += weight;
   }
+  // The sum of what is left out, not what the sum of the lines leaves: small weights are rounded less.
+  if (edges.rest !== null) edges.rest -= edges.mass;
   return edges;
 }
 
@@ -191,6 +230,6 @@ export function inWindow(edges, queries) {
   for (let i = 0; i < edges.length; i++) {
     if (edges.query[i] >= queries[0] && edges.query[i] < queries[1]) kept.push(i);
   }
-  const dropped = Math.max(0, kept.length - BUDGET);
+  const dropped = Math.max(0, kept.length - most);
   return { indices: Uint32Array.from(dropped ? kept.slice(dropped) : kept), dropped };
 }

@@ -1,26 +1,26 @@
-// What is not shown of the keys, and how much attention goes there. Pure.
+// Which keys are hidden, and how much attention goes to them. Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { percent } from "../../format.js";
+import { massName, sentence } from "../../sentences.js";
 
 /**
  * @param {import("../../types.js").Frame} frame
  * @param {boolean} hide_sinks
- * @param {number} share of what is drawn, that goes to hidden keys
- * @param {string} of whose share it is: "of the attention goes there", or "" where there is little room
+ * @param {number} share of the frame's attention, that goes to hidden keys
  * @returns {string[]} sentences for the caption
  */
-export function hiddenWords({ keys }, hide_sinks, share, of) {
+export function hiddenWords({ keys, unit }, hide_sinks, share) {
   const { hidden = [] } = keys;
-  const said = hidden.length
-    ? [`hidden: ${hidden.join(", ")}, ${percent(share)}${of && ` ${of}`}`]
-    : [];
+  const words = { what: hidden.join(", "), share: percent(share), mass: massName(unit) };
+  const caption = hidden.length ? [sentence("hidden", words)] : [];
   if (hide_sinks && !hidden.some((what) => what.startsWith("sink ")))
-    said.push("no sink: no key takes over 30 %");
-  return said;
+    caption.push(sentence("no_sink", { limit: percent(drawing.sink_share, 0) }));
+  return caption;
 }
 
 /** The share of a frame's attention that goes to hidden keys. @param {import("../../types.js").Frame} frame */
 export function hiddenShare({ arrays }) {
   const sum = (/** @type {string} */ name) =>
-    Array.from(arrays[name]?.data ?? []).reduce((a, b) => a + b, 0);
+    Array.from(arrays[name]?.data ?? []).reduce((a, b) => a + (b || 0), 0);
   return sum("hidden_mass") / (sum("row_sum") || 1);
 }

@@ -1,4 +1,5 @@
-// The number that is read of one row or column: a chosen pair, else the strongest away from special tokens. Pure.
+// The number that is read of one row or column: a chosen pair, else the strongest away from special
+// tokens. Pure.
 import { rowValues } from "./edges.js";
 
 /** @typedef {import("../../types.js").Side} Side */
@@ -7,7 +8,8 @@ import { rowValues } from "./edges.js";
  * @param {Pick<import("../../types.js").Scene, "exact">} scene
  * @param {import("../../types.js").Frame} frame
  * @param {import("./selection.js").Focus} focus
- * @returns {{ side: Side, row: number, other: number, query: number, key: number, value: number, exact: boolean,
+ * @returns {{ side: Side, row: number, other: number, query: number, key: number, value: number,
+ *   exact: boolean,
  *   values: ReturnType<typeof rowValues> } | null}
  */
 export function pairOf(scene, frame, focus) {
@@ -17,7 +19,8 @@ export function pairOf(scene, frame, focus) {
   const { special } = side === "query" ? frame.keys : frame.queries;
   let other = focus.pair ? focus.pair.key : -1;
   for (let i = 0; !focus.pair && i < values.n; i++) {
-    if (!special[i] && values.at(0, i) > (other < 0 ? -1 : values.at(0, other))) other = i; // never a NaN
+    // never a NaN
+    if (!special[i] && values.at(0, i) > (other < 0 ? -1 : values.at(0, other))) other = i;
   }
   if (!values.n) return null;
   if (other < 0) other = 0;
@@ -26,7 +29,8 @@ export function pairOf(scene, frame, focus) {
 }
 
 /**
- * Where the largest values are, largest first. One pass: a sort of thousands takes longer than a frame has.
+ * Where the largest values are, largest first. One pass: a sort of thousands takes longer than a
+ * frame has.
  * @param {number} n
  * @param {number} count
  * @param {(i: number) => number} at NaN or below 0 = not to be listed

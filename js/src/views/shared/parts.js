@@ -1,59 +1,20 @@
-// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as far as that
-// reaches, from the coarse cells beyond. Pure.
+// The cells on screen where the matrix came coarser than the screen shows it: from a finer part as
+// far as that reaches, from the coarse cells beyond. Pure.
 import { maskOf, poolOf } from "./masking.js";
 import { valueAt } from "../../wire/decode.js";
 
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("../../types.js").Part} Part */
-/** @typedef {import("../../types.js").Wanted} Wanted */
 /** @typedef {{ query: number, key: number, span?: number, value?: number }} Pair */
 
-const MOST_CELLS = 2 ** 22; // of one reply
-
 /**
- * Does a part hold all of what is wanted?
- * @param {Wanted | null} part
- * @param {Wanted} wanted
- */
-export const covers = (part, { pool, rows, columns }) =>
-  part?.pool === pool &&
-  part.rows[0] <= rows[0] &&
-  part.rows[1] >= rows[1] &&
-  part.columns[0] <= columns[0] &&
-  part.columns[1] >= columns[1];
-
-/**
- * What to ask for so that these cells can be drawn, and moved a little before more is needed.
- * @param {Frame} frame
- * @param {number} pool
- * @param {{ row: number, column: number, rows: number, columns: number }} cells
- * @param {number} [margin] cells around them
- * @returns {Wanted}
- */
-export function wanted(frame, pool, cells, margin = 0) {
-  const span = (/** @type {number} */ first, /** @type {number} */ n, /** @type {number} */ all) =>
-    /** @type {[number, number]} */ ([
-      Math.max(0, first - margin) * pool,
-      Math.min(all, (first + n + margin) * pool),
-    ]);
-  const rows = span(cells.row, cells.rows, frame.queries.text.length);
-  const columns = span(cells.column, cells.columns, frame.keys.text.length);
-  if (
-    margin &&
-    (rows[1] - rows[0] + pool) * (columns[1] - columns[0] + pool) > MOST_CELLS * pool * pool
-  )
-    return wanted(frame, pool, cells);
-  return { pool, rows, columns };
-}
-
-/**
- * The cell that holds a pair, as fine as it is known: `span` tokens wide.
+ * The value of the finest cell that holds a pair, `span` tokens wide.
  * @param {Frame} frame
  * @param {Part | null} part
  * @param {number} query
  * @param {number} key
  */
-function known(frame, part, query, key) {
+function finestCell(frame, part, query, key) {
   const held =
     part &&
     query >= part.rows[0] &&
@@ -78,7 +39,7 @@ function known(frame, part, query, key) {
  * @param {number} column
  * @param {number} rows cells on screen
  * @param {number} columns
- * @returns {import("../../paint/heatmap.js").Grid}
+ * @returns {import("../../paint/pooling.js").Grid}
  */
 export function visibleGrid(frame, part, pool, row, column, rows, columns) {
   const isMasked = maskOf(frame, [pool, pool]);
@@ -87,15 +48,15 @@ export function visibleGrid(frame, part, pool, row, column, rows, columns) {
   for (let r = 0, i = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++, i++) {
       if (masked && isMasked?.(row + r, column + c)) masked[i] = 1;
-      else values[i] = known(frame, part, (row + r) * pool, (column + c) * pool).value;
+      else values[i] = finestCell(frame, part, (row + r) * pool, (column + c) * pool).value;
     }
   }
   return { rows, columns, values, masked };
 }
 
 /**
- * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then with its span.
- * None where the model cannot look.
+ * The strongest pair of a block, or the strongest cell of it where single pairs are not known: then
+ * with its span. None where the model cannot look.
  * @param {Frame} frame
  * @param {Part | null} part
  * @param {number} pool tokens per side of the block
@@ -117,7 +78,7 @@ export function strongestIn(frame, part, pool, row, column, rowPool = pool) {
   for (let query = row * rowPool; query < lastQuery; query++) {
     for (let key = column * pool; key < lastKey; key++) {
       if (isMasked?.(query, key)) continue;
-      const { span, value } = known(frame, part, query, key);
+      const { span, value } = finestCell(frame, part, query, key);
       if (best && !(value > (best.value ?? 0))) continue;
       best =
         span > 1

@@ -46,10 +46,11 @@ export function sameTarget(a, b) {
 }
 
 /**
- * Scroll so that a row is in sight: by as little as it takes, to the middle where it was far away.
+ * Scroll so that a row is in the viewport: as little as possible, or to the middle where it was far
+ * away.
  * @param {HTMLElement} element
  * @param {number} row height of a row
- * @param {number} room height of the rows in sight
+ * @param {number} room height of the viewport
  * @param {number} index
  */
 export function revealRow(element, row, room, index) {

@@ -1,4 +1,4 @@
-// Pins: traits hold token positions, pictures show rows that may stand for several. Pure.
+// Pins: traits hold token positions; a displayed row may have several positions. Pure.
 
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Side} Side */
@@ -6,7 +6,7 @@
 /** @typedef {import("../../types.js").Traits} Traits */
 
 /**
- * The displayed rows that stand for any of these token positions.
+ * The displayed rows that have any of these token positions.
  * @param {Axis} axis
  * @param {number[]} positions
  */
@@ -23,7 +23,8 @@ export function rowsOf(axis, positions) {
 /**
  * What the traits `query` and `key` become when a target is clicked.
  *
- * A click pins the target alone; on what is pinned alone it releases; with `several`, it adds or takes away.
+ * A click pins the target alone; on what is pinned alone it releases; with `several`, it adds or
+ * takes away.
  * @param {Target} target
  * @param {boolean} several
  * @param {Axis} queries
@@ -59,7 +60,8 @@ export function pinned(target, several, queries, keys, pins) {
 }
 
 /**
- * The pins after an arrow key: the side that is pinned moves by `step` rows, the first row where nothing is.
+ * The pins after an arrow key: the side that is pinned moves by `step` rows, the first row where
+ * nothing is.
  * @param {Side} side
  * @param {number} step
  * @param {Axis} axis
@@ -81,12 +83,14 @@ const sorted = (positions) => [...new Set(positions)].sort((a, b) => a - b);
 const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
 
 /**
- * What the picture turns on: the rows of one side, and perhaps one pair. Hover wins over pins while it lasts.
+ * The rows of one side that the picture shows, and perhaps one pair. A hover replaces the pins
+ * while it lasts.
  * @typedef {Object} Focus
  * @property {Side} side
  * @property {number[]} rows displayed rows of that side
  * @property {boolean} pinned
- * @property {{ query: number, key: number, lane?: number, span?: number, value?: number } | null} pair
+ * @property {{ query: number, key: number, lane?: number, span?: number, value?: number } | null}
+ *   pair
  */
 
 /**

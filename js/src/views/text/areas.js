@@ -1,4 +1,5 @@
-// Tokens that are no words: patches over their picture, frames of sound along time. Shaded, the pinned one outlined.
+// Tokens without text: patches over their picture, frames of sound along time. Shaded, the pinned
+// one outlined.
 import { patchArea, soundArea } from "./layout.js";
 import { prepared, setFont, write } from "../../paint/canvas.js";
 import { hatch } from "../../paint/heatmap.js";
@@ -10,7 +11,7 @@ import { listen } from "../shared/pointer.js";
 /** @typedef {import("../../types.js").Scene} Scene */
 /** @typedef {import("./layout.js").Area} Area */
 
-const LIST = 248; // beside the picture, also while it is not there: nothing may shift on hover
+const LIST = 248; // reserved beside the picture, so that nothing moves when a hover shows the list
 
 /** @param {Frame} frame */
 function imageOf({ arrays: { image } }) {
@@ -59,7 +60,8 @@ export function areaOf(frame, callbacks, signal) {
     /**
      * @param {Scene} scene
      * @param {import("./words.js").TextFocus | null} focus
-     * @param {{ at: (row: number) => number, largest: number } | null} shade of the keys, or of the queries where they are these
+     * @param {{ at: (row: number) => number, largest: number } | null} shade of the keys, or of the
+     *   queries where they are these
      * @param {string} tint the colour of the largest value
      */
     draw({ frame: now, look, traits, hover, width: room }, focus, shade, tint) {
@@ -79,7 +81,7 @@ export function areaOf(frame, callbacks, signal) {
         const t = shade ? shade.at(first + i) / (shade.largest || 1) : 0;
         ctx.globalAlpha = 1;
         if (!grid || shade) {
-          if (grid) ctx.globalAlpha = 0.55; // the picture steps back
+          if (grid) ctx.globalAlpha = 0.55; // paler, so that the shade is visible
           ctx.fillStyle = grid ? look.paper : look.fill;
           ctx.fillRect(x, y, w, h);
         }

@@ -1,4 +1,4 @@
-// Where tokens stand that are no words: patches of a picture, frames of a sound. Pure.
+// Positions of tokens without text: patches of a picture, frames of a sound. Pure.
 
 /**
  * `box` and `at` count the patches or frames, from 0.
@@ -19,7 +19,11 @@ const STRIP = 32;
 const PITCH = 60; // from strip to strip, with the seconds between them
 const TICK_ROOM = 44;
 
-/** Where the i-th of many starts, and how long it is: whole pixels without gaps. @param {number} i @param {number} size */
+/**
+ * Start and length of the i-th of many: whole pixels without gaps.
+ * @param {number} i
+ * @param {number} size
+ */
 const between = (i, size) => [
   Math.round(i * size),
   Math.round((i + 1) * size) - Math.round(i * size),

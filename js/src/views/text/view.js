@@ -1,20 +1,26 @@
-// The text view: the text as it was written, shaded by what the pinned token takes from each token, or gives.
-import { scaleTable } from "../../paint/palettes.js";
-import { found } from "../../controls/find.js";
+// The text view: the text as it was written, shaded by the attention of the pinned token to each
+// token, or from each.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
+import { scaleTable, themeOf } from "../../paint/palettes.js";
+import { found } from "../shared/find.js";
 import { rowsOf } from "../shared/selection.js";
 import { describeText, shades, textFocus } from "./words.js";
 import { sameTarget } from "../shared/pointer.js";
-import { isSelf, piecesOf, tokensOf } from "../shared/text-spans.js";
+import { isSelf, textSpans, tokenSpans } from "../shared/text-spans.js";
 import { areaOf } from "./areas.js";
 
 /** @typedef {import("../../types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
-/** @typedef {import("../shared/text-spans.js").Piece} Piece */
+/** @typedef {import("../shared/text-spans.js").TextSpan} TextSpan */
 /** @typedef {import("../../types.js").Side} Side */
 
-// Words stay readable on their shade; over pictures and along time there is nothing to read.
-const SHADE = { light: { stop: 128, opacity: 0.62 }, dark: { stop: 158, opacity: 0.52 } };
-const AREA = { stop: 190, opacity: 0.85 };
+// Words must stay readable on their shade; patches and frames of sound have no text.
+const AREA = { stop: drawing.area_shade, opacity: drawing.area_shade_opacity };
+/** @param {boolean} dark */
+const shadeOf = (dark) => {
+  const { text_shade: stop, text_shade_opacity: opacity } = themeOf(dark);
+  return { stop, opacity };
+};
 
 /**
  * @param {import("../../types.js").Callbacks} callbacks
@@ -52,7 +58,7 @@ export function textView(callbacks, signal) {
     { signal },
   );
 
-  /** Put the text in; only when it is another one. @param {Frame} frame */
+  /** Write the text; only when it changed. @param {Frame} frame */
   function write(frame) {
     if (written && sameText(written, frame)) return;
     written = frame;
@@ -60,34 +66,35 @@ export function textView(callbacks, signal) {
     area = frame.grid || frame.seconds ? areaOf(frame, callbacks, signal) : null;
     // Patches and frames have no text; what is special among them stands beside.
     const keys = area
-      ? tokensOf(frame.keys.text).filter(({ row }) => row !== null && frame.keys.special[row])
-      : piecesOf(frame);
-    const sides = /** @type {[Side, Piece[]][]} */ (
+      ? tokenSpans(frame.keys.text).filter(({ row }) => row !== null && frame.keys.special[row])
+      : textSpans(frame);
+    const sides = /** @type {[Side, TextSpan[]][]} */ (
       isSelf(frame)
         ? [["query", keys]]
         : [
-            ["query", tokensOf(frame.queries.text)],
+            ["query", tokenSpans(frame.queries.text)],
             ["key", keys],
           ]
     );
-    columns = sides.map(([side, pieces]) => {
+    columns = sides.map(([side, parts]) => {
       const paragraph = document.createElement("p");
       paragraph.dir = "auto";
-      const spans = pieces.flatMap((piece) => {
-        const turns = /[\u202a-\u202e\u2066-\u2069]/.test(piece.text); // a mark must not turn what stands around it
-        if (piece.row === null && !turns) {
-          paragraph.append(piece.text);
+      const spans = parts.flatMap((part) => {
+        // must not reverse the text around it
+        const hasDirection = /[\u202a-\u202e\u2066-\u2069]/.test(part.text);
+        if (part.row === null && !hasDirection) {
+          paragraph.append(part.text);
           return [];
         }
         const span = paragraph.appendChild(document.createElement("span"));
-        span.textContent = piece.text;
-        if (turns) span.style.unicodeBidi = "isolate";
-        if (piece.row === null) return [];
-        span.dataset.row = String(piece.row);
+        span.textContent = part.text;
+        if (hasDirection) span.style.unicodeBidi = "isolate";
+        if (part.row === null) return [];
+        span.dataset.row = String(part.row);
         span.dataset.side = side;
-        return [{ row: piece.row, span }];
+        return [{ row: part.row, span }];
       });
-      if (area && pieces === keys) paragraph.className = "apart";
+      if (area && parts === keys) paragraph.className = "apart";
       element.append(paragraph);
       return { side, spans };
     });
@@ -102,9 +109,9 @@ export function textView(callbacks, signal) {
     element.dataset.columns = String(area ? 1 : columns.length);
     const focus = textFocus(scene);
     const shade = focus && shades(scene, focus);
-    const both = isSelf(frame); // the same words ask and answer
+    const both = isSelf(frame); // queries and keys are the same tokens
     const onArea = area && (both || focus?.side === "query");
-    const tint = ({ stop, opacity } = SHADE[look.dark ? "dark" : "light"], t = 1) =>
+    const tint = ({ stop, opacity } = shadeOf(look.dark), t = 1) =>
       `rgba(${scaleTable("sequential", look.dark).bytes[stop]},${(t * opacity).toFixed(3)})`;
     for (const { side, spans } of columns) {
       const axis = side === "query" ? frame.queries : frame.keys;
@@ -125,14 +132,14 @@ export function textView(callbacks, signal) {
           lacks,
         ];
         span.className = names.filter(Boolean).join(" ");
-        span.style.background = t >= 0.1 ? tint(undefined, t) : "";
+        span.style.background = t >= drawing.least_shade ? tint(undefined, t) : "";
       }
     }
     area?.draw(scene, focus, onArea ? shade : null, tint(AREA));
     return describeText(scene, focus, shade, onArea ? tint(AREA) : tint());
   }
 
-  /** Keys: nothing but the common ones. @param {number} index */
+  /** Bring a token into the viewport. @param {number} index */
   function reveal(index) {
     const span = columns[0]?.spans.find(({ row }) => row === index)?.span;
     if (now && span) span.scrollIntoView({ block: "nearest" });

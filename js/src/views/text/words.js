@@ -1,16 +1,15 @@
 // What the text view shades and says. Pure.
+import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { rowValues } from "../shared/edges.js";
-import { scaleTable } from "../../paint/palettes.js";
+import { scaleTable, themeOf } from "../../paint/palettes.js";
 import { fixed, many, percent } from "../../format.js";
+import { massName, sentence } from "../../sentences.js";
 import { largest } from "../shared/pair.js";
-import { keepsHeads } from "../../wire/spec.js";
 import { rowsOf } from "../shared/selection.js";
 
 /** @typedef {import("../../types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Said} Said */
 /** @typedef {import("../../types.js").Side} Side */
-
-const NOT_SHADED = 0.1; // of the largest
 
 /**
  * The token that the text is shaded for: a pin, else what is hovered; and what is read.
@@ -54,14 +53,36 @@ export function shades(scene, focus) {
   let largest = 0;
   for (let i = 0; i < n; i++) if (!axis.special[i] && values[i] > largest) largest = values[i];
   const exact = parts.every((part) => part.exact);
+  const { rounded, special } = ofFrame(scene, focus, lanes, axis.special);
   return {
     n,
     lanes,
     largest,
+    rounded,
+    special,
     exact,
     at: (/** @type {number} */ row) => Math.min(largest, values[row]),
     value: (/** @type {number} */ row) => values[row],
   };
+}
+
+/**
+ * The largest shade and what special tokens take, by the numbers that came with the frame: what the caption says of a
+ * picture does not change when exact numbers arrive, and is what Python says of it.
+ * @param {Scene} scene @param {TextFocus} focus @param {number[]} lanes @param {number[]} isSpecial
+ */
+function ofFrame({ frame, exact }, { side, rows }, lanes, isSpecial) {
+  const parts = rows.map((row) =>
+    rowValues(frame, side, row, frame.arrays.weights ? null : exact(side, row)),
+  );
+  let [rounded, special] = [0, 0];
+  for (let i = 0; i < parts[0].n; i++) {
+    let value = 0;
+    for (const part of parts) for (const lane of lanes) value += part.at(lane, i) / lanes.length;
+    if (isSpecial[i]) special += value || 0;
+    else if (value > rounded) rounded = value;
+  }
+  return { rounded, special };
 }
 
 /**
@@ -90,7 +111,7 @@ export function describeText(scene, focus, shade, darkest) {
   );
   const read = focus.read ?? order[0] ?? 0;
   const rows = focus.rows.map((row) => own.text[row]);
-  const joint = !keepsHeads(traits.method);
+  const joint = frame.lanes[0]?.head === null;
   const mean = joint
     ? ""
     : shade.lanes.length === 1
@@ -108,7 +129,7 @@ export function describeText(scene, focus, shade, darkest) {
       needs: focus.rows.map((index) => ({ side: focus.side, index })),
       notes: focus.rows.length > 1 ? [`summed over ${focus.rows.length} tokens`] : [],
     },
-    ...massOf(scene, focus, shade),
+    ...notShaded(scene, focus, shade),
     legend: {
       name: frame.unit,
       marks: [
@@ -130,7 +151,7 @@ export function describeText(scene, focus, shade, darkest) {
         share: shade.largest ? shade.value(i) / shade.largest : 0,
         index: i,
       })),
-      colour: scaleTable("sequential", scene.look.dark).css[scene.look.dark ? 158 : 128],
+      colour: scaleTable("sequential", scene.look.dark).css[themeOf(scene.look.dark).list_bar],
       exact: shade.exact,
     },
     label: `${label}, for ${rows.join(", ")}`,
@@ -140,14 +161,14 @@ export function describeText(scene, focus, shade, darkest) {
 /** @param {import("../../types.js").Frame} frame */
 function extent({ keys, grid, seconds }) {
   const n = keys.text.length;
-  if (grid) return `${grid.join(" × ")} patches`;
-  return seconds
-    ? `${many(n, "frame")} of ${fixed(seconds, 2)} s: ${fixed(n * seconds, 1)} s`
-    : many(n, "token");
+  if (grid) return sentence("patches", { rows: grid[0], columns: grid[1] });
+  if (!seconds) return many(n, "token");
+  const each = fixed(seconds, 2);
+  return sentence("sound", { frames: many(n, "frame"), each, all: fixed(n * seconds, 1) });
 }
 
-/** What went to hidden or special tokens, and where shading ends. @param {Scene} scene @param {TextFocus} focus @param {ReturnType<typeof shades>} shade */
-function massOf({ frame, width }, focus, shade) {
+/** How much goes to hidden keys, else to special tokens, and where shading ends. @param {Scene} scene @param {TextFocus} focus @param {ReturnType<typeof shades>} shade */
+function notShaded({ frame }, focus, shade) {
   const caption = [];
   let mass = null;
   if (focus.side === "query") {
@@ -156,28 +177,27 @@ function massOf({ frame, width }, focus, shade) {
       let total = 0;
       for (const lane of shade.lanes) {
         for (const row of focus.rows)
-          total += frame.arrays[name]?.data[lane * n + row] ?? otherwise;
+          total += (frame.arrays[name]?.data[lane * n + row] ?? otherwise) || 0;
       }
       return total;
     };
     const all = sum("row_sum", 1) || 1;
-    let special = 0;
-    for (let i = 0; i < shade.n; i++)
-      if (frame.keys.special[i]) special += shade.value(i) * shade.lanes.length;
     const { hidden = [] } = frame.keys;
-    const apart = hidden.length ? sum("hidden_mass", 0) : special;
-    const what = hidden.join(", ") || "special tokens";
-    const whose = focus.rows.length > 1 ? "these queries’" : "this query’s";
-    const kind = frame.unit === "flow" ? "flow" : "attention";
+    const apart = hidden.length ? sum("hidden_mass", 0) : shade.special * shade.lanes.length;
     if (apart / all > 5e-5) {
       mass = { drawn: Math.max(0, 1 - apart / all), all: 1 };
+      const several = focus.rows.length > 1;
+      const values = { share: percent(apart / all), mass: massName(frame.unit) };
       caption.push(
-        width < 600
-          ? `${what}: ${percent(apart / all)} not shown`
-          : `${what} ${hidden.length ? "hidden" : "apart"}: ${percent(apart / all)} of ${whose} ${kind} is not shown`,
+        hidden.length
+          ? sentence(several ? "hidden_from_queries" : "hidden_from_query", {
+              ...values,
+              what: hidden.join(", "),
+            })
+          : sentence(several ? "special_of_queries" : "special_of_query", values),
       );
     }
   }
-  caption.push(`no shade below ${(shade.largest * NOT_SHADED).toFixed(3)}`);
+  caption.push(sentence("least_shade", { value: fixed(shade.rounded * drawing.least_shade, 3) }));
   return { caption, mass };
 }

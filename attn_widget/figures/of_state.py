@@ -1,0 +1,119 @@
+"""What is on screen as a figure for print: its frame with exact numbers, and the caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attn_widget.attribution.methods import PER_HEAD
+from attn_widget.figures.figure import figure
+from attn_widget.pictures.frame import exact
+from attn_widget.pictures.lines import Selection
+from attn_widget.pictures.model import Tile, model_frame, pool_to
+from attn_widget.pictures.protocol import Frame, Spec, plain
+from attn_widget.pictures.state import PictureState
+from attn_widget.pictures.views import Pictures
+from attn_widget.records import Capture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CELLS = 96  # of a small map along an axis: more cannot be told apart in print
+NO_WEIGHTS = ("model", "neuron")  # views whose frames hold no weights of one layer
+
+
+def figure_of(state: PictureState, theme: str) -> Figure:
+    """Return the figure of what is on screen; ``theme`` is ``light`` or ``dark``."""
+    spec, pictures = state.spec, state.pictures
+    frame = pictures.frame(spec, state.query[0] if state.query else None)
+    if spec.view not in NO_WEIGHTS:
+        frame = exact(frame, pictures.numbers(spec), *pictures.axes(spec))
+    return figure(frame, selection_of(state), heading(state, frame), theme=theme)
+
+
+def selection_of(state: PictureState) -> Selection:
+    """Return what of a frame the state draws."""
+    return Selection(state.heads, state.query, state.key, state.threshold)
+
+
+def heading(state: PictureState, frame: Frame) -> list[str]:
+    """Return what the picture of a state is of, in one or two lines."""
+    return heading_of(state.capture, state.spec, frame, state.heads)
+
+
+def heads_figure(
+    capture: Capture, spec: Spec, layers: Sequence[int], heads: Sequence[int] | None, theme: str
+) -> Figure:
+    """Return the figure of these layers and heads as small maps; all heads if ``heads`` is None."""
+    group, pictures = capture.group(spec.attention), Pictures(capture)
+    queries, keys = pictures.axes(spec)
+    pool = pool_to(queries, keys, CELLS)
+    tiles: list[Tile] = []
+    for i in layers:
+        wanted = [h for h in (heads or range(group[i].n_heads)) if h < group[i].n_heads]
+        places = [(i, head) for head in (wanted if spec.method in PER_HEAD else [0])]
+        for tile in pictures.tiles(spec, places, pool):
+            tiles.append(replace(tile, layer=group[i].layer))
+    frame = model_frame(spec, tiles, queries, keys, pool)
+    exact_tiles = plain(np.stack([tile.cells for tile in tiles]).astype(np.float32))
+    frame = replace(frame, arrays=dict(frame.arrays) | {"tiles": exact_tiles})
+    words = _numbers("layer", [group[i].layer for i in layers], len(group))
+    if heads is not None:
+        words += " · " + _numbers("head", heads, max(layer.n_heads for layer in group))
+    frame = replace(frame, fields=frame.fields | {"layer_label": words})
+    return figure(frame, Selection(), heading_of(capture, spec, frame, ()), theme=theme)
+
+
+def heading_of(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
+    """Return what a picture is of: model, attention, layer, heads and method; in a second line, the text."""
+    lanes = frame.fields.get("lanes", [])
+    named = [lane["head"] for lane in lanes if lane["head"] in heads] if len(lanes) > 1 else []
+    parts = [
+        capture.title,
+        spec.attention if len(capture.groups) > 1 else "",
+        "" if spec.segments == "all" else f"sentence {spec.segments.replace('-', ' → ')}",
+        frame.fields["layer_label"],
+        _numbers("head", named, len(lanes)) if named else "",
+        lanes[0]["name"] if len(lanes) == 1 and lanes[0]["head"] is not None else "",
+        f"head {spec.head}" if spec.view == "neuron" else "",
+        "" if spec.view == "neuron" else _method(spec),
+    ]
+    is_drawn = spec.view == "text"  # the picture is the text
+    source = "" if is_drawn else " / ".join(text for text in capture.tokens.source if text)
+    return [" · ".join(part for part in parts if part), *([f"“{source}”"] if source else [])]
+
+
+def _numbers(word: str, numbers: Sequence[int], n: int) -> str:
+    """Return which of n layers or heads, in words: runs as a range."""
+    if len(numbers) == 1:
+        return f"{word} {numbers[0]}"
+    if len(numbers) == n:
+        return f"all {n} {word}s"
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return f"{word}s " + ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" for r in runs)
+
+
+def _method(spec: Spec) -> str:
+    """Return the method and what of it is not as usual."""
+    usual = Spec()
+    names = {
+        "residual": "residual {:g}",
+        "reduce": "{} over heads",
+        "normalise": "rows divided by their sum",
+    }
+    extra = [
+        say.format(getattr(spec, n))
+        for n, say in names.items()
+        if getattr(spec, n) != getattr(usual, n)
+    ]
+    return " · ".join(
+        [spec.method.replace("_", " "), *(extra if spec.method not in PER_HEAD else [])]
+    )

@@ -1,0 +1,191 @@
+"""The picture on screen, and all that fits, as a page that needs neither kernel nor network."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attn_widget import bundle
+from attn_widget.attribution.methods import METHODS, PER_HEAD
+from attn_widget.errors import InputError
+from attn_widget.pages import html
+from attn_widget.pages.coding import error_of
+from attn_widget.pages.contents import JOINT_BITS, Contents, ContentsChooser
+from attn_widget.pages.exact import EncodedFrame, NeuronParts, frame_on_screen, neuron_parts
+from attn_widget.pages.mime_bundle import mime_bundle
+from attn_widget.pages.payload import PageParts, payload
+from attn_widget.pages.progress import Report, ignore, progress_bar, progress_in_output
+from attn_widget.pictures.state import PictureState
+
+MAX_BYTES = 1_500_000
+
+
+def write_page(
+    state: PictureState,
+    path: str | os.PathLike[str],
+    methods: Sequence[str] | None,
+    max_bytes: int,
+    progress: bool,
+) -> pathlib.Path:
+    """Write the page to a file and return its path; ``progress`` draws a bar."""
+    with progress_bar(progress) as report:
+        page = static_page(state, methods=methods, max_bytes=max_bytes, progress=report)
+    path = pathlib.Path(path).expanduser()
+    path.write_bytes(page.encode())  # bytes: line ends must not be converted
+    return path
+
+
+def display_page(state: PictureState, methods: Sequence[str] | None, max_bytes: int) -> None:
+    """Display a still picture and the page in the cell that runs.
+
+    Raises
+    ------
+    InputError
+        If no notebook runs this.
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        raise InputError(
+            "show_static must run in a notebook, got none. Write a file: w.to_html(path)."
+        )
+    still = mime_bundle(state)
+    display(still, raw=True)
+    output = display({"text/plain": "making the page …"}, raw=True, display_id=True)
+    report = progress_in_output(output)
+    page = static_html(state, methods=methods, max_bytes=max_bytes, progress=report)
+    output.update({"text/html": page, "text/plain": still["text/plain"]}, raw=True)
+
+
+def static_html(
+    state: PictureState,
+    *,
+    methods: Sequence[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    progress: Report = ignore,
+) -> str:
+    """Return the page as one line of HTML, a sandboxed iframe."""
+    title, height_px = _title(state), _height_px(state)
+    return _fitted(
+        state, lambda page: html.iframe(page, title, height_px), methods, max_bytes, progress
+    )
+
+
+def static_page(
+    state: PictureState,
+    *,
+    methods: Sequence[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    progress: Report = ignore,
+) -> str:
+    """Return the page as a whole document."""
+    return _fitted(state, lambda page: page, methods, max_bytes, progress)
+
+
+def _fitted(
+    state: PictureState,
+    wrap: Callable[[str], str],
+    methods: Sequence[str] | None,
+    max_bytes: int,
+    report: Report,
+) -> str:
+    """Return the page with the most contents whose UTF-8, after ``wrap``, fits ``max_bytes``."""
+    for method in methods or ():
+        if method not in METHODS:
+            raise InputError(
+                f"methods must be among {', '.join(METHODS)}, got {method!r}. Check the spelling."
+            )
+    scripts = html.Scripts(bundle.text("widget.js"), bundle.text("static.js"))
+
+    def document(data: str, notes: Sequence[str]) -> str:
+        return wrap(html.page(data, scripts, _title(state), notes))
+
+    room = max_bytes - len(document("", []).encode())
+    budget = room * 3 // 4  # base64 writes three bytes as four letters
+    if budget < 0:
+        raise InputError(
+            f"max_bytes must leave room for the page's script, got {max_bytes}. Allow {MAX_BYTES}."
+        )
+    pictures, spec = state.pictures, state.spec
+    neuron = neuron_parts(pictures, spec, budget)
+    chooser = ContentsChooser(pictures, spec, methods, report)
+    shown: list[EncodedFrame | None] = []  # made once, when the first contents are known
+    pages: list[str] = []
+
+    def fits(contents: Contents) -> bool:
+        if not shown:
+            stored = _methods_of(contents, spec.attention)
+            shown.append(frame_on_screen(pictures, spec, budget) if spec.method in stored else None)
+        parts = PageParts(_traits(state, contents, chooser.refused), contents, neuron, shown[0])
+        notes = _notes(state, contents, chooser.refused, neuron)
+        pages.append(document(payload(pictures, spec, parts), notes))
+        return len(pages[-1].encode()) <= max_bytes
+
+    chooser.choose(fits, budget)
+    return pages[-1]
+
+
+def _methods_of(contents: Contents, attention: str) -> list[str]:
+    """Return the methods that are stored for an attention, in menu order."""
+    headers = [matrix.header for matrix in contents.matrices]
+    stored = {h["method"] for h in headers if h["attention"] == attention}
+    return [method for method in METHODS if method in stored]
+
+
+def _traits(state: PictureState, contents: Contents, refused: dict[str, str]) -> dict[str, Any]:
+    """Return the traits with which the page opens; only stored methods can be chosen there."""
+    groups = []
+    for group in state.traits["info"]["groups"]:
+        stored = _methods_of(contents, group["name"])
+        if stored:
+            reasons = {
+                m: refused.get(m, "not stored in this page") for m in METHODS if m not in stored
+            }
+            reasons |= group.get("reasons", {})
+            groups.append(group | {"methods": stored, "reasons": reasons})
+    info = state.traits["info"] | {
+        "model": state.capture.title,
+        "can_run": False,
+        "can_ablate": False,
+        "groups": groups,
+    }
+    return dict(state.traits) | {"info": info, "error": {}, "running": ""}
+
+
+def _notes(
+    state: PictureState, contents: Contents, refused: dict[str, str], neuron: NeuronParts
+) -> list[str]:
+    """Return the notes below the page: how exact the numbers are, and what was left out."""
+    stored = {matrix.header["method"] for matrix in contents.matrices}
+    methods = ", ".join(m for m in METHODS if m in stored).replace("_", " ")
+    joint = f" ({contents.bits + JOINT_BITS} for methods that join heads)"
+    right = ", ".join(
+        f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01)
+    )
+    notes = [
+        f"This page holds {methods} of {state.capture.title or 'given arrays'}"
+        f" in {contents.bits} bits a number on a square-root scale"
+        f"{joint if stored - PER_HEAD else ''}: a share of {right}. Readouts say ≈."
+    ]
+    about = neuron.fields
+    if about["why"] is None:
+        notes.append(
+            f"The neuron view is that of layer {about['layer']}, head {about['head']}, "
+            "in full precision."
+        )
+    left_out = [*contents.left_out, *(f"{m} ({why})" for m, why in refused.items())]
+    if left_out:
+        notes.append(f"Left out: {'; '.join(left_out)}.")
+    return [*notes, "The text and the settings of joint methods are fixed: no model runs here."]
+
+
+def _title(state: PictureState) -> str:
+    return f"{state.capture.title or 'attention'} · attn-widget"
+
+
+def _height_px(state: PictureState) -> int:
+    longest = max(len(tokens) for tokens in state.capture.axes(state.spec.attention))
+    return min(760, max(420, 320 + 22 * longest))

@@ -1,0 +1,212 @@
+"""The caption of a picture: what is left out of it, how much that is, and how far its numbers can be trusted.
+
+Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin of this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from attn_widget.pictures.drawing import DRAWING, mass_name, sentence
+from attn_widget.pictures.format import count, fixed, many, percent, power
+from attn_widget.pictures.lines import Lines, Selection, focus_of, in_viewport, lines_of
+from attn_widget.pictures.protocol import Frame, decoded
+from attn_widget.pictures.shade import Shade, shade_of
+
+
+def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = None) -> list[str]:
+    """Return the sentences under the picture of a frame.
+
+    Parameters
+    ----------
+    frame
+        Of any view.
+    selection
+        Heads that are on, pinned tokens, the least weight of a line.
+    rows
+        In the head view: the first displayed row that is drawn, and one past the last. None: all are.
+
+    Returns
+    -------
+    list of str
+        The same sentences as under the live picture while nothing is hovered and all of it is in view.
+    """
+    own = _CAPTIONS[frame.fields["view"]](frame, selection, rows)
+    missing = sum(
+        int(np.isnan(array).sum()) for array, how, _ in frame.arrays.values() if how == "missing"
+    )
+    broken = [sentence("not_numbers", n=many(missing, "weight"))] if missing else []
+    return [*_trust(frame, selection), *own, *broken]
+
+
+def threshold_text(threshold: float) -> str:
+    """Return a threshold as captions write it."""
+    return fixed(threshold, 2)
+
+
+def _trust(frame: Frame, selection: Selection) -> list[str]:
+    """Return what a joint method was divided by, else how many of its pairs are at their bound."""
+    fields = frame.fields
+    if fields.get("divided_by"):
+        return [sentence("divided_by", baseline=fields["divided_by"])]
+    share = fields.get("saturation")
+    if share is None:
+        return []
+    words = {"unit": fields["unit"], "bound": fields["bound_text"]}
+    if "saturated" in frame.arrays:
+        flags = frame.arrays["saturated"][0]
+        n, pairs = count(int(flags.sum())), count(flags.size)
+        bound = sentence("at_bound_pairs", n=n, all=pairs, **words)
+    else:
+        bound = sentence("at_bound_is", **words)
+    return [sentence("at_bound", share=percent(share, 0)), bound]
+
+
+def _head(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
+    lines, focus = lines_of(frame, selection), focus_of(frame, selection)
+    of_key = (
+        focus is not None and focus.side == "key"
+    )  # what a key receives says nothing of hidden keys
+    return [
+        *_line_sentences(frame, selection, lines),
+        *([] if of_key else _hidden(frame, lines.hidden / (lines.total or 1.0))),
+        *_viewport(lines, rows, len(frame.fields["queries"]["text"])),
+    ]
+
+
+def _line_sentences(frame: Frame, selection: Selection, lines: Lines) -> list[str]:
+    words = {"left": percent(lines.left_out), "mass": mass_name(frame.fields["unit"])}
+    if lines.per_row is not None:
+        joint = frame.fields["lanes"][0]["head"] is None
+        name = "strongest_lines" if joint else "strongest_lines_per_head"
+        n_keys = len(frame.fields["keys"]["text"])
+        said = [sentence(name, k=lines.per_row, n=count(n_keys), **words)]
+        if selection.threshold > 0:
+            said.append(sentence("threshold", threshold=threshold_text(selection.threshold)))
+        return said
+    if len(lines) == lines.pairs:
+        return [
+            sentence("all_lines", n=count(len(lines))) if len(lines) != 1 else sentence("one_line")
+        ]
+    threshold = threshold_text(selection.threshold)
+    drawn, pairs = count(len(lines)), count(lines.pairs)
+    return [sentence("some_lines", drawn=drawn, all=pairs, threshold=threshold, **words)]
+
+
+def _viewport(lines: Lines, rows: tuple[int, int] | None, n_queries: int) -> list[str]:
+    if rows is None or rows == (0, n_queries):
+        return []
+    _, dropped = in_viewport(lines, *rows)
+    said = [sentence("rows", first=rows[0], last=rows[1] - 1, n=n_queries)]
+    return said + ([sentence("weaker_lines", n=count(dropped))] if dropped else [])
+
+
+def _hidden(frame: Frame, share: float) -> list[str]:
+    """Return which keys are hidden and how much goes to them, or that there is no sink to hide."""
+    fields = frame.fields
+    hidden = fields["keys"].get("hidden", [])
+    said = []
+    if hidden:
+        mass = mass_name(fields["unit"])
+        said.append(sentence("hidden", what=", ".join(hidden), share=percent(share), mass=mass))
+    if fields["spec"]["hide_sinks"] and not any(what.startswith("sink ") for what in hidden):
+        said.append(sentence("no_sink", limit=percent(DRAWING["sink_share"], 0)))
+    return said
+
+
+def _matrix(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
+    fields, pool = frame.fields, frame.fields.get("pool", 1)
+    n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
+    size = {"rows": count(n_queries), "columns": count(n_keys)}
+    cells = (
+        sentence("cells", **size) if pool == 1 else sentence("pooled_cells", a=pool, b=pool, **size)
+    )
+    causal = [sentence("causal")] if fields["causal"] else []
+    return [cells, *causal, *_hidden(frame, _hidden_share(frame))]
+
+
+def _model(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
+    fields = frame.fields
+    tiles, (pool_queries, pool_keys) = fields["tiles"], fields["pool"]
+    maps = many(len(tiles), "layer" if tiles[0]["head"] is None else "head")
+    if pool_queries * pool_keys > 1:
+        said = [sentence("pooled_maps", maps=maps, a=pool_queries, b=pool_keys)]
+    else:
+        n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
+        said = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
+    exact = all(tile["exact"] for tile in tiles)
+    return said if exact else [*said, sentence("bounds_only")]
+
+
+def _neuron(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
+    fields = frame.fields
+    names = [stage["name"] for stage in fields["stages"]]
+    parts = [
+        "bias" if "bias" in names else "",
+        f"softcap {fields['softcap']:g}" if fields["softcap"] else "",
+        "mask" if "mask" in names else "",
+        "sink logit" if fields["sink"] is not None else "",
+    ]
+    there = ", ".join(part for part in parts if part)
+    return [
+        sentence(
+            "agrees" if fields["passed"] else "does_not_agree",
+            difference=power(fields["difference"]),
+        ),
+        sentence("parts", parts=there) if there else sentence("no_parts"),
+        sentence("clipped", percentile=DRAWING["clip_percentile"]),
+    ]
+
+
+def _text(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
+    shade = shade_of(frame, selection)
+    if shade is None:
+        return [_extent(frame)]
+    least = fixed(shade.largest * DRAWING["least_shade"], 3)
+    return [*_not_shaded(frame, shade), sentence("least_shade", value=least)]
+
+
+def _extent(frame: Frame) -> str:
+    """Return how much there is to read, to look at or to listen to."""
+    fields = frame.fields
+    n, grid, seconds = len(fields["keys"]["text"]), fields.get("grid"), fields.get("seconds")
+    if grid:
+        return sentence("patches", rows=grid[0], columns=grid[1])
+    if seconds:
+        each, length = fixed(seconds, 2), fixed(n * seconds, 1)
+        return sentence("sound", frames=many(n, "frame"), each=each, all=length)
+    return many(n, "token")
+
+
+def _not_shaded(frame: Frame, shade: Shade) -> list[str]:
+    """Return how much of the pinned queries' attention goes to hidden keys, else to special tokens."""
+    if shade.side != "query" or shade.apart / (shade.total or 1.0) <= 5e-5:
+        return []
+    hidden = frame.fields["keys"].get("hidden", [])
+    whose = "quer" + ("ies" if len(shade.rows) > 1 else "y")
+    share, mass = percent(shade.apart / (shade.total or 1.0)), mass_name(frame.fields["unit"])
+    if hidden:
+        return [sentence(f"hidden_from_{whose}", what=", ".join(hidden), share=share, mass=mass)]
+    return [sentence(f"special_of_{whose}", share=share, mass=mass)]
+
+
+def _hidden_share(frame: Frame) -> float:
+    """Return the share of a frame's whole attention that goes to hidden keys."""
+    hidden, total = (
+        float(np.nansum(decoded(frame, name).astype(np.float64))) if name in frame.arrays else 0.0
+        for name in ("hidden_mass", "row_sum")
+    )
+    return hidden / (total or 1.0)
+
+
+Caption = Callable[[Frame, Selection, "tuple[int, int] | None"], Sequence[str]]
+_CAPTIONS: dict[str, Any] = {
+    "head": _head,
+    "matrix": _matrix,
+    "model": _model,
+    "neuron": _neuron,
+    "text": _text,
+}

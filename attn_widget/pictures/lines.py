@@ -1,0 +1,183 @@
+"""Which lines of a head frame are drawn, and how much they leave out. Twin of js/src/views/shared/edges.js.
+
+The rule reads the frame alone, with its rounded weights, so that the live page, a page without a kernel, a figure and
+the still picture of one state draw the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from attn_widget.pictures.drawing import DRAWING
+from attn_widget.pictures.protocol import Frame, decoded
+
+LIMITS: dict[str, int] = DRAWING["lines"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a frame is drawn: the heads that are on, pinned token positions, the least weight of a line."""
+
+    heads: Sequence[int] = ()
+    query: Sequence[int] = ()
+    key: Sequence[int] = ()
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The displayed rows of one side that the picture is about."""
+
+    side: str  # "query" or "key"
+    rows: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """The lines of a picture, weakest first."""
+
+    lane: Int[np.ndarray, " line"]
+    query: Int[np.ndarray, " line"]
+    key: Int[np.ndarray, " line"]
+    weight: Float[np.ndarray, " line"]
+    per_row: int | None  # at most so many lines per query and lane; None: every pair could be one
+    pairs: int  # how many lines there could be
+    total: float  # what all pairs carry together, hidden keys included
+    hidden: float  # what of it goes to hidden keys
+    rest: float  # what of it the pairs without a line carry
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self.weight)
+
+    @property
+    def left_out(self) -> float:
+        """Return the share of the total that goes to pairs without a line, 0 to 1; hidden keys apart."""
+        return max(0.0, self.rest) / (self.total or 1.0)
+
+
+def rows_of(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
+    """Return the displayed rows that stand for any of these token positions."""
+    wanted = set(positions)
+    return [i for i, group in enumerate(axis["positions"]) if wanted & set(group)]
+
+
+def lanes_on(frame: Frame, heads: Sequence[int]) -> list[int]:
+    """Return the lanes that are drawn; a lane that joins the heads always is."""
+    lanes = frame.fields["lanes"]
+    return [i for i, lane in enumerate(lanes) if lane["head"] is None or lane["head"] in heads]
+
+
+def focus_of(frame: Frame, selection: Selection) -> Focus | None:
+    """Return the pinned rows that a picture is about: queries, else keys; None where nothing is pinned."""
+    for side, axis in (("query", "queries"), ("key", "keys")):
+        rows = rows_of(frame.fields[axis], getattr(selection, side))
+        if rows:
+            return Focus(side, rows)
+    return None
+
+
+def per_row_limit(n_queries: int, n_keys: int, n_lanes: int, *, whole: bool) -> int | None:
+    """Return how many lines a query may have per lane; None where every pair may be a line."""
+    if whole and max(n_queries, n_keys) <= LIMITS["all_pairs_up_to"]:
+        return None
+    rows = min(n_queries, LIMITS["rows"]) * max(1, n_lanes)
+    return max(1, min(LIMITS["most_per_row"], n_keys, LIMITS["most"] // rows))
+
+
+def lines_of(frame: Frame, selection: Selection) -> Lines:
+    """Return the lines of a head frame: those of the pinned rows, else those of all rows."""
+    fields = frame.fields
+    n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
+    lanes = lanes_on(frame, selection.heads)
+    focus = focus_of(frame, selection)
+    whole = "weights" in frame.arrays
+    lane, query, key, weight = pairs_of(frame)
+    wanted = np.isin(lane, lanes)
+    limit = None if focus else per_row_limit(n_queries, n_keys, len(lanes), whole=whole)
+    if focus:
+        wanted &= np.isin(query if focus.side == "query" else key, focus.rows)
+        others = n_keys if focus.side == "query" else n_queries
+        pairs = len(lanes) * len(focus.rows) * others
+    else:
+        pairs = len(lanes) * n_queries * n_keys
+    if focus and focus.side == "key":
+        total, hidden = float(np.nansum(weight[wanted], dtype=np.float64)), 0.0
+    else:
+        rows = focus.rows if focus else list(range(n_queries))
+        total, hidden = (row_total(frame, name, lanes, rows) for name in ("row_sum", "hidden_mass"))
+    carried = float(np.nansum(weight[wanted], dtype=np.float64))
+    if not whole and not (focus and focus.side == "key"):  # the frame holds only the strongest keys
+        carried = total - hidden
+    with np.errstate(invalid="ignore"):  # a weight that is not a number is no line
+        wanted &= (weight >= selection.threshold) & (weight > 0)
+    if limit is not None:
+        wanted &= _strongest(frame, limit)
+    found = np.flatnonzero(wanted)
+    found = found[np.argsort(weight[found], kind="stable")]
+    # The sum of what is left out, not what the sum of the lines leaves: small weights are rounded less.
+    rest = carried - float(weight[found].sum(dtype=np.float64))
+    lines = lane[found], query[found], key[found], weight[found]
+    return Lines(*lines, limit, pairs, total, hidden, rest)
+
+
+def in_viewport(lines: Lines, first: int, last: int) -> tuple[Int[np.ndarray, " drawn"], int]:
+    """Return the lines of the queries from ``first`` up to ``last``, weakest first, and how many are too many."""
+    inside = np.flatnonzero((lines.query >= first) & (lines.query < last))
+    dropped = max(0, len(inside) - LIMITS["most"])
+    return inside[dropped:], dropped
+
+
+def line_style(weight: Float[np.ndarray, " line"], scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the opacity (0 to 1) and the width (px) of lines; ``scale`` is the largest weight there can be."""
+    style, part = DRAWING["line"], np.clip(weight / scale, 0, 1)
+    opacity = np.clip(part ** style["opacity_power"], style["least_opacity"], 1)
+    return opacity, style["width"] + style["width_range"] * part
+
+
+def lane_offsets(n_lanes: int) -> Float[np.ndarray, " lane"]:
+    """Return how far each lane that is on lies from the middle of its row, in px."""
+    style = DRAWING["line"]
+    gap = min(style["lane_gap"], style["lanes_room"] / max(1, n_lanes))
+    return (np.arange(n_lanes) - (n_lanes - 1) / 2) * gap
+
+
+def pairs_of(
+    frame: Frame, name: str = "weights"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return lane, query, key and weight of every pair that the frame holds.
+
+    ``name`` is the array of weights: ``weights``, or ``exact_weights`` where the frame has them.
+    """
+    if name in frame.arrays:
+        weight = decoded(frame, name)
+        weight = weight if weight.ndim == 3 else weight[None]
+        lane, query, key = np.indices(weight.shape).reshape(3, -1)
+        return lane, query, key, weight.ravel()
+    weight = decoded(frame, "edges_weight")
+    lane, query, _ = np.indices(weight.shape).reshape(3, -1)
+    key = frame.arrays["edges_key"][0].ravel().astype(np.int64)
+    return lane, query, key, weight.ravel()
+
+
+def _strongest(frame: Frame, limit: int) -> Bool[np.ndarray, " pair"]:
+    """Return which candidates are among the strongest of their query and lane; of equal ones the first keys are."""
+    weight = decoded(frame, "weights" if "weights" in frame.arrays else "edges_weight")
+    weight = weight if weight.ndim == 3 else weight[None]
+    order = np.argsort(-weight, axis=2, kind="stable")[..., :limit]
+    kept = np.zeros(weight.shape, bool)
+    np.put_along_axis(kept, order, True, axis=2)
+    return kept.ravel()
+
+
+def row_total(frame: Frame, name: str, lanes: Sequence[int], rows: Sequence[int]) -> float:
+    """Return the sum of a total over lanes and queries; where there is none, rows sum to 1 and hide nothing."""
+    if name not in frame.arrays:
+        return float(len(lanes) * len(rows)) if name == "row_sum" else 0.0
+    totals = frame.arrays[name][0].astype(np.float64)
+    return float(np.nansum(totals[np.ix_(list(lanes), list(rows))]))

@@ -1,0 +1,176 @@
+"""The kernel's side of the messages: which request of a page is handled by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from attn_widget import bundle
+from attn_widget.errors import Cancelled, InputError
+from attn_widget.pages.save_file import SavedFile, file_of
+from attn_widget.pictures.protocol import Frame, Spec
+from attn_widget.pictures.region import Region
+from attn_widget.pictures.state import PictureState
+from attn_widget.pictures.validation import check
+from attn_widget.records import Capture, Progress
+from attn_widget.widget import loader
+from attn_widget.widget.head_ablation import AblationRequest
+from attn_widget.widget.request_queue import Handler, Report, Request, RequestQueue, Send
+
+Step = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class WidgetFunctions:
+    """The functions of a widget that its front end calls.
+
+    Attributes
+    ----------
+    send
+        Sends a message to all pages that show the widget.
+    state
+        Returns what is on screen.
+    run
+        Runs the model on a text and a second text ("" for none).
+    accept
+        Shows a capture of these texts.
+    show_error
+        Shows an error; the second argument is where it belongs, ``request`` or ``run``.
+    ablate
+        Ablates one head and returns the JSON of its effect.
+    """
+
+    send: Send
+    state: Callable[[], PictureState]
+    run: Callable[[str, str], Capture]
+    accept: Callable[[Capture, str, str], None]
+    show_error: Callable[[Exception, str], None]
+    ablate: Callable[[AblationRequest, Step], dict[str, Any]]
+
+
+class FrontEnd:
+    """Replies to the requests of every page that shows one widget."""
+
+    def __init__(self, widget: WidgetFunctions) -> None:
+        self._widget = widget
+        self._queue = RequestQueue(widget.send)
+        self._handlers: dict[str, Handler] = {
+            "hello": self._hello,
+            "frame": self._frame,
+            # A second picture beside the first: a request of its own name replaces neither.
+            "detail": self._frame,
+            "row": self._row,
+            "ablate": self._ablate,
+            "code": self._code,
+            "region": self._region,
+            "export": self._export,
+        }
+        self._pages: set[str] = set()  # pages that sent hello and not yet bye
+
+    def close(self) -> None:
+        """Cancel all work."""
+        self._queue.cancel_all()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until every request has its reply; return False after ``timeout_s`` seconds."""
+        return self._queue.wait(timeout_s)
+
+    def run_later(self, text: str, pair: str) -> None:
+        """Run the model on a text typed in a page, after the current request; the newest wins."""
+        self._queue.put(Request("", "run", {"text": text, "pair": pair}, self._run))
+
+    def on_message(self, _widget: object, message: Any, _buffers: object) -> None:
+        """Handle a custom message of a page; the signature is that of ``Widget.on_msg``."""
+        if not isinstance(message, dict):
+            return
+        kind, name = message.get("kind"), str(message.get("name"))
+        if kind == "cancel":
+            self._queue.cancel(str(message.get("id")))
+        elif kind == "bye":
+            self._pages.discard(str(message.get("id")))
+            if not self._pages:
+                self._queue.put(Request("", "drop", {}, self._drop))
+        elif kind == "request":
+            handler = self._handlers.get(name, self._unknown)
+            request = Request(str(message.get("id")), name, message.get("data") or {}, handler)
+            if name == "hello":
+                self._pages.add(request.page)
+                loader.mark_loaded()
+            self._queue.put(request)
+
+    # -- handlers ------------------------------------------------------------------------------
+
+    def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        raise InputError(f"name must be one of {', '.join(self._handlers)}. Reload the page.")
+
+    def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        return {"capture_id": self._widget.state().spec.capture_id}
+
+    def _code(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        return {"code": bundle.text("widget.js")}
+
+    def _drop(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+        """Drop cheap cached values, so that re-running a cell does not grow the kernel."""
+        if not self._pages:
+            self._widget.state().pictures.drop_cheap()
+        return {}
+
+    def _frame(self, data: dict[str, Any], report: Report) -> Frame:
+        state, spec = self._checked(data)
+        query = None if data.get("query") is None else _integer(data, "query")
+        return state.pictures.frame(spec, query, report)
+
+    def _row(self, data: dict[str, Any], _report: Report) -> Frame:
+        state, spec = self._checked(data)
+        return state.pictures.row(spec, str(data.get("side")), _integer(data, "index"))
+
+    def _region(self, data: dict[str, Any], _report: Report) -> Frame:
+        state, spec = self._checked(data)
+        return state.pictures.region(spec, Region.parse(data))
+
+    def _ablate(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+        _, spec = self._checked(data)
+        step, mode = int(data.get("step", -1)), str(data.get("how", "zero"))
+        return self._widget.ablate(AblationRequest(spec, step, mode), report)
+
+    def _export(self, data: dict[str, Any], report: Report) -> SavedFile:
+        kind, theme = str(data.get("format")), str(data.get("theme"))
+        return file_of(self._widget.state(), kind, theme, report)
+
+    def _run(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+        texts = (data["text"], data["pair"])
+        try:
+            capture = self._widget.run(*texts)
+            report(Progress("running the model", 1, 1))  # raises if a newer text came meanwhile
+        except Cancelled:
+            raise
+        except Exception as error:
+            # A text that breaks a rule leaves the picture; a model that fails leaves none.
+            where = "request" if isinstance(error, InputError) else "run"
+            self._widget.show_error(error, where)
+            raise
+        self._widget.accept(capture, *texts)
+        return {}
+
+    def _checked(self, data: dict[str, Any]) -> tuple[PictureState, Spec]:
+        """Return what is on screen and the spec of a request, which must be of this capture."""
+        state, spec = self._widget.state(), Spec.parse(data)
+        if spec.capture_id != state.spec.capture_id:
+            raise InputError(
+                f"capture_id must be {state.spec.capture_id}, got {spec.capture_id}. "
+                "Send the request again: another text is shown."
+            )
+        views = tuple(state.traits["views"])
+        check("attention", spec.attention, state.capture, state.spec.attention, views)
+        for name in ("view", "method", "layer", "head", "residual", "reduce"):
+            check(name, getattr(spec, name), state.capture, spec.attention, views)
+        return state, spec
+
+
+def _integer(data: dict[str, Any], name: str) -> int:
+    """Return an integer of a request."""
+    value = data.get(name)
+    if type(value) is not int:
+        raise InputError(f"{name} must be an integer, got {value!r}. Send one.")
+    return value

@@ -1,0 +1,171 @@
+"""The traits of one picture: their types, the check of every change, and their capture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets as t
+
+from attn_widget import bundle
+from attn_widget.attribution.methods import METHODS
+from attn_widget.errors import AttnWidgetError, InputError
+from attn_widget.pictures.protocol import Spec
+from attn_widget.pictures.state import PictureState
+from attn_widget.pictures.validation import check
+from attn_widget.pictures.views import VIEWS, Pictures
+from attn_widget.records import Capture
+from attn_widget.widget import trait_values
+from attn_widget.widget.request_queue import describe
+from attn_widget.widget.traits import Indices, Integer, Metric, metric_json
+
+CHECKED = (
+    "attention", "view", "method", "layer", "heads", "head", "query", "key",
+    "residual", "reduce", "threshold", "theme", "step", "segments", "metric",
+)  # fmt: skip
+
+
+class PictureTraits(anywidget.AnyWidget):
+    """The synced traits of a picture of a capture, which are valid at all times.
+
+    Parameters
+    ----------
+    capture
+        What is shown.
+    info
+        What the page must know of the capture and its model; see `trait_values.info`.
+    **traits
+        Initial values of traits.
+    """
+
+    _esm: Any = bundle.FOLDER / "widget.js"
+
+    view = t.Unicode("head").tag(sync=True)
+    method = t.Unicode("raw").tag(sync=True)
+    attention = t.Unicode("self").tag(sync=True)
+    layer = Integer(0).tag(sync=True)
+    heads = Indices([0]).tag(sync=True)
+    head = Integer(0).tag(sync=True)
+    query = Indices([]).tag(sync=True)
+    key = Indices([]).tag(sync=True)
+    residual = t.Float(0.5).tag(sync=True)
+    reduce = t.Unicode("mean").tag(sync=True)
+    normalise = t.Bool(False).tag(sync=True)
+    baseline = t.Bool(False).tag(sync=True)
+    text = t.Unicode("").tag(sync=True)
+    pair = t.Unicode("").tag(sync=True)
+    threshold = t.Float(0.02).tag(sync=True)
+    hide_special = t.Bool(False).tag(sync=True)
+    words = t.Bool(False).tag(sync=True)
+    find = t.Unicode("").tag(sync=True)
+    segments = t.Unicode("all").tag(sync=True)
+    hide_sinks = t.Bool(False).tag(sync=True)
+    metric = Metric(None, allow_none=True).tag(sync=True, to_json=metric_json)
+    theme = t.Unicode("auto").tag(sync=True)
+    step = Integer(-1).tag(sync=True)
+    truncate = t.Bool(False)
+
+    views = t.List(t.Unicode(), list(VIEWS), read_only=True).tag(sync=True)
+    methods = t.List(t.Unicode(), list(METHODS), read_only=True).tag(sync=True)
+    capture_id = t.Int(0, read_only=True).tag(sync=True)
+    info = t.Dict(read_only=True).tag(sync=True)
+    error = t.Dict(read_only=True).tag(sync=True)
+    running = t.Unicode("", read_only=True).tag(sync=True)
+
+    def __init__(self, capture: Capture, info: dict[str, Any], **traits: Any) -> None:
+        self._check_names(traits)
+        self._pictures = Pictures(capture)
+        super().__init__(**trait_values.initial(capture, traits))
+        self.set_trait("info", info)
+
+    @property
+    def capture(self) -> Capture:
+        """Return the capture that is shown."""
+        return self._pictures.capture
+
+    def picture_state(self) -> PictureState:
+        """Return what is on screen now, as a value that later changes do not affect.
+
+        Figures, pages and comparisons are made of it.
+        """
+        return PictureState(
+            pictures=self._pictures,
+            spec=Spec(**{name: getattr(self, name) for name in Spec.__dataclass_fields__}),
+            heads=tuple(self.heads),
+            query=tuple(self.query),
+            key=tuple(self.key),
+            threshold=self.threshold,
+            traits=self.get_state(_own_traits(type(self))),
+        )
+
+    @t.validate(*CHECKED)
+    def _check(self, proposal: dict[str, Any]) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        try:
+            check(name, value, self.capture, self.attention, tuple(self.views))
+        except AttnWidgetError as error:
+            self._show_error(error)
+            raise
+        return value
+
+    def _refused(self, changes: dict[str, Any]) -> dict[str, Exception]:
+        """Return the changes of a page that break a rule, and why."""
+        attention = changes.get("attention", self.attention)
+        refused: dict[str, Exception] = {}
+        for name in [n for n in CHECKED if n in changes]:
+            try:
+                value = self.traits()[name]._validate(self, changes[name])
+                check(name, value, self.capture, attention, tuple(self.views))
+            except (AttnWidgetError, t.TraitError, TypeError) as error:
+                refused[name] = error
+        return refused
+
+    @t.observe("step")
+    def _pin_query_of_step(self, change: Any) -> None:
+        """Pin the query that predicted the token of this generation step."""
+        if change["new"] >= 0:
+            found = trait_values.query_of_step(self.capture, self.attention, change["new"])
+            self.query = found or self.query
+
+    @t.observe("attention")
+    def _fit_to_attention(self, _change: Any) -> None:
+        """Keep the values that exist in another attention."""
+        if self.info:  # not while the initial values are set: they were chosen together
+            self._set_all(trait_values.fitted(self, self.capture, self.attention))
+
+    def _show(self, capture: Capture, info: dict[str, Any]) -> None:
+        """Show another capture; pinned positions are removed, because its tokens are others."""
+        self._pictures = Pictures(capture)
+        groups = capture.groups
+        attention = self.attention if self.attention in groups else next(iter(groups))
+        with self.hold_sync():
+            self.set_trait("info", info)
+            fitted = trait_values.fitted(self, capture, attention)
+            self._set_all({"attention": attention} | fitted | {"query": [], "key": []})
+            self.set_trait("error", {})
+            self.set_trait("capture_id", self.capture_id + 1)
+
+    def _set_all(self, values: dict[str, Any]) -> None:
+        with self.hold_sync():
+            for name, value in values.items():
+                setattr(self, name, value)
+
+    def _show_error(self, error: Exception, where: str = "request") -> None:
+        number = self.error.get("id", 0) + 1
+        self.set_trait("error", describe(error) | {"where": where, "id": number})
+
+    def _check_names(self, given: dict[str, Any]) -> None:
+        mine = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
+        known = sorted(name for name in mine if not self.traits()[name].read_only)
+        for name in given:
+            if name not in known:
+                raise InputError(
+                    f"traits must be among {', '.join(known)}, got {name!r}. Check the spelling."
+                )
+
+
+def _own_traits(widget: type[PictureTraits]) -> list[str]:
+    """Return the synced traits that not every widget has."""
+    inherited = set(anywidget.AnyWidget.class_trait_names())
+    names = widget.class_trait_names(sync=True)
+    return sorted(name for name in names if name not in inherited and name[0] != "_")

@@ -1,0 +1,133 @@
+"""Initial values of the traits, their values after a change of capture, and the page's ``info``."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.errors import AttnWidgetError
+from attn_widget.pictures.rules import rules
+from attn_widget.pictures.validation import check, sentences
+from attn_widget.records import Capture, HeadScores, Runner, most_heads
+
+LONG_TEXT = 512  # tokens above which a heat map shows more than lines
+
+
+@runtime_checkable
+class Traits(Protocol):
+    """The traits that must exist in what is shown, as attributes."""
+
+    method: str
+    layer: int
+    head: int
+    heads: list[int]
+    query: list[int]
+    key: list[int]
+    step: int
+    segments: str
+    metric: HeadScores | None
+
+
+def texts(capture: Capture) -> tuple[str, str]:
+    """Return the sentence and the second sentence of a capture, "" for none."""
+    source = [*capture.tokens.source, "", ""]
+    return source[0], source[1]
+
+
+def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the first values of the traits: ``given``, else all heads of the first layer."""
+    attention = given.get("attention", next(iter(capture.groups)))
+    is_long = max(len(tokens) for tokens in capture.axes(attention)) > LONG_TEXT
+    text, pair = texts(capture)
+    defaults = {
+        "attention": attention,
+        "view": "matrix" if is_long else "head",
+        "layer": 0,
+        "head": 0,
+        "heads": list(range(most_heads(capture.group(attention)))),
+    }
+    return defaults | given | {"text": text, "pair": pair}
+
+
+def fitted(traits: Traits, capture: Capture, attention: str) -> dict[str, Any]:
+    """Return values of the traits that exist in this attention of a capture.
+
+    Values that exist are kept; all heads are on if none of those that were on exists.
+    """
+    layers = capture.group(attention)
+    n_heads = most_heads(layers)
+    axes = capture.axes(attention)
+    n_queries, n_keys = map(len, axes)
+    applies = not applicable(capture, attention)[traits.method]
+    return {
+        "method": traits.method if applies else next(iter(METHODS)),
+        "layer": min(traits.layer, len(layers) - 1),
+        "head": min(traits.head, n_heads - 1),
+        "heads": [h for h in traits.heads if h < n_heads] or list(range(n_heads)),
+        "query": [i for i in traits.query if i < n_queries],
+        "key": [i for i in traits.key if i < n_keys],
+        "step": traits.step if traits.step < len(capture.steps) else -1,
+        "segments": traits.segments if traits.segments in sentences(*axes) else "all",
+        "metric": traits.metric if _fits(traits.metric, capture) else None,
+    }
+
+
+def _fits(metric: HeadScores | None, capture: Capture) -> bool:
+    """Return whether a metric has a number for every head of a capture."""
+    try:
+        check("metric", metric, capture, next(iter(capture.groups)), ())
+    except AttnWidgetError:
+        return False
+    return True
+
+
+def query_of_step(capture: Capture, attention: str, step: int) -> list[int]:
+    """Return the query that predicted the token of a generation step; [] if it is not shown."""
+    if step < 0 or capture.group(attention)[0].stream != capture.layers[-1].stream:
+        return []
+    return [capture.steps[step].position]
+
+
+def info(capture: Capture, runner: Runner | None) -> dict[str, Any]:
+    """Return what the page must know to offer only what exists."""
+    return {
+        "model": capture.title,
+        "rules": rules(),
+        "can_run": runner is not None and _reads_text(runner),
+        "can_ablate": _can_ablate(capture, runner),
+        "steps": [
+            {
+                "position": step.position,
+                "token": step.token,
+                "top": [[name, round(p, 5)] for name, p in step.top],
+            }
+            for step in capture.steps
+        ],
+        "groups": [_group_info(capture, name) for name in capture.groups],
+    }
+
+
+def _group_info(capture: Capture, attention: str) -> dict[str, Any]:
+    layers, (queries, keys) = capture.group(attention), capture.axes(attention)
+    reasons = applicable(capture, attention)
+    return {
+        "name": attention,
+        "layers": len(layers),
+        "heads": most_heads(layers),
+        "n_queries": len(queries),
+        "n_keys": len(keys),
+        "methods": [m for m in METHODS if not reasons[m]],
+        "segments": list(sentences(queries, keys)),
+        "reasons": {m: r for m, r in reasons.items() if r},
+        "writes": bool(capture.steps) and layers[0].stream == capture.layers[-1].stream,
+    }
+
+
+def _can_ablate(capture: Capture, runner: Runner | None) -> bool:
+    return hasattr(runner, "ablate") and bool(capture.answers) and bool(capture.tokens.source)
+
+
+def _reads_text(runner: Runner) -> bool:
+    """Return whether the model reads token ids, not pictures or sounds."""
+    model = getattr(runner, "model", None)
+    return getattr(model, "main_input_name", "input_ids") == "input_ids"

@@ -1,0 +1,55 @@
+"""All widgets share one limit of memory, whatever number of them there is."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from attn_widget.pictures import cache
+from attn_widget.pictures.cache import PictureCache, shared_cache
+from attn_widget.pictures.frame import Numbers
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(cache, "_entries", shared_cache(3 * 80))
+
+
+def numbers(value):
+    return Numbers(np.full((1, 2, 5), float(value)), (0,))  # 80 bytes
+
+
+def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
+    one, other = PictureCache(), PictureCache()
+    for i in range(3):
+        one.put((i,), numbers(i), 80)
+    assert one.get((0,)) is not None  # used: now the newest
+    other.put((0,), numbers(9), 80)
+    assert [(i,) in one for i in range(3)] == [True, False, True]
+    assert other.get((0,)).values[0, 0, 0] == 9
+    assert one.get((1,)) is None
+
+
+def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
+    one = PictureCache()
+    one.put((0,), numbers(0), 80)
+    one.put((1,), numbers(1), 3200)
+    one.put(("frame",), numbers(1), 80)
+    assert [(0,) in one, (1,) in one, ("frame",) in one] == [False, True, True]
+
+
+def test_a_widget_that_is_gone_keeps_nothing():
+    one = PictureCache()
+    one.put((0,), numbers(0), 80)
+    del one
+    gc.collect()
+    assert not cache._entries
+
+
+def test_what_was_dear_stays_when_no_page_shows_the_widget():
+    one, other = PictureCache(), PictureCache()
+    one.put(("cheap",), numbers(0), 80, 0.2)
+    one.put(("dear",), numbers(1), 80, 20.0)
+    other.put(("cheap",), numbers(2), 80, 0.2)
+    one.drop_cheap()
+    assert [("cheap",) in one, ("dear",) in one, ("cheap",) in other] == [False, True, True]
