@@ -2,14 +2,14 @@
 
 ::
 
-    AttnWidgetError              something we refuse, with the line that mends it
+    AttnWidgetError              base: a sentence with its remedy
     ├── InputError (ValueError)  an argument breaks its rule: wrong value, shape or range
     ├── NoAttentionError         the model ran, and nothing in it took a softmax of q·kᵀ
     ├── MethodError              this method cannot be applied to this capture
     └── Cancelled                the caller asked for long work to stop
 
 Messages read ``<argument> must <rule>, got <value>[ at <where>]. <What to do.>`` and are checked
-before any work starts. ``code`` may hold one line of Python that mends it; the widget shows that
+before any work starts. ``code`` may hold one line of Python that solves it; the widget shows that
 line ready to copy.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class AttnWidgetError(Exception):
-    """Base of all our errors: a sentence with its remedy, and perhaps one line of code to copy."""
+    """Base of all errors of this package: a sentence with its remedy, sometimes a line of code."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message if code is None else f"{message}\n\n    {code}")
@@ -25,7 +25,7 @@ class AttnWidgetError(Exception):
         self.code = code
 
     def _render_traceback_(self) -> list[str]:
-        """Show IPython the sentence alone: the caller can act on it, and our frames would only bury it."""
+        """Return what IPython prints: the sentence alone, without the frames of this package."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -42,4 +42,4 @@ class MethodError(AttnWidgetError):
 
 
 class Cancelled(AttnWidgetError):
-    """Raised inside long work after the caller cancelled it. Finished rows are kept by the caller."""
+    """Long work stopped because the caller cancelled it; the caller keeps finished rows."""

@@ -73,3 +73,41 @@ def block_matrices(
             for b, j in enumerate(answers):
                 matrix[i, j] += (1 - residual) * weights[a, b]
     return out
+
+
+def cut_capacity(matrices: np.ndarray, inside: np.ndarray) -> float:
+    """Return what can leave a set of nodes, ``inside`` being ``(level, token)``."""
+    return sum(
+        matrices[level][np.ix_(inside[level + 1], ~inside[level])].sum()
+        for level in range(len(matrices))
+    )
+
+
+def smallest_cuts(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every pair the smallest cut around a chain of one end, and around one of both ends.
+
+    Around the query's chain down to a level, or the key's chain up to a level: one end. A chain that
+    goes on to the level of the other end, which then is cut off alone: both ends.
+    """
+    layers, n, _ = matrices.shape
+    one_end, both_ends = np.full((n, n), np.inf), np.full((n, n), np.inf)
+    causal = not np.triu(matrices, 1).any()
+    for query, key in np.ndindex(n, n):
+        reached = matrices.copy()
+        if causal:  # no path from the query meets a later token
+            reached[:, query + 1 :] = 0
+        for end in range(1, layers + 1):  # the chain's last level
+            inside = np.zeros((layers + 1, n), bool)
+            inside[end:, query] = True
+            one_end[query, key] = min(one_end[query, key], cut_capacity(reached, inside))
+        inside[1:, query] = True
+        inside[0] = np.arange(n) != key
+        both_ends[query, key] = cut_capacity(reached, inside)
+        for end in range(layers):
+            inside = np.ones((layers + 1, n), bool)
+            inside[: end + 1, key] = False
+            if end < layers - 1:
+                one_end[query, key] = min(one_end[query, key], cut_capacity(reached, inside))
+        inside[layers] = np.arange(n) == query
+        both_ends[query, key] = min(both_ends[query, key], cut_capacity(reached, inside))
+    return one_end, both_ends

@@ -36,7 +36,8 @@ def figure_of(state: PictureState, theme: str) -> Figure:
 
 def selection_of(state: PictureState) -> Selection:
     """Return what of a frame the state draws."""
-    return Selection(state.heads, state.query, state.key, state.threshold)
+    place = {"layer": state.spec.layer, "head": state.spec.head}
+    return Selection(state.heads, state.query, state.key, state.threshold, **place)
 
 
 def heading(state: PictureState, frame: Frame) -> list[str]:

@@ -17,7 +17,6 @@ from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
 from attn_widget.pages.exact import EncodedFrame, NeuronParts
 from attn_widget.pictures.axes import SEGMENTS, Axis
-from attn_widget.pictures.frame import BOUND_TEXT
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
 from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.text import small, span_of
@@ -102,7 +101,6 @@ def payload(pictures: Pictures, spec: Spec, parts: PageParts) -> str:
         | {"arrays": [writer.add_array(name, array) for name, array in neuron.arrays.items()]},
         "image": None if image is None else writer.add_array("image", jpeg(small(to_numpy(image)))),
         "shown": None if parts.shown is None else writer.add_frame(parts.shown),
-        "bound_text": BOUND_TEXT,
         "cells": [TILE_CELLS, SMALL_TILE_CELLS, MANY_TILES],
     }
     return writer.to_base64(description)

@@ -52,16 +52,17 @@ def _trust(frame: Frame, selection: Selection) -> list[str]:
     fields = frame.fields
     if fields.get("divided_by"):
         return [sentence("divided_by", baseline=fields["divided_by"])]
-    share = fields.get("saturation")
+    chosen = _chosen(frame, selection)
+    share = fields.get("saturation") if chosen is None else chosen["saturation"]
     if share is None:
         return []
-    words = {"unit": fields["unit"], "bound": fields["bound_text"]}
+    unit = fields["unit"]
     if "saturated" in frame.arrays:
         flags = frame.arrays["saturated"][0]
         n, pairs = count(int(flags.sum())), count(flags.size)
-        bound = sentence("at_bound_pairs", n=n, all=pairs, **words)
+        bound = sentence("at_bound_pairs", n=n, all=pairs, unit=unit)
     else:
-        bound = sentence("at_bound_is", **words)
+        bound = sentence("at_bound_is", unit=unit)
     return [sentence("at_bound", share=percent(share, 0)), bound]
 
 
@@ -131,14 +132,29 @@ def _matrix(frame: Frame, selection: Selection, rows: tuple[int, int] | None) ->
 def _model(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
     fields = frame.fields
     tiles, (pool_queries, pool_keys) = fields["tiles"], fields["pool"]
-    maps = many(len(tiles), "layer" if tiles[0]["head"] is None else "head")
+    joint = tiles[0]["head"] is None
+    maps = many(len(tiles), "layer" if joint else "head")
     if pool_queries * pool_keys > 1:
         said = [sentence("pooled_maps", maps=maps, a=pool_queries, b=pool_keys)]
     else:
         n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
         said = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
-    exact = all(tile["exact"] for tile in tiles)
-    return said if exact else [*said, sentence("bounds_only")]
+    if not all(tile["exact"] for tile in tiles):
+        said.append(sentence("bounds_only"))
+    chosen = _chosen(frame, selection)
+    if chosen is None:
+        return said
+    kind = "head_map" if not joint else "joint_map" if chosen["layer"] else "first_joint_map"
+    name = sentence(kind, layer=chosen["layer"], head=chosen["head"])
+    return said + [f"{name}: {words}" for words in _hidden(frame, chosen["hidden"])]
+
+
+def _chosen(frame: Frame, selection: Selection) -> dict[str, Any] | None:
+    """Return the map of the model view that is chosen; None in other views and where it is not drawn."""
+    for tile in frame.fields.get("tiles", ()):
+        if tile["layer"] == selection.layer and tile["head"] in (None, selection.head):
+            return tile
+    return None
 
 
 def _neuron(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:

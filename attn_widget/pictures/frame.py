@@ -12,8 +12,6 @@ from jaxtyping import Bool, Float
 from attn_widget.pictures.axes import Axis, merge, merge_flags
 from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES, Frame, Spec, common, plain, sqrt8
 
-# What `saturated` means, in the words of the caption: "flow = … for 143 of 225 pairs".
-BOUND_TEXT = "what its query or its key alone allows"
 TOP_K = 8  # keys kept per row and lane where the whole matrix would be too large to send
 
 
@@ -163,7 +161,7 @@ def _edges(shown: np.ndarray) -> dict[str, Any]:
 
 def _totals(numbers: Numbers, shown: np.ndarray, queries: Axis) -> dict[str, Any]:
     """Return what each row sums to over all keys, and how much of that went to hidden ones."""
-    total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, _all_of(1))[
+    total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, all_of(1))[
         :, :, 0
     ]
     hidden = np.clip(total - shown.sum(axis=2), 0, None)
@@ -198,7 +196,6 @@ def _fields(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> dict[str
     return fields | {
         "lanes": _lanes(spec, numbers),
         "saturation": numbers.saturation,
-        "bound_text": BOUND_TEXT,
         "divided_by": numbers.divided_by,
     }
 
@@ -212,6 +209,6 @@ def _one_row(n: int) -> Axis:
     return Axis(("",), (tuple(range(n)),), (False,), (0,), -1)
 
 
-def _all_of(n: int) -> Axis:
+def all_of(n: int) -> Axis:
     """Return an axis of n positions, each for itself."""
     return Axis(("",) * n, tuple((i,) for i in range(n)), (False,) * n, (0,) * n, n)

@@ -21,12 +21,17 @@ LIMITS: dict[str, int] = DRAWING["lines"]
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a frame is drawn: the heads that are on, pinned token positions, the least weight of a line."""
+    """What of a frame is drawn: heads that are on, pinned token positions, the least weight of a line.
+
+    ``layer`` and ``head`` are the map that the model view's caption is about.
+    """
 
     heads: Sequence[int] = ()
     query: Sequence[int] = ()
     key: Sequence[int] = ()
     threshold: float = 0.0
+    layer: int = 0
+    head: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from attn_widget.pictures.axes import Axis, merge
-from attn_widget.pictures.frame import max_pool
+from attn_widget.pictures.frame import all_of, max_pool
 from attn_widget.pictures.protocol import Frame, Spec, common, sqrt8
 
 TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells than this cannot be seen
@@ -30,6 +30,8 @@ class Tile:
     unit: str = "share"
     causal: bool = False
     saturation: float | None = None
+    divided_by: str | None = None  # the baseline
+    hidden: float = 0.0  # share of the whole map that goes to hidden keys
 
 
 def factors(queries: Axis, keys: Axis, n_tiles: int) -> tuple[int, int]:
@@ -43,11 +45,17 @@ def pool_to(queries: Axis, keys: Axis, cells: int) -> tuple[int, int]:
     return max(1, -(-len(queries) // cells)), max(1, -(-len(keys) // cells))
 
 
-def shrink(
+def thumbnail(
     values: Float[np.ndarray, "query key"], queries: Axis, keys: Axis, pool: tuple[int, int]
-) -> Float[np.ndarray, "cell_query cell_key"]:
-    """Return a thumbnail: tokens hidden and merged as displayed, then block maxima."""
-    return max_pool(merge(values[None], queries, keys)[0], *pool)
+) -> tuple[Float[np.ndarray, "cell_query cell_key"], float]:
+    """Return a thumbnail, and the share of the displayed queries' attention that goes to hidden keys.
+
+    Tokens are hidden and merged as displayed; each cell is the largest value of its block.
+    """
+    shown = merge(values[None], queries, keys)
+    total = float(np.nansum(merge(values.sum(axis=1)[None, :, None], queries, all_of(1))))
+    hidden = max(0.0, 1 - float(np.nansum(shown)) / total) if total and keys.hidden else 0.0
+    return max_pool(shown[0], *pool), hidden
 
 
 def model_frame(
@@ -73,9 +81,16 @@ def model_frame(
     )
     fields = common_fields | {
         "pool": list(pool),
+        "divided_by": tiles[-1].divided_by,
         "n_layers": n_layers or len(set(layers)),
         "tiles": [
-            {"layer": t.layer, "head": t.head, "saturation": t.saturation, "exact": 1}
+            {
+                "layer": t.layer,
+                "head": t.head,
+                "saturation": t.saturation,
+                "hidden": t.hidden,
+                "exact": 1,
+            }
             for t in tiles
         ],
     }

@@ -10,7 +10,7 @@ from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis, displayed
 from attn_widget.pictures.cache import PictureCache
 from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, row_frame
-from attn_widget.pictures.model import Tile, factors, model_frame, shrink
+from attn_widget.pictures.model import Tile, factors, model_frame, thumbnail
 from attn_widget.pictures.neuron import neuron_frame
 from attn_widget.pictures.numbers import CaptureNumbers, OnPartial, PartialNumbers
 from attn_widget.pictures.protocol import Frame, Spec
@@ -150,13 +150,16 @@ class Pictures:
         for layer, head in places:
             one = replace(spec, layer=layer, head=head, view="matrix")
             numbers = self.numbers(one, on_partial, keep=keep)
+            cells, hidden = thumbnail(numbers.values[0], queries, keys, pool)
             yield Tile(
                 layer=layer,
                 head=numbers.lanes[0],
-                cells=shrink(numbers.values[0], queries, keys, pool),
+                cells=cells,
+                hidden=hidden,
                 unit=numbers.unit,
                 causal=numbers.causal,
                 saturation=numbers.saturation,
+                divided_by=numbers.divided_by,
             )
 
     def is_cached(self, spec: Spec) -> bool:

@@ -53,7 +53,7 @@ def ablate(
     text, pair
         As in `ModelRunner.run`: one item, without padding.
     sets
-        Heads as ``(layer, head)``; those of one set are ablated together. Omitted: every head alone.
+        Heads as ``(layer, head)``; those of one set are ablated together. Omitted: each head alone.
     mode
         ``zero``, ``mean`` or ``uniform``.
     attention
@@ -65,7 +65,7 @@ def ablate(
         The query whose logits are read, for models with logits at every position; omitted: the
         masked token's where the text holds one, else the last.
     loss
-        Also the mean loss of the text's own tokens, for causal models; None: where the model is one.
+        Also the mean loss of the text's own tokens, for causal models; None: where it is one.
     batch
         How many sets share a pass; omitted: chosen by the length of the text.
     progress
@@ -89,9 +89,9 @@ def ablate(
 
     Notes
     -----
-    With ``mode="mean"``, an early position of a causal model gets a mean over later ones too. A pass
-    over n sets costs n items of the layers from the lowest ablated head up. Attention sinks get
-    nothing of uniform attention.
+    With ``mode="mean"``, an early position of a causal model gets a mean over later ones too. A
+    pass over n sets costs n items of the layers from the lowest ablated head up. Attention sinks
+    get nothing of uniform attention.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """Activation reuse: layers below the first ablated head return what they returned unchanged.
 
 The model's own forward runs, so that embeddings, masks, final norms and output layers are its own;
-only the calls of layers before the first change return stored activations. Layers are the members of
-the outermost numbered module list above the model's attentions, whatever it is called. Layers that
-are called several times (ALBERT's) are told apart by the order of their calls.
+only the calls of layers before the first change return stored activations. Layers are the members
+of the outermost numbered module list above the model's attentions, whatever it is called. Layers
+that are called several times (ALBERT's) are told apart by the order of their calls.
 """
 
 from __future__ import annotations

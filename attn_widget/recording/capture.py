@@ -45,14 +45,14 @@ def capture(
 ) -> Capture:
     """Return what every attention of the model computed in one forward pass.
 
-    ``attention = softmax(scaling · q kᵀ + bias + mask)`` of each layer, as the model itself evaluated it.
+    ``attention = softmax(scaling · q kᵀ + bias + mask)`` of each layer, as the model computed it.
 
     Parameters
     ----------
     model
         Any ``torch.nn.Module``. It runs in eval mode; every module's ``training`` flag is put back.
     inputs
-        What the model is called with: a mapping (a tokenizer's output as it is), a tuple, or one tensor.
+        What the model is called with: a mapping (a tokenizer's output), a tuple, or one tensor.
     tokens
         What stands along the axes: `Tokens`, or labels; a mapping ``{stream: tokens}`` where there
         are several streams. Omitted: read from the inputs where possible.
@@ -224,13 +224,13 @@ def _why_none(model: torch.nn.Module, recorder: Recorder, called: set[str]) -> s
         )
     return (
         f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: "
-        f"{reason}. Use a model with softmax attention, or give weights you computed to aw.from_arrays."
+        f"{reason}. Use a model with softmax attention, or give weights to aw.from_arrays."
     )
 
 
 @contextlib.contextmanager
 def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Run in eval mode; afterwards every module has the flag it had, which need not be the same everywhere."""
+    """Run in eval mode; afterwards every module has its own training flag again."""
     flags = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
@@ -246,7 +246,8 @@ def _refuse_compiled(model: torch.nn.Module) -> None:
         at = f" at {path}" if path else ""
         if hasattr(module, "_orig_mod"):
             raise InputError(
-                f"model must not be compiled, got {type(module).__name__}{at}. Give the module it was compiled from: it holds the same weights.",
+                f"model must not be compiled, got {type(module).__name__}{at}. "
+                "Give the module it was compiled from: it holds the same weights.",
                 code="aw.capture(model._orig_mod, inputs)",
             )
         if getattr(module, "_compiled_call_impl", None) is not None:

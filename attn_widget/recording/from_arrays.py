@@ -1,4 +1,4 @@
-"""`from_arrays`: bring your own weights, square or rectangular, and see them as any other capture."""
+"""`from_arrays`: a capture of attention weights that were computed elsewhere."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ def from_arrays(
     Parameters
     ----------
     attention
-        Lists, NumPy or torch: ``(layer, head, query, key)``, or a sequence of one ``(head, query, key)`` or
-        ``(1, head, query, key)`` per layer, such as ``outputs.attentions``. Dimensionless shares.
+        Lists, NumPy or torch: ``(layer, head, query, key)``, or a sequence of one
+        ``(head, query, key)`` or ``(1, head, query, key)`` per layer, such as
+        ``outputs.attentions``. Dimensionless shares.
     tokens
-        What stands along the queries, and along the keys where those are as many: `Tokens` or labels.
+        `Tokens` or labels of the queries, and of the keys where those are as many.
     key_tokens
-        What stands along the keys of rectangular attention.
+        `Tokens` or labels of the keys of rectangular attention.
     name
         What the capture is called in titles.
 
     Returns
     -------
     Capture
-        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied where that can be helped.
+        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied.
 
     Raises
     ------
     InputError
-        If a weight is negative or no number, a row sums to more than 1 beyond the dtype's rounding, the rank is
-        another, or there are not as many tokens as positions.
+        If a weight is negative or no number, a row sums to more than 1 beyond the dtype's rounding,
+        the axes are others, or there are not as many tokens as positions.
 
     Examples
     --------
@@ -91,12 +92,14 @@ def _layers(attention: Any) -> list[Any]:
     if not hasattr(attention, "shape"):
         if not isinstance(attention, Sequence) or isinstance(attention, str):
             raise InputError(
-                f"attention must be an array or a sequence of arrays, got {type(attention).__name__}. Give {RANKS}."
+                "attention must be an array or a sequence of arrays, "
+                f"got {type(attention).__name__}. Give {RANKS}."
             )
         if len(attention) == 0:
             raise InputError(
-                "attention must hold at least one layer, got none. Under transformers' default attention "
-                "output_attentions=True returns an empty tuple; use aw.capture(model, inputs) instead."
+                "attention must hold at least one layer, got none. With transformers' default "
+                "attention, output_attentions=True returns an empty tuple; "
+                "use aw.capture(model, inputs) instead."
             )
         attention = [_array(layer, i) for i, layer in enumerate(attention)]
     elif attention.ndim != 4:
@@ -105,14 +108,16 @@ def _layers(attention: Any) -> list[Any]:
         )
     elif len(attention) == 0:
         raise InputError(
-            f"attention must hold at least one layer, got shape {tuple(attention.shape)}. Give {RANKS}."
+            "attention must hold at least one layer, "
+            f"got shape {tuple(attention.shape)}. Give {RANKS}."
         )
     layers = []
     for i, layer in enumerate(attention):
         shape = tuple(layer.shape)
         if layer.ndim == 4 and shape[0] != 1:
             raise InputError(
-                f"attention must be of one item, got a batch of {shape[0]} at layer {i}. Choose one: layer[item]."
+                f"attention must be of one item, got a batch of {shape[0]} at layer {i}. "
+                "Choose one: layer[item]."
             )
         if layer.ndim not in (3, 4) or 0 in shape:
             raise InputError(
@@ -126,7 +131,7 @@ def _array(layer: Any, i: int) -> Any:
     """Return one layer as an array; arrays unchanged."""
     if layer is None:
         raise InputError(
-            f"attention must hold an array per layer, got None at layer {i}. Leave that layer out."
+            f"attention must hold an array per layer, got None at layer {i}. Remove that layer."
         )
     if hasattr(layer, "shape"):
         return layer
@@ -134,16 +139,18 @@ def _array(layer: Any, i: int) -> Any:
         return np.asarray(layer, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"attention must be numbers in rows of equal length, got something else at layer {i}. Give {RANKS}."
+            "attention must be numbers in rows of equal length, "
+            f"got something else at layer {i}. Give {RANKS}."
         ) from None
 
 
 def _check(layer: Any, i: int, first: Any) -> None:
-    """Refuse weights that no softmax can have made, and say where."""
+    """Refuse weights that no softmax can have made, and name the place."""
     if tuple(layer.shape)[1:] != tuple(first.shape)[1:]:
         raise InputError(
-            f"attention must have the same queries and keys in every layer, got {tuple(layer.shape)[1:]} at layer {i} "
-            f"after {tuple(first.shape)[1:]}. Give each size as a capture of its own."
+            "attention must have the same queries and keys in every layer, "
+            f"got {tuple(layer.shape)[1:]} at layer {i} after {tuple(first.shape)[1:]}. "
+            "Give each size as a capture of its own."
         )
     if dtype_name(layer) not in ROW_TOLERANCE:
         raise InputError(
@@ -159,12 +166,14 @@ def _tokens(argument: str, given: Any, n: int) -> Tokens:
         return positions(n)
     if isinstance(given, str):
         raise InputError(
-            f"{argument} must be one label per position, got the text {given!r}. Give a list of labels."
+            f"{argument} must be one label per position, got the text {given!r}. "
+            "Give a list of labels."
         )
     found = given if isinstance(given, Tokens) else labels(given)
     if len(found) != n:
         axis = "queries" if argument == "tokens" else "keys"
         raise InputError(
-            f"{argument} must be as many as the {axis}, got {len(found)} for {n}. Give {n} labels or leave them out."
+            f"{argument} must be as many as the {axis}, got {len(found)} for {n}. "
+            f"Give {n} labels or omit them."
         )
     return found

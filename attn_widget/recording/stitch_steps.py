@@ -1,7 +1,7 @@
 """The attention rows of all generation steps, joined to one attention call.
 
-A step with a cache computes one query against all keys so far. Row by row this is what one pass over
-the final text computes, since no row of a causal model sees what comes after it.
+A step with a cache computes one query against all keys so far. Row by row this is what one pass
+over the final text computes, since no row of a causal model sees what comes after it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def stitch_steps(parts: Sequence[AttentionCall], n_first: int) -> AttentionCall:
         )
         for part, call, stop, new in zip(terms, parts, stops, fresh, strict=True):
             if part is not None:
-                # A sliding cache holds the last keys only; a static cache has more places than keys.
+                # A sliding cache holds the last keys only; a static one has more places than keys.
                 end = n_keys if cross else stop
                 width = min(part.shape[-1], end) if call.shape[3] <= end else end
                 start = max(0, end - call.shape[3])

@@ -1,7 +1,7 @@
-"""The values that pass between packages: `Tokens`, `Capture`, `Attribution`, `HeadScores` and others.
+"""The values that pass between packages: `Tokens`, `Capture`, `Attribution` and others.
 
-Frozen values, the rules for them (indices, weights), and the protocols of a runner. Arrays are NumPy
-or torch; these modules import neither torch nor a user interface. Axis order is always
+Frozen values, the rules for them (indices, weights), and the protocols of a runner. Arrays are
+NumPy or torch; these modules import neither torch nor a user interface. Axis order is always
 ``(layer, head, query, key)``; queries and keys are ``(head, token, channel)``.
 """
 

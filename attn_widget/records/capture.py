@@ -1,4 +1,4 @@
-"""One forward pass, recorded; of a text that the model wrote, its steps too."""
+"""`Capture`: one forward pass, recorded, or a text that the model wrote with its steps."""
 
 from __future__ import annotations
 
@@ -15,48 +15,74 @@ from attn_widget.records.arrays import to_numpy
 from attn_widget.records.layers import LayerAttention, most_heads
 from attn_widget.records.tokens import Tokens
 
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Step:
-    """One token that a model wrote: the query that asked for it, what was chosen, and what else was likely."""
+    """One generation step: the query, the token that the model wrote, and the likeliest tokens."""
 
-    position: int  # of the query whose row this step measured; the token itself stands one further
+    position: int  # of the query; the new token is at the next position
     token: str
     id: int
     probability: float
-    top: tuple[
-        tuple[str, float], ...
-    ]  # the likeliest tokens, each with its probability, likeliest first
+    top: tuple[tuple[str, float], ...]  # the likeliest tokens and their probabilities
 
 
 @dataclass(frozen=True, eq=False)
 class Capture:
-    """One forward pass, recorded: the layers in the order they ran, and what stands along their axes."""
+    """One forward pass, recorded: the layers in the order they ran, and the tokens of their axes.
+
+    Parameters
+    ----------
+    layers
+        All attentions.
+    streams
+        The tokens of each stream; its name is ``""`` when there is one.
+    cross_streams
+        For cross-attention: stream of the queries -> stream of the keys.
+    model_name, dtype
+        Of the model.
+    image
+        ``(row, column, rgb)`` uint8, when the input was a picture.
+    logits
+        ``(query, class)`` or ``(class,)``, as the model returned them; None where it has none or
+        they are large.
+    missing
+        Paths of modules that attended, but have no single weight per query and key.
+    answers
+        Whether the model gave logits, kept or not.
+    steps
+        The generation steps of a text that the model wrote; the token of the last one has no row.
+    drawn
+        Group -> layers and heads that pictures of all heads are limited to; groups that are not
+        named are drawn whole.
+
+    Examples
+    --------
+    >>> capture = from_arrays([[[[1.0, 0.0], [0.25, 0.75]]]], ["The", "keys"])
+    >>> capture
+    <Capture of arrays: self (1, 1, 2, 2)>
+    >>> capture.attention.shape, capture.tokens.text
+    ((1, 1, 2, 2), ('The', 'keys'))
+    """
 
     layers: tuple[LayerAttention, ...]
-    streams: Mapping[str, Tokens]  # tokens of each stream; "" when there is one
-    cross_streams: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    # for cross-attention: the stream that asks -> the stream that answers
+    streams: Mapping[str, Tokens]
+    cross_streams: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     model_name: str = ""
     dtype: str = "float32"
-    image: Any = None  # (row, column, rgb) uint8, when the input was a picture
-    logits: Any = (
-        None  # (query, class) or (class,), as the model returned them; None where it has no head
-    )
-    missing: tuple[
-        str, ...
-    ] = ()  # modules that attended in a layout that holds no one weight per query and key
-    answers: bool = False  # the model gave logits, kept or not
-    steps: tuple[
-        Step, ...
-    ] = ()  # of a text that the model wrote; the last one's token ended it and is no row
+    image: Any = None
+    logits: Any = None
+    missing: tuple[str, ...] = ()
+    answers: bool = False
+    steps: tuple[Step, ...] = ()
     drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(
-        default_factory=lambda: MappingProxyType({})
+        default_factory=lambda: NOTHING
     )
-    # group -> layers and heads that pictures of all heads are limited to; all of them in a group that is not named
 
     def __repr__(self) -> str:
-        """Return one line of what was recorded: the numbers would fill pages."""
+        """Return one line: the numbers would fill pages."""
         shapes = [
             f"{name} {(len(layers), most_heads(layers), layers[0].n_queries, layers[0].n_keys)}"
             for name, layers in self.groups.items()
@@ -66,15 +92,15 @@ class Capture:
 
     @property
     def title(self) -> str:
-        """Return the model's name; of a folder only its last part: pictures go to people who need not know the rest."""
+        """Return the model's name; of a folder only its last part, since pictures are shared."""
         path = PurePath(self.model_name)
         return path.name if path.is_absolute() else self.model_name
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:
-        """Return the attentions that can be chosen: ``self`` alone, or ``encoder``, ``decoder``, ``cross`` and so on.
+        """Return the attentions by name: ``self``, or ``encoder``, ``decoder``, ``cross`` and so on.
 
-        A group is all layers of one stream and kind, in order; its name is what ``widget.attention`` takes.
+        A group is all layers of one stream and kind, in order; ``widget.attention`` takes its name.
         """
         pairs = list(dict.fromkeys((layer.stream, layer.kind) for layer in self.layers))
         n_cross = sum(kind == "cross" for _, kind in pairs)
@@ -92,7 +118,7 @@ class Capture:
         }
 
     def group(self, attention: str | None = None) -> tuple[LayerAttention, ...]:
-        """Return the layers of one group; the first group when none is named."""
+        """Return the layers of one group; omitted: the first group."""
         groups = self.groups
         if attention is None:
             return next(iter(groups.values()))
@@ -112,7 +138,7 @@ class Capture:
         return queries, self.streams[self.cross_streams[first.stream]]
 
     def places(self, attention: str) -> list[tuple[int, int]]:
-        """Return the layer and head of every map in a picture of all heads, in the order of the layers."""
+        """Return the layer and head of every map in a picture of all heads."""
         layers, heads = self.drawn.get(attention, (None, None))
         return [
             (i, head)
@@ -128,5 +154,5 @@ class Capture:
 
     @property
     def attention(self) -> np.ndarray:
-        """Return attention of the first group as one array ``(layer, head, query, key)``, recomputed where needed."""
+        """Return attention of the first group, ``(layer, head, query, key)``."""
         return np.stack([to_numpy(layer.weights_for()) for layer in self.group()])

@@ -1,4 +1,4 @@
-"""What one attention module computed."""
+"""`LayerAttention`: what one attention module computed."""
 
 from __future__ import annotations
 
@@ -14,43 +14,92 @@ from attn_widget.records.indices import check_index, check_indices
 class LayerAttention:
     """What one attention module computed in one forward pass, for one item of the batch.
 
-    ``weights`` is attention after softmax, ``(head, query, key)``, or None in light mode; ask
-    ``weights_for`` and never mind which. Rows may sum to less than 1: attention sinks are legal.
+    Call `weights_for` for attention: it returns kept weights, or recomputes them from q and k.
+
+    Parameters
+    ----------
+    name
+        Path of the module inside the model.
+    kind
+        ``"self"`` or ``"cross"``.
+    stream
+        ``"encoder"``, ``"decoder"``, ``"vision"`` …; ``""`` when the model has only one.
+    layer
+        0 nearest the input, counted within one stream and kind.
+    n_heads, n_queries, n_keys
+        The shape of the attention.
+    weights
+        Attention after softmax, ``(head, query, key)``; None where only q and k are kept. Rows may
+        sum to less than 1: sinks.
+    q
+        Queries ``(head, query, channel)``, after rotary embedding and norms.
+    k, v
+        Keys and values ``(key head, key, channel)``; the heads of grouped keys are not repeated.
+    scaling
+        Factor of q·kᵀ.
+    mask
+        Additive or boolean, broadcasts to ``(head, query, key)``; None where all keys are visible,
+        or with ``causal``.
+    causal
+        Whether a query sees the keys up to its own position.
+    bias
+        Added to the scores, broadcasts to ``(head, query, key)``.
+    bias_kind
+        ``"position"``, or ``"content"`` where the bias depends on the tokens.
+    softcap
+        c of ``c · tanh(scores / c)``; None: not capped.
+    sinks
+        Sink logits ``(head,)``: one more column of the softmax, which is not shown.
+    gradient
+        Of one output by the weights, ``(head, query, key)``.
+    output_projection
+        ``(head, channel, model channel)``, where it was found.
+    recompute
+        ``(layer, heads, rows) -> weights``.
+    row_tolerance
+        How far above 1 a row may sum.
+
+    Examples
+    --------
+    >>> capture = from_arrays([[[[1.0, 0.0], [0.25, 0.75]]]], ["The", "keys"])
+    >>> capture.layers[0]
+    <LayerAttention arrays.0: self, layer 0, weights (1, 2, 2) kept>
+    >>> capture.layers[0].weights_for(heads=[0], rows=[1]).tolist()
+    [[[0.25, 0.75]]]
     """
 
-    name: str  # path of the module inside the model
-    kind: str  # "self" or "cross"
-    stream: str  # "encoder", "decoder", "vision", "text", "" when the model has only one
-    layer: int  # 0 nearest the input, counted within one (stream, kind)
+    name: str
+    kind: str
+    stream: str
+    layer: int
     n_heads: int
     n_queries: int
     n_keys: int
-    weights: Any = None  # (head, query, key)
-    q: Any = None  # (head, query, channel), after RoPE and norms
-    k: Any = None  # (key head, key, channel): grouped keys are kept unrepeated
-    v: Any = None  # (key head, key, channel)
+    weights: Any = None
+    q: Any = None
+    k: Any = None
+    v: Any = None
     scaling: float | None = None
-    mask: Any = None  # additive or boolean, broadcasts to (head, query, key); None with causal=True: the triangle
+    mask: Any = None
     causal: bool = False
-    bias: Any = None  # additive, broadcasts to (head, query, key)
-    bias_kind: str | None = (
-        None  # "position" or "content": what the part of the scores that is not q·kᵀ is
-    )
+    bias: Any = None
+    bias_kind: str | None = None
     softcap: float | None = None
-    sinks: Any = None  # (head,)
-    gradient: Any = None  # (head, query, key)
-    output_projection: Any = None  # (head, channel, model channel), where it was found
-    recompute: Callable[..., Any] | None = field(
-        default=None, repr=False
-    )  # (layer, heads, rows) -> weights
-    row_tolerance: float = (
-        1e-4  # how far above 1 a row may sum: 1e-4 for float32, 2e-2 for bfloat16
-    )
+    sinks: Any = None
+    gradient: Any = None
+    output_projection: Any = None
+    recompute: Callable[..., Any] | None = field(default=None, repr=False)
+    row_tolerance: float = 1e-4
 
     def weights_for(
         self, heads: Sequence[int] | None = None, rows: Sequence[int] | None = None
     ) -> Any:
-        """Return attention ``(head, query, key)`` of the chosen heads and query rows, kept or recomputed.
+        """Return attention ``(head, query, key)`` of the chosen heads and query rows.
+
+        Parameters
+        ----------
+        heads, rows
+            Indices, negative ones from the end; None: all.
 
         Raises
         ------
@@ -61,29 +110,32 @@ class LayerAttention:
         rows = None if rows is None else check_indices("rows", rows, self.n_queries)
         if self.weights is not None:
             kept = self.weights
-            if (
-                heads is not None
-            ):  # one head is a view: a copy of a long text's head takes longer than drawing it
+            if heads is not None:
+                # One head is a view: to copy a long text's head takes longer than to draw it.
                 kept = kept[heads[0] : heads[0] + 1] if len(heads) == 1 else kept[heads]
             return kept if rows is None else kept[:, rows]
         if self.recompute is None:
             raise InputError(
-                f"weights must have been recorded or be recomputable, got neither at {self.name}."
+                f"weights must have been recorded or be recomputable, got neither at {self.name}. "
+                "Record with weights=True."
             )
         return self.recompute(self, heads, rows)
 
     def __repr__(self) -> str:
-        """Return one line of what it is: the numbers would fill a page."""
-        held = "recomputed when asked" if self.weights is None else "kept"
+        """Return one line: the numbers would fill a page."""
+        held = "recomputed on demand" if self.weights is None else "kept"
         shape = (self.n_heads, self.n_queries, self.n_keys)
         return (
             f"<LayerAttention {self.name}: {self.kind}, layer {self.layer}, weights {shape} {held}>"
         )
 
     def head_output(self, head: int) -> Any:
-        """Return ``weights @ v`` of one head, ``(query, channel)``: what it writes before the output projection."""
+        """Return ``weights @ v`` of one head, ``(query, channel)``, before its projection."""
         if self.v is None:
-            raise InputError(f"v must have been recorded for head_output, got None at {self.name}.")
+            raise InputError(
+                f"v must have been recorded for head_output, got None at {self.name}. "
+                "Record the model with aw.capture."
+            )
         head = check_index("head", head, self.n_heads)
         return self.weights_for([head])[0] @ self.v[head * len(self.v) // self.n_heads]
 

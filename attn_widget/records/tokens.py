@@ -1,4 +1,4 @@
-"""What stands along one axis of an attention matrix."""
+"""`Tokens`: what stands along one axis of an attention matrix."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from attn_widget.errors import InputError
 
 @dataclass(frozen=True)
 class Tokens:
-    """What stands along one axis of an attention matrix: strings a person can read, and their marks.
+    """The positions along one axis of an attention matrix: readable strings and their marks.
 
-    Attributes
+    Parameters
     ----------
     text
         One string per position, cleaned for display (``"keys"``, not ``"Ġkeys"`` or ``"##ys"``).
@@ -20,7 +20,7 @@ class Tokens:
     special
         True where the position is a special token ([CLS], <s>, [SEP] …).
     words
-        Index of the word each position belongs to; None outside any word. Empty: words unknown.
+        Index of the word of each position; None outside any word. Empty: words unknown.
     segments
         0 for the first sentence, 1 for the second of a pair.
     spans
@@ -31,6 +31,17 @@ class Tokens:
         ``(rows, columns)`` of image patches, when positions are patches after the specials.
     seconds
         Seconds of sound one position covers, when positions are audio frames.
+
+    Raises
+    ------
+    InputError
+        If a mark has another number of entries than there are positions.
+
+    Examples
+    --------
+    >>> tokens = Tokens(text=("[CLS]", "keys", "[SEP]"), special=(True, False, True))
+    >>> len(tokens), tokens.segments
+    (3, (0, 0, 0))
     """
 
     text: tuple[str, ...]
@@ -44,7 +55,7 @@ class Tokens:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        """Fill the marks that were left out, and refuse marks of another length."""
+        """Fill omitted marks, and refuse marks of another length."""
         n = len(self.text)
         if not self.special:
             object.__setattr__(self, "special", (False,) * n)
@@ -54,8 +65,8 @@ class Tokens:
             value = getattr(self, name)
             if value and len(value) != n:
                 raise InputError(
-                    f"tokens.{name} must have one entry per token, got {len(value)} for {n} tokens. "
-                    f"Give {n} entries or leave it out."
+                    f"tokens.{name} must have one entry per token, got {len(value)} for {n} "
+                    f"tokens. Give {n} entries or omit them."
                 )
 
     def __len__(self) -> int:

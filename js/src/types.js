@@ -149,10 +149,9 @@
  * @property {string} layer_label
  * @property {number | null} [saturation] share of pairs at their bound, 0 to 1
  * @property {string | null} [divided_by] the baseline's name
- * @property {string} [bound_text]
  * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
- * @property {{ layer: number, head: number | null, saturation: number | null, exact: number }[]} [tiles] model view
+ * @property {{ layer: number, head: number | null, saturation: number | null, hidden: number, exact: number }[]} [tiles] model view
  * @property {number} [n_layers] how many layers the thumbnails will be of, once all are there
  * @property {number} [query] neuron view: the query taken apart
  * @property {number} [channels] neuron view

@@ -81,9 +81,13 @@ test("the captions are Python's, over views, methods and toggles", () => {
       const traits = { ...frame.spec, ...selection };
       const scene = { frame, traits, look, width: 860, hover: null, detail: null };
       const made = captions[frame.view]({ ...scene, exact: () => null });
+      const chosen = frame.tiles?.find(
+        ({ layer, head }) => layer === traits.layer && (head === null || head === traits.head),
+      );
+      const share = frame.tiles ? chosen?.saturation : frame.saturation;
       const broken = frame.missing ? caption.slice(-1) : [];
       assert.deepEqual(
-        [...trustWords(frame, frame.saturation), ...made, ...broken],
+        [...trustWords(frame, share), ...made, ...broken],
         caption,
         JSON.stringify([frame.spec, selection]),
       );

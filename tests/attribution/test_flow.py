@@ -91,6 +91,26 @@ def test_any_number_of_threads_gives_the_same_numbers(attention):
     assert np.array_equal(aw.flow(attention, threads=3), one)
 
 
+def test_no_more_threads_are_started_than_fit_the_memory_budget(monkeypatch, causal_attention):
+    from attn_widget.attribution import flow
+    from attn_widget.attribution.kernel.max_flow import bytes_needed
+
+    started = []
+
+    class Pool(flow.ThreadPoolExecutor):
+        def __init__(self, workers):
+            started.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr(flow, "ThreadPoolExecutor", Pool)
+    whole = aw.flow(causal_attention, threads=8)
+    shared, each = bytes_needed(4, 5)
+    for fitting in (1, 2, 3):
+        monkeypatch.setattr(flow, "MEMORY_BYTES", shared + fitting * each + each // 2)
+        assert np.array_equal(aw.flow(causal_attention, threads=8), whole)
+    assert started == [5, 1, 2, 3]  # five rows
+
+
 def test_progress_ends_with_every_row_exact_and_starts_from_upper_bounds(attention):
     seen = []
     values = aw.flow(

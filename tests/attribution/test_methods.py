@@ -228,6 +228,24 @@ def test_a_baseline_divides_by_the_same_method_on_uniform_causal_attention(
         assert plain.baseline is None
 
 
+@pytest.mark.parametrize(("method", "uniform"), [("rollout", aw.rollout), ("flow", aw.flow)])
+@pytest.mark.parametrize(("layer", "start_layer"), [(3, 1), (2, 2), (2, 0)])
+def test_a_baseline_has_as_many_layers_as_take_part(
+    method, uniform, layer, start_layer, causal_attention, tokens
+):
+    capture = capture_of(causal_attention, tokens)
+    plain, divided = (
+        np.asarray(
+            aw.attribute(capture, method, layer=layer, start_layer=start_layer, baseline=baseline)
+        )
+        for baseline in (False, True)
+    )
+    even = np.tril(np.ones((4, 1, 5, 5))) / np.arange(1, 6)[:, None]
+    base = uniform(even, layer=layer, start_layer=start_layer)
+    lower = np.tril(np.ones((5, 5), bool))
+    assert divided[lower] == pytest.approx(plain[lower] / base[lower])
+
+
 def test_uniform_causal_attention_is_its_own_baseline(tokens):
     even = np.tril(np.ones((3, 1, 5, 5))) / np.arange(1, 6)[:, None]
     for method in ("raw", "rollout", "flow"):

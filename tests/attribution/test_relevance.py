@@ -221,7 +221,7 @@ def test_the_score_can_be_a_class_a_function_or_the_prediction():
         by_default,
         runner.gradients(IDS, output=lambda out: out.logits[0, predicted]).layers[0].gradient,
     )
-    other = runner.gradients(IDS, of=(predicted + 1) % 4).layers[0].gradient
+    other = runner.gradients(IDS, output=(predicted + 1) % 4).layers[0].gradient
     assert not torch.equal(by_default, other)
 
 
@@ -233,9 +233,7 @@ def test_scores_that_do_not_exist_are_refused():
         runner.gradients(IDS, output=9)
     with pytest.raises(aw.InputError, match="output must give one number"):
         runner.gradients(IDS, output=lambda out: out.logits)
-    with pytest.raises(
-        aw.InputError, match="output must be a function of what the model returns"
-    ):
+    with pytest.raises(aw.InputError, match="output must be a function of what the model returns"):
         aw.ModelRunner(runner.model.bert).gradients(IDS)
 
 

@@ -299,7 +299,9 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
 def test_what_generate_returns_is_explained():
     with pytest.raises(
         InputError,
-        match=re.escape("got a tuple at layer 0, as model.generate returns one per generated token."),
+        match=re.escape(
+            "got a tuple at layer 0, as model.generate returns one per generated token."
+        ),
     ):
         head_view((layers(), layers()), TOKENS)
 

@@ -245,3 +245,36 @@ def _shut_down_kernels(base: str) -> None:
     for session in sessions:
         url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
         urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
+
+
+@pytest.fixture
+def open_file(chromium) -> Iterator[Callable[..., Page]]:
+    """Open a file offline; any other request and any error of the page fails the test."""
+    wrong: list[str] = []
+    contexts = []
+
+    def go(file: Path, width: int = 1000, dark: bool = False) -> Page:
+        scheme = "dark" if dark else "light"
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            offline=True,
+            color_scheme=scheme,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on(
+            "request",
+            lambda r: (
+                wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
+            ),
+        )
+        page.goto(file.as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong

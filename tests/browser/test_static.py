@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -37,39 +36,6 @@ def widget():
 @pytest.fixture(scope="module")
 def page_file(widget, tmp_path_factory) -> Path:
     return widget.to_html(tmp_path_factory.mktemp("static") / "page.html", progress=False)
-
-
-@pytest.fixture
-def open_file(chromium) -> Iterator[Callable[..., Page]]:
-    """Open a file offline; any other request and any error of the page fails the test."""
-    wrong: list[str] = []
-    contexts = []
-
-    def go(file: Path, width: int = 1000, dark: bool = False) -> Page:
-        scheme = "dark" if dark else "light"
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900},
-            offline=True,
-            color_scheme=scheme,
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on(
-            "request",
-            lambda r: (
-                wrong.append(r.url) if not r.url.startswith(("file:", "data:", "blob:")) else None
-            ),
-        )
-        page.goto(file.as_uri())
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert not wrong, wrong
 
 
 def shown(page: Page) -> Locator:

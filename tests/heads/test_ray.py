@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -126,6 +127,39 @@ class TestRay:
             aw.search_heads(alone, TEXTS, "entropy").scores["entropy"].values,
             rtol=1e-5,
         )
+
+
+class FailingRay(ModuleType):
+    """Ray without a cluster, which cannot send the runner."""
+
+    def __init__(self, running: bool):
+        super().__init__("ray")
+        self.exceptions = ModuleType("ray.exceptions")
+        self.running, self.calls = running, []
+
+    def is_initialized(self):
+        return self.running
+
+    def init(self, **options):
+        self.calls.append("init")
+
+    def put(self, runner):
+        raise TypeError("Could not serialize the runner")
+
+    def shutdown(self):
+        self.calls.append("shutdown")
+
+
+@pytest.mark.parametrize(("running", "calls"), [(False, ["init", "shutdown"]), (True, [])])
+def test_a_cluster_is_shut_down_where_the_runner_cannot_be_sent_and_it_was_started_here(
+    monkeypatch, running, calls
+):
+    ray = FailingRay(running)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", ray.exceptions)
+    with pytest.raises(TypeError, match="Could not serialize"):
+        aw.search_heads(lambda: None, ["a"], "entropy", engine="ray")
+    assert ray.calls == calls
 
 
 def test_ray_that_is_not_installed_is_named(monkeypatch, alone):

@@ -25,10 +25,15 @@ from tests.pages import stored_page
 
 def stored(text: str) -> dict:
     """Return the JSON that a page carries."""
-    (data,) = re.findall(r'<script type="application/vnd\.attn-widget">([^<]*)</script>', text)
-    unpacked = zlib.decompress(base64.b64decode(data, validate=True), -15)
+    unpacked = inflated(text)
     length = int.from_bytes(unpacked[-4:], "little")
     return json.loads(unpacked[-4 - length : -4])
+
+
+def inflated(text: str) -> bytes:
+    """Return the payload of a page."""
+    (data,) = re.findall(r'<script type="application/vnd\.attn-widget">([^<]*)</script>', text)
+    return zlib.decompress(base64.b64decode(data, validate=True), -15)
 
 
 def holds(text: str) -> set[tuple]:
@@ -154,6 +159,39 @@ def test_a_folder_is_named_by_its_last_part_only(capture, tmp_path):
     text = static_page(aw.AttentionWidget(capture).picture_state())
     assert stored(text)["state"]["info"]["model"] == "tiny"
     assert str(tmp_path) not in text + json.dumps(stored(text))
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"view": "head", "words": True},
+        {"view": "matrix", "method": "flow", "residual": 0.25},
+        {"view": "model", "method": "rollout"},
+        {"view": "text", "hide_special": True},
+    ],
+)
+def test_the_page_has_the_frame_on_screen_as_the_live_page_has_it(widget, traits):
+    for name, value in traits.items():
+        setattr(widget, name, value)
+    state = widget.picture_state()
+    text = static_page(state)
+    header, buffers = state.pictures.frame(state.spec).encode()
+    shown, data = stored(text)["shown"], inflated(text)
+    assert shown["header"] == json.loads(json.dumps(header))
+    assert [data[at : at + size] for at, size in shown["at"]] == buffers
+
+
+def test_the_frame_on_screen_is_left_out_if_it_needs_a_query_or_is_not_stored_or_large(
+    widget, monkeypatch
+):
+    state = widget.picture_state()
+    assert stored(static_page(state))["shown"] is not None
+    assert stored(static_page(state, methods=["rollout"]))["shown"] is None  # raw is on screen
+    monkeypatch.setattr("attn_widget.pages.exact.SHOWN_SHARE", 0.0)
+    assert stored(static_page(state))["shown"] is None
+    monkeypatch.undo()
+    widget.view = "neuron"
+    assert stored(static_page(widget.picture_state()))["shown"] is None
 
 
 # -- what fits -------------------------------------------------------------------------------------

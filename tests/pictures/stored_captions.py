@@ -25,7 +25,7 @@ from tests.pages import stored_page
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "frames" / "captions.json"
 SELECTIONS = (
-    Selection(heads=[0, 1], threshold=0.02),
+    Selection(heads=[0, 1], threshold=0.02, layer=1, head=1),
     Selection(heads=[1], threshold=0.0),
     Selection(heads=[0, 1], query=[2], threshold=0.15),
     Selection(heads=[0], query=[1, 2], key=[3], threshold=0.05),

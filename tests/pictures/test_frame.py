@@ -147,3 +147,13 @@ def test_rectangular_attention_keeps_its_two_axes_apart():
     frame = head_frame(Spec(), Numbers(values, (0, 1)), queries, keys)
     assert frame.arrays["weights"][0].shape == (2, 5, 7)
     assert (len(frame.fields["queries"]["text"]), len(frame.fields["keys"]["text"])) == (5, 7)
+
+
+def test_rounding_never_makes_hidden_mass_negative():
+    # A row summed word by word may exceed the row summed token by token by a rounding error.
+    values = softmax_rows(np.random.default_rng(0), 2, 400, 400)
+    tokens = Tokens(("x",) * 400, words=tuple(i // 3 for i in range(400)))
+    axis = displayed(tokens, words=True)
+    hidden = array(head_frame(Spec(), Numbers(values, (0, 1)), axis, axis), "hidden_mass")
+    assert (hidden >= 0).all()
+    assert hidden.max() < 1e-6

@@ -28,7 +28,7 @@ def test_a_layer_is_one_line_that_says_whether_its_weights_are_kept():
     light = aw.capture(model, tokenizer("Keys.", return_tensors="pt"), weights=False).layers[1]
     assert (
         repr(light)
-        == f"<LayerAttention {layer.name}: self, layer 1, weights (12, 4, 4) recomputed when asked>"
+        == f"<LayerAttention {layer.name}: self, layer 1, weights (12, 4, 4) recomputed on demand>"
     )
 
 

@@ -200,8 +200,8 @@ def _tokens(model_call: ModelCall, stream: str, n: int, real: Any) -> Tokens:
     if len(found) != n_real:
         where = f" in the {stream} stream" if stream else ""
         raise InputError(
-            f"tokens must be as many as the model saw positions, got {len(found)} for {n_real}{where}. "
-            f"Give {n_real} tokens or leave them out."
+            "tokens must be as many as the model saw positions, "
+            f"got {len(found)} for {n_real}{where}. Give {n_real} tokens or leave them out."
         )
     return found
 

@@ -1,6 +1,7 @@
 """The stream of each attention call, and that of its keys, from module paths and lengths.
 
-Paths are read for the words every library uses for its stacks (vision, text, decoder ...), never for a family's name.
+Paths are searched for words that every library uses for its stacks (vision, text, decoder …), never
+for the name of a family.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def streams_of(calls: Sequence[AttentionCall]) -> list[str]:
     for call, stack in zip(calls, stacks, strict=True):
         name = named[stack]
         stages = lengths.get(stack, [])
-        # A stack that changes its length on the way (pyramids, pooled encoders) is one stream per length.
+        # A stack whose length changes (pyramids, pooled encoders) is one stream per length.
         if len(stages) > 1 and call.shape[2] in stages:
             name = f"{name} stage {stages.index(call.shape[2])}".strip()
         out.append(name)
@@ -53,7 +54,7 @@ def streams_of(calls: Sequence[AttentionCall]) -> list[str]:
 
 
 def _stack(path: str) -> str:
-    """Return the part of a module path above the first number: the list that the layers stand in."""
+    """Return the part of a module path above the first number: the list of the layers."""
     parts = path.split(".")
     cut = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts) - 1)
     return ".".join(parts[:cut])

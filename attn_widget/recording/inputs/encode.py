@@ -95,7 +95,7 @@ def check_length(model: torch.nn.Module, n: int, argument: str = "text") -> None
         )
 
 
-def check_ids(model: torch.nn.Module, ids: torch.Tensor, tokenizer: Any = None) -> None:
+def check_ids(model: Any, ids: torch.Tensor, tokenizer: Any = None) -> None:
     """Refuse ids that the model has no embedding for."""
     try:
         rows = model.get_input_embeddings().num_embeddings
@@ -148,7 +148,8 @@ def _text(
     if not hasattr(tokenizer, "convert_ids_to_tokens"):
         raise InputError(
             "tokenizer must be given to run a text, "
-            f"got {'None' if reader is None else type(reader).__name__}. Give the tokenizer this model was trained with.",
+            f"got {'None' if reader is None else type(reader).__name__}. "
+            "Give the tokenizer this model was trained with.",
             code="aw.ModelRunner(model, tokenizer)",
         )
     limit = positions_of(model)

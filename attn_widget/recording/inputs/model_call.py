@@ -175,7 +175,7 @@ def _unpadded(
     model: torch.nn.Module, named: Mapping[str, Any], item: int
 ) -> dict[str, torch.Tensor]:
     """Return the positions of each stream that are no padding, as far as the masks say it."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     mask = named.get("attention_mask")
     if isinstance(mask, torch.Tensor) and mask.ndim == 2:
         both = ("encoder", "memory")

@@ -1,4 +1,4 @@
-"""A text or other input -> what the model is called with: encoded, on its device, with decoder ids."""
+"""A text or other input -> what the model is called with: on its device, with decoder ids."""
 
 from __future__ import annotations
 

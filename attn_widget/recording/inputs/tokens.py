@@ -1,7 +1,7 @@
 """A tokenizer and its output -> `Tokens`: readable strings, words, segments and spans.
 
-Nothing here depends on a tokenizer's family. The text of a token is what the tokenizer decodes it to.
-Two things are added: the continuation mark of word pieces is removed, and bytes that form no
+Nothing here depends on a tokenizer's family. The text of a token is what the tokenizer decodes it
+to. Two things are added: the continuation mark of word pieces is removed, and bytes that form no
 character alone are shown as bytes.
 """
 
@@ -30,7 +30,7 @@ def from_encoding(
     source: Sequence[str] = (),
     ids: Sequence[int] | None = None,
 ) -> Tokens:
-    """Return the tokens of one item of a batch encoding, with words, segments, spans and special marks.
+    """Return the tokens of one item of a batch encoding, with words, segments and spans.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def positions(n: int) -> Tokens:
 
 
 def patches(n: int, rows: int, columns: int) -> Tokens:
-    """Return tokens for image patches: the specials first ([CLS], registers), then ``row,column``."""
+    """Return tokens for image patches: specials first ([CLS], registers), then ``row,column``."""
     n_special = n - rows * columns
     if n_special < 0:
         raise InputError(
@@ -186,7 +186,7 @@ def _bytes(piece: str) -> str:
 
 
 def _byte_of() -> dict[str, int]:
-    """Return the byte that each character of byte-level vocabularies stands for (Radford et al. 2019)."""
+    """Return the byte of each character of byte-level vocabularies (Radford et al. 2019)."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [b for b in range(256) if b not in printable]
     return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}

@@ -8,13 +8,21 @@ from typing import Any
 
 import torch
 
+Shape = tuple[int, int, int, int]  # batch, heads, queries, keys
+
+
+def four_axes(weights: torch.Tensor) -> Shape:
+    """Return the shape of weights ``(batch, head, query, key)``."""
+    batch, heads, queries, keys = weights.shape
+    return batch, heads, queries, keys
+
 
 @dataclass
 class AttentionCall:
     """One attention call of the whole batch; axes are ``(batch, head, query, key or channel)``."""
 
     name: str  # path of the module
-    shape: tuple[int, int, int, int]  # batch, heads, queries, keys
+    shape: Shape
     dtype: torch.dtype
     cross: bool = False
     q: Any = None

@@ -1,9 +1,10 @@
 """Third tracer: banded attention (Longformer, LED), as a dense matrix.
 
-These modules hold, for each query, the weights of a band of keys around it and of a few global keys,
-in columns that count from the band's edge. The dense matrix holds the same numbers: rows still sum to
-1. Queries with global attention have projections of their own, so q and k of the band cannot give
-their weights: weights are kept, q and k are not. Only this file knows the layout of one family.
+These modules hold, for each query, the weights of a band of keys around it and of a few global
+keys, in columns that count from the band's edge. The dense matrix holds the same numbers: rows
+still sum to 1. Queries with global attention have projections of their own, so q and k of the band
+cannot give their weights: weights are kept, q and k are not. Only this file knows the layout of one
+family.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, four_axes
 from attn_widget.recording.tracing.intervention import Intervention
 from attn_widget.recording.tracing.recorder import Recorder
 
@@ -49,12 +50,13 @@ def dense(
     global_positions: Int[torch.Tensor, " global"],
     global_rows: Float[torch.Tensor, "head most_global key"] | None,
 ) -> Float[torch.Tensor, "head query query"]:
-    """Return one item's weights ``(head, query, key)`` from its band and its global columns and rows.
+    """Return one item's weights ``(head, query, key)`` from its band and its global columns.
 
     Parameters
     ----------
     band
-        ``(query, head, global column + 2 · window + 1)``: column ``g + j`` is the key ``query + j - window``.
+        ``(query, head, global column + 2 · window + 1)``: column ``g + j`` is the key
+        ``query + j - window``.
     window
         Keys that a query sees on either side.
     global_positions
@@ -70,8 +72,9 @@ def dense(
         weights[:, queries, queries + offset] += band[queries, :, n_global + offset + window].T
     for column, position in enumerate(global_positions.tolist()):
         weights[:, :, position] += band[:, :, column].T
-    for row, position in enumerate(global_positions.tolist()):
-        weights[:, position] = global_rows[:, row]
+    if global_rows is not None:
+        for row, position in enumerate(global_positions.tolist()):
+            weights[:, position] = global_rows[:, row]
     return weights
 
 
@@ -100,7 +103,7 @@ class _Hooks:
         bound.arguments["output_attentions"] = True
         return bound.args[1:], bound.kwargs
 
-    def after(self, module: torch.nn.Module, args: Any, kwargs: Any, output: Any) -> Any:
+    def after(self, module: Any, args: Any, kwargs: Any, output: Any) -> Any:
         """AttentionCall the weights."""
         if not self.recorder.on_thread():
             return None
@@ -121,7 +124,7 @@ class _Hooks:
         )  # what was padded to whole windows is cut off again
         weights = torch.stack(items)[:, :, :n, :n]
         call = AttentionCall(
-            self.recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights
+            self.recorder.name_of(module), four_axes(weights), weights.dtype, weights=weights
         )
         if self.intervention.applies_to(call):
             output = (self._replaced(module, call, given, output[0]), *output[1:])
@@ -131,7 +134,7 @@ class _Hooks:
     def _replaced(
         self, module: Any, call: AttentionCall, given: Any, output: torch.Tensor
     ) -> torch.Tensor:
-        """Return the output with heads replaced; positions of global attention mix values of their own."""
+        """Return the output with heads replaced; global positions mix values of their own."""
 
         def four(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.reshape(*tensor.shape[:2], call.shape[1], -1).transpose(1, 2)[

@@ -77,7 +77,7 @@ def einsum_values(args: Any, is_weights: Callable[[Any], bool], shape: tuple[int
 
 
 def einsum_projection(args: Any, heads: int) -> Any:
-    """Return the matrix of an einsum that sums over heads and channels, as ``(head · channel, model channel)``."""
+    """Return the matrix of an output projection, ``(head · channel, model channel)``."""
     parsed = einsum_letters(args)
     if parsed is None:
         return None

@@ -2,9 +2,9 @@
 
 A ``TorchFunctionMode`` is given every torch function that the forward pass calls on this thread.
 Products of two activations are tracked (see score_tracking.py) through scale, bias and mask to a
-softmax, and the softmax to the values; only then are they recorded as an attention. The terms of the
-scores beyond ``scaling · q kᵀ`` are told apart in score_terms.py. Fused attentions are recorded from
-their arguments.
+softmax, and the softmax to the values; only then are they recorded as an attention. The terms of
+the scores beyond ``scaling · q kᵀ`` are found in score_terms.py. Fused attentions are recorded
+from their arguments.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class FunctionTracer(TorchFunctionMode):
         return output
 
     def _replaced(self, operands: Any) -> list[Any]:
-        """Return the operands of a product, with weights among them as the intervention has them."""
+        """Return the operands of a product, weights among them as the intervention wants."""
         out = list(operands)
         for i, operand in enumerate(out):
             tag = tag_of(operand)
@@ -189,7 +189,7 @@ class FunctionTracer(TorchFunctionMode):
             self._terms.find(call, scores, by_content=tag.content)
         return call
 
-    # -- values and output projection ----------------------------------------------------------------
+    # -- values and output projection --------------------------------------------------------------
 
     def _values(self, name: str, args: Any, weights: WeightsTag, output: torch.Tensor) -> None:
         """Record the values that the weights mix: now it is an attention."""

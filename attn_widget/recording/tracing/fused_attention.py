@@ -1,8 +1,8 @@
-"""Fused attentions of PyTorch: kernels that cannot be traced, so they are read from their arguments.
+"""Fused attentions of PyTorch: they cannot be traced, so they are recorded from their arguments.
 
-`scaled_dot_product_attention` takes queries, keys, values and a mask; `multi_head_attention_forward`
-takes the states and the projection matrices. Both run unchanged; their weights are computed in
-addition where they are kept.
+`scaled_dot_product_attention` takes queries, keys, values and a mask;
+`multi_head_attention_forward` takes the states and the projection matrices. Both run unchanged;
+their weights are computed in addition where they are kept.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def multi_head(
 
 
 def _keep_weights(recorder: Recorder, call: AttentionCall) -> torch.Tensor | None:
-    """Compute a fused attention's weights where they are kept; its output from them, where a graph is wanted."""
+    """Compute weights where they are kept, and the output from them where a graph is wanted."""
     if recorder.keep_graph:
         call.graph_weights = plain_weights(call)[0]
         return call.graph_weights[None] @ call.v.repeat_interleave(
@@ -114,7 +114,7 @@ def _keep_weights(recorder: Recorder, call: AttentionCall) -> torch.Tensor | Non
 
 
 def _multi_head_call(given: dict[str, Any]) -> AttentionCall:
-    """Return queries, keys, values and mask of a multi-head attention, in axes ``(batch, head, token, channel)``."""
+    """Return a multi-head attention as a call, in axes ``(batch, head, token, channel)``."""
     query, key, value = given["query"], given["key"], given["value"]
     if query.ndim == 2:
         query, key, value = query[:, None], key[:, None], value[:, None]
@@ -155,7 +155,7 @@ def _multi_head_call(given: dict[str, Any]) -> AttentionCall:
 def _multi_head_mask(
     given: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype, extra: int
 ) -> Any:
-    """Return both masks of a multi-head attention as one additive mask; there True means "masked"."""
+    """Return both masks of a multi-head attention as one additive mask; True means masked."""
     total = None
     padding, mask = given.get("key_padding_mask"), given.get("attn_mask")
     if padding is not None:

@@ -13,7 +13,7 @@ class Intervention:
     """May replace what heads mix while a model runs. This one replaces nothing."""
 
     def applies_to(self, call: AttentionCall) -> bool:
-        """Return whether something of this call's output is replaced; asked in the order of calls."""
+        """Return whether something of this call's output is replaced; called in their order."""
         return False
 
     def replace(self, call: AttentionCall, whole: torch.Tensor, values: Any = None) -> torch.Tensor:

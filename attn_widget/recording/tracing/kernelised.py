@@ -1,8 +1,8 @@
 """Efficient attention without a softmax, recorded as the matrix it implies.
 
-Kernelised, clustered and other attentions form no weights, but for given queries and keys all of them
-are linear in the values: ``output = A v``. With the identity as values the output is A itself, however
-it was computed.
+Kernelised, clustered and other attentions form no weights, but for given queries and keys all of
+them are linear in the values: ``output = A v``. With the identity as values the output is A itself,
+however it was computed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 
 from attn_widget.errors import InputError
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, four_axes
 from attn_widget.recording.tracing.recorder import Recorder
 
 
@@ -34,24 +34,25 @@ def implied_weights(
     Parameters
     ----------
     attention
-        A function or module of queries, keys and values (then further arguments), linear in the values.
+        A function or module of queries, keys, values and further arguments, linear in the values.
     q, k, v
         ``(…, query, channel)``, ``(…, key, channel)``, ``(…, key, channel)``.
 
     Returns
     -------
     Tensor
-        Rows sum to what the attention's own normaliser makes of them: 1 for those of the literature.
+        Rows sum to what the attention's own normaliser gives: 1 for those of the literature.
 
     Raises
     ------
     InputError
-        If the function is not linear in the values, so that no matrix stands for it, or gives negative weights.
+        If the function is not linear in the values, so that it implies no matrix, or gives negative
+        weights.
 
     Notes
     -----
-    Costs one call with as many channels as there are keys. Katharopoulos et al. 2020 (kernelised), Choromanski et
-    al. 2021 (random features), Vyas et al. 2020 (clustered).
+    Costs one call with as many channels as there are keys. Katharopoulos et al. 2020 (kernelised),
+    Choromanski et al. 2021 (random features), Vyas et al. 2020 (clustered).
 
     Examples
     --------
@@ -75,13 +76,15 @@ def implied_weights(
     if not fits or not torch.allclose(weights @ v, output, atol=tolerance, rtol=tolerance):
         got = tuple(weights.shape) if isinstance(weights, torch.Tensor) else type(weights).__name__
         raise InputError(
-            f"attention must be linear in the values and the same every time, got something else (output {got} for "
-            "the identity). Fix its random features, or give the part that mixes q, k and v alone."
+            "attention must be linear in the values and the same every time, got something else "
+            f"(output {got} for the identity). Fix its random features, or give the part that "
+            "mixes q, k and v alone."
         )
     lowest = float(weights.min())
     if lowest < -tolerance:
         raise InputError(
-            f"attention must imply weights of 0 or more, got {lowest:.4g}. Use a feature map that is not negative."
+            f"attention must imply weights of 0 or more, got {lowest:.4g}. "
+            "Use a feature map that is not negative."
         )
     return weights.clamp(min=0)
 
@@ -90,7 +93,7 @@ def implied_weights(
 def trace_implied(
     model: torch.nn.Module, recorder: Recorder, paths: Sequence[str]
 ) -> Iterator[None]:
-    """Record the submodules at these paths as the matrices they imply; the hooks are gone when it ends."""
+    """Record the submodules at these paths as the matrices they imply."""
     found = dict(model.named_modules())
     for path in paths:
         if path not in found:
@@ -152,7 +155,7 @@ def _leave(recorder: Recorder) -> Callable[..., None]:
             if weights.ndim == 3:
                 weights, v = weights[:, None], v[:, None]
             call = AttentionCall(
-                recorder.name_of(module), tuple(weights.shape), weights.dtype, weights=weights, v=v
+                recorder.name_of(module), four_axes(weights), weights.dtype, weights=weights, v=v
             )
             recorder.add(call, _first(output))
         finally:

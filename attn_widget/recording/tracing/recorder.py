@@ -108,7 +108,7 @@ class Recorder:
 
     @property
     def suspended(self) -> bool:
-        """Return whether a tracer computes for itself: what it calls is no attention of the model."""
+        """Return whether nothing is recorded: a tracer computes for itself."""
         return self._suspensions > 0
 
     def suspend(self) -> None:

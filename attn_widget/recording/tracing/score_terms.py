@@ -1,4 +1,4 @@
-"""The terms of scores beyond ``scaling · q kᵀ``: a mask, a bias by position or by content, a sink."""
+"""The terms of scores beyond ``scaling · q kᵀ``: a mask, a bias, a sink logit."""
 
 from __future__ import annotations
 

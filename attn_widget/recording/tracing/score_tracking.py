@@ -22,9 +22,9 @@ from attn_widget.recording.tracing.einsum import einsum_query_key
 TAG = "_attn_widget_tag"
 # Operations that keep every value with its query and key.
 RESHAPES = frozenset((
-    "view", "reshape", "contiguous", "unsqueeze", "squeeze", "flatten", "unflatten", "view_as", "reshape_as",
-    "clone", "detach", "to", "float", "half", "bfloat16", "double", "type", "type_as", "expand", "expand_as",
-    "dropout", "dropout_", "alias", "__getitem__", "requires_grad_",
+    "view", "reshape", "contiguous", "unsqueeze", "squeeze", "flatten", "unflatten", "view_as",
+    "reshape_as", "clone", "detach", "to", "float", "half", "bfloat16", "double", "type", "type_as",
+    "expand", "expand_as", "dropout", "dropout_", "alias", "__getitem__", "requires_grad_",
 ))  # fmt: skip
 MULTIPLIES = frozenset((
     "mul", "mul_", "multiply", "multiply_", "__mul__", "__rmul__", "__imul__",
@@ -34,15 +34,15 @@ DIVIDES = frozenset((
 ))  # fmt: skip
 # Operations that add to scores or mask them: the difference to q·kᵀ is computed at the softmax.
 ADDS = frozenset((
-    "add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "subtract", "__sub__", "__isub__",
-    "masked_fill", "masked_fill_", "where", "max", "maximum", "clamp", "clamp_", "clip", "nan_to_num",
-    "masked_scatter", "index_put_", "__setitem__", "tril", "triu",
+    "add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "subtract", "__sub__",
+    "__isub__", "masked_fill", "masked_fill_", "where", "max", "maximum", "clamp", "clamp_", "clip",
+    "nan_to_num", "masked_scatter", "index_put_", "__setitem__", "tril", "triu",
 ))  # fmt: skip
-# Operations that move values to other queries and keys: q and k are lost, but not that these are scores.
+# Operations that move values to other queries and keys: the result is scores without q and k.
 MOVES = frozenset((
-    "transpose", "transpose_", "permute", "swapaxes", "movedim", "gather", "index_select", "take_along_dim",
-    "cat", "concat", "stack", "pad", "roll", "flip", "narrow", "as_strided", "repeat", "repeat_interleave",
-    "unfold", "neg", "exp", "logsumexp", "tanh", "sum",
+    "transpose", "transpose_", "permute", "swapaxes", "movedim", "gather", "index_select",
+    "take_along_dim", "cat", "concat", "stack", "pad", "roll", "flip", "narrow", "as_strided",
+    "repeat", "repeat_interleave", "unfold", "neg", "exp", "logsumexp", "tanh", "sum",
 ))  # fmt: skip
 PRODUCTS = frozenset((
     "matmul", "__matmul__", "__rmatmul__", "bmm", "baddbmm", "baddbmm_", "einsum",
@@ -112,15 +112,14 @@ def tag_of_product(
         q, k = pair
         return ScoresTag(q=q, k=k, shape=tuple(output.shape))
     scale = 1.0
-    if name.startswith("baddbmm"):
-        names = ("batch1", "batch2")
-        q, k = (
-            kwargs.get(n, args[i + 1] if len(args) > i + 1 else None) for i, n in enumerate(names)
-        )
+    if name.startswith("baddbmm"):  # its first operand is added to the product
+        operands = [*args[1:3], *(kwargs[n] for n in ("batch1", "batch2") if n in kwargs)]
         scale = float(kwargs.get("alpha", 1.0))
     else:
         operands = [*args, *(kwargs[n] for n in ("other", "mat2", "tensor2") if n in kwargs)]
-        q, k = operands[:2] if name != "__rmatmul__" else operands[1::-1]
+    if len(operands) < 2:
+        return None
+    q, k = operands[:2] if name != "__rmatmul__" else operands[1::-1]
     if not all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in (q, k)):
         return None
     if q.ndim < 2 or k.ndim < 2 or (q.ndim == 2) != (k.ndim == 2):
@@ -174,7 +173,7 @@ def _scaled(
     """Return the tag after a multiplication or division."""
     other = next((a for a in (*args, *kwargs.values()) if tag_of(a) is not tag), None)
     if isinstance(other, torch.Tensor) and other.numel() > 1:
-        # A factor per head or row is made part of q; any other (a 0/1 mask) is found at the softmax.
+        # A factor per head or row becomes part of q; others (a 0/1 mask) are found at the softmax.
         per_row = other.shape[-1] == 1 and other.ndim <= len(tag.shape)
         if tag.fresh and tag.q is not None and per_row and tag.inner is None:
             factor = 1 / other if name in DIVIDES else other

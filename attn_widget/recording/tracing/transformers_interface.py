@@ -1,8 +1,8 @@
 """First tracer: the attention interface of transformers, with the model's own code and masks.
 
 Attention modules look their function up by the name in their configuration. During one capture that
-name is ours; it has the same masks as the configured one. Our function records queries, keys and all
-that is added to their product, then lets the family's own code compute. Three traps shape this file:
+name is ours; it has the same masks as the configured one. Our function records queries, keys and
+all that is added to their product, then lets the family's own code compute. Three traps:
 
 - A name without a *mask* function of the same name gives causal models no mask at all, so both are
   registered.
@@ -67,8 +67,9 @@ def trace_interface(
             original = "eager" if original == "eager" or not has_sdpa(model, config) else "sdpa"
             # Never unregistered: a thread may be inside a forward that began under this name.
             name = PREFIX + original
+            recording: Any = _recording_function(original)
             masks = AttentionMaskInterface._global_mapping
-            AttentionInterface.register(name, _recording_function(original))
+            AttentionInterface.register(name, recording)
             AttentionMaskInterface.register(name, masks[original])
             saved.append((config, config._attn_implementation_internal))
             config._attn_implementation_internal = name

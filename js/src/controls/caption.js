@@ -61,14 +61,14 @@ function saturation(frame, share, actions) {
 export function trustWords(frame, share) {
   if (frame.divided_by) return [sentence("divided_by", { baseline: frame.divided_by })];
   if (share === null || share === undefined) return [];
-  const words = { unit: frame.unit, bound: frame.bound_text ?? "" };
+  const { unit } = frame;
   const flags = frame.arrays.saturated?.data;
   const n = flags && Array.from(flags).reduce((sum, flag) => sum + flag, 0);
   return [
     sentence("at_bound", { share: percent(share, 0) }),
     flags
-      ? sentence("at_bound_pairs", { n: count(n ?? 0), all: count(flags.length), ...words })
-      : sentence("at_bound_is", words),
+      ? sentence("at_bound_pairs", { n: count(n ?? 0), all: count(flags.length), unit })
+      : sentence("at_bound_is", { unit }),
   ];
 }
 

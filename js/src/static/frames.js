@@ -54,16 +54,16 @@ export function answers(stored, bytes) {
     const [rows, columns] = [queries.text.length, keys.text.length];
     const causal = places.every((place) => place.causal);
     const { unit, layer_label, saturation, divided_by } = first;
-    const { bound_text } = stored;
 
     if (view === "model") {
       const cells = stored.cells[Number(places.length > stored.cells[2])];
       /** @type {[number, number]} */
       const pool = [Math.max(1, Math.ceil(rows / cells)), Math.max(1, Math.ceil(columns / cells))];
-      const tiles = places.map(({ layer, head, saturation }) => ({
+      const tiles = places.map(({ layer, head, saturation }, i) => ({
         layer,
         head,
         saturation,
+        hidden: keys.hidden?.length ? hiddenShare(made[i]) : 0,
         exact: 1,
       }));
       const n_layers = new Set(places.map(({ layer }) => layer)).size;
@@ -73,6 +73,7 @@ export function answers(stored, bytes) {
         causal,
         layer_label: "all layers",
         pool,
+        divided_by,
         n_layers,
         tiles,
       };
@@ -93,7 +94,6 @@ export function answers(stored, bytes) {
       layer_label,
       saturation,
       divided_by,
-      bound_text,
       lanes,
     };
     const isMatrix = view === "matrix";
@@ -165,6 +165,12 @@ function neuron({ neuron }, bytes, spec, common) {
     plain("k", [n, channels], part.k.data),
     ...names.map((name) => plain(name, [n], Float32Array.from(stages[name]))),
   ]);
+}
+
+/** The share of a matrix that goes to hidden keys. @param {{ sums: Float32Array, hidden: Float32Array }} made */
+function hiddenShare({ sums, hidden }) {
+  const sum = (/** @type {Float32Array} */ values) => values.reduce((a, b) => a + (b || 0), 0);
+  return sum(hidden) / (sum(sums) || 1);
 }
 
 /** @param {any} header @param {{ entry: any, data: any }[]} arrays @returns {Message} */

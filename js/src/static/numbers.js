@@ -38,7 +38,6 @@ import { decodeArray } from "../wire/decode.js";
  * @property {any} neuron
  * @property {any} image
  * @property {{ header: any, at: [number, number][] } | null} [shown] the frame that was on screen
- * @property {string} bound_text
  * @property {[number, number, number]} cells of a thumbnail, of a small one, and how many make them
  *   small
  */

@@ -163,10 +163,9 @@ function noteOf({ frame }) {
   if (!runs.length) return undefined;
   const n = frame.queries.text.length;
   const open = runs.reduce((total, [from, to]) => total + to - from, 0);
-  const bound = frame.bound_text;
   const which =
     runs.length === 1 && runs[0][1] === n
       ? `Rows 0–${runs[0][0] - 1} are exact.`
       : `${n - open} of ${n} rows are exact.`;
-  return `${open === n ? "No row is exact yet." : which} Hatched: the upper bound, ${bound}. The exact value is never larger.`;
+  return `${open === n ? "No row is exact yet." : which} Hatched: the upper bound. The exact value is never larger.`;
 }

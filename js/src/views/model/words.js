@@ -2,7 +2,7 @@
 import { strongestOfTile } from "./thumbs.js";
 import { count, fixed, many } from "../../format.js";
 import { sentence } from "../../sentences.js";
-import { hiddenShare, hiddenWords } from "../shared/hidden.js";
+import { hiddenWords } from "../shared/hidden.js";
 import { legendOfScores } from "../shared/metric.js";
 import { poolOf } from "../shared/masking.js";
 import { pairOf } from "../shared/pair.js";
@@ -41,16 +41,19 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
   if (tiles.some(({ exact }) => !exact)) caption.push(sentence("bounds_only"));
   if (scores && order.sorted)
     caption.push(`${order.text}${order.top ? ", under each layer · head" : ""}`);
-  if (detail) {
-    const hidden = hiddenWords(detail, traits.hide_sinks, hiddenShare(detail));
-    caption.push(...hidden.map((words) => `${titleOf(traits.method, on, joint)}: ${words}`));
+  const chosenTile = tiles.find(({ layer, head }) => layer === on.layer && head === on.head);
+  if (chosenTile) {
+    const kind = !joint ? "head_map" : on.layer ? "joint_map" : "first_joint_map";
+    const name = sentence(kind, { layer: on.layer, head: on.head ?? 0 });
+    const hidden = hiddenWords(frame, traits.hide_sinks, chosenTile.hidden);
+    caption.push(...hidden.map((words) => `${name}: ${words}`));
   }
   return {
     reading:
       (detail && detailReading(scene, detail, on, joint, scores)) ||
       tileReading(scene, on, joint, scores),
     caption,
-    saturation: tiles.find(({ layer, head }) => layer === on.layer && head === on.head)?.saturation,
+    saturation: chosenTile?.saturation,
     mass: null,
     legend:
       asNumbers && scores
