@@ -139,7 +139,7 @@ def plot_heads(
     """
     from attn_widget.attribution.methods import PER_HEAD
     from attn_widget.figures.of_state import heads_figure
-    from attn_widget.pictures.protocol import Spec
+    from attn_widget.pictures import Spec
     from attn_widget.pictures.validation import check
 
     name = next(iter(capture.groups)) if attention is None else attention
@@ -161,7 +161,7 @@ def plot_heads(
 
 def _chosen(name: str, wanted: Sequence[int] | int | None, n: int) -> list[int] | None:
     """Return indices of 0 to n − 1, at least one; None if none were given."""
-    from attn_widget.records.indices import check_indices
+    from attn_widget.records import check_indices
 
     if wanted is None:
         return None

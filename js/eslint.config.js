@@ -16,7 +16,7 @@ export default [
     },
   },
   {
-    files: ["build.mjs", "eslint.config.js", "test/**", "preview/**/*.mjs"],
+    files: ["build.mjs", "coverage.mjs", "eslint.config.js", "test/**", "preview/**/*.mjs"],
     languageOptions: { globals: globals.node },
   },
 ];

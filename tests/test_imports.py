@@ -138,7 +138,8 @@ def test_heavy_imports_would_be_seen():
 
 
 def test_attribution_works_without_torch():
-    code = "import attn_widget as aw, numpy as np; aw.rollout(np.full((2, 1, 3, 3), 1 / 3)); aw.attribute"
+    code = "import attn_widget as aw, numpy as np\n"
+    code += "aw.rollout(np.full((2, 1, 3, 3), 1 / 3)); aw.attribute"
     assert "torch" not in _modules_after(code).split()
 
 

@@ -9,12 +9,10 @@ from typing import Any
 from attn_widget.attribution.methods import METHODS, PER_HEAD, applicable
 from attn_widget.errors import AttnWidgetError, Cancelled, InputError
 from attn_widget.pages.coding import code, deflated, sums
-from attn_widget.pages.progress import Report
+from attn_widget.pictures import Pictures, Spec
 from attn_widget.pictures.frame import Numbers
 from attn_widget.pictures.numbers import PartialNumbers
-from attn_widget.pictures.protocol import Spec
-from attn_widget.pictures.views import Pictures
-from attn_widget.records import Progress
+from attn_widget.records import Progress, Report
 
 BITS = (6, 5, 4)
 FEWEST_BITS = (3, 2, 1)  # for the head on screen, if it does not fit otherwise
@@ -63,13 +61,8 @@ class Contents:
     left_out: tuple[str, ...]  # sentences
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One choice of matrices and their precision."""
-
-    ids: tuple[MatrixId, ...]
-    bits: int
-    left_out: tuple[str, ...]
+# Matrices, bits per number, and sentences about what is left out.
+Plan = tuple[tuple[MatrixId, ...], int, tuple[str, ...]]
 
 
 @dataclass(eq=False)
@@ -104,10 +97,10 @@ class ContentsChooser:
         InputError
             If not even the head on screen fits, in one bit.
         """
-        for plan in plans(self.candidates(), self.spec):
-            matrices = self._matrices(plan, budget)
+        for ids, bits, left_out in plans(self.candidates(), self.spec):
+            matrices = self._matrices(ids, bits, budget)
             if matrices is not None:
-                contents = Contents(tuple(matrices), plan.bits, plan.left_out)
+                contents = Contents(tuple(matrices), bits, left_out)
                 if fits(contents):
                     return contents
         raise InputError(
@@ -130,14 +123,16 @@ class ContentsChooser:
                 ]
         return found if self.methods is not None else self._without_long_flow(found)
 
-    def _matrices(self, plan: Plan, budget: int) -> list[StoredMatrix] | None:
-        """Return the matrices of a plan; None as soon as they are larger than the budget."""
+    def _matrices(
+        self, ids: tuple[MatrixId, ...], bits: int, budget: int
+    ) -> list[StoredMatrix] | None:
+        """Return these matrices; None as soon as they are larger than the budget."""
         matrices, size = [], 0
-        for done, one in enumerate(plan.ids):
-            self.report(Progress("storing", done, len(plan.ids)))
-            key = (one, plan.bits)
+        for done, one in enumerate(ids):
+            self.report(Progress("storing", done, len(ids)))
+            key = (one, bits)
             if key not in self._encoded:
-                self._encoded[key] = self._encode(one, plan.bits, done, len(plan.ids))
+                self._encoded[key] = self._encode(one, bits, done, len(ids))
             matrix = self._encoded[key]
             if matrix is not None:
                 matrices.append(matrix)
@@ -211,15 +206,15 @@ def plans(candidates: Sequence[MatrixId], spec: Spec) -> Iterator[Plan]:
     left_out: tuple[str, ...] = ()
     usual_only = all(map(is_usual, ids))
     for bits in BITS if usual_only else BITS[:1]:
-        yield Plan(ids, bits, left_out)
+        yield ids, bits, left_out
     for sentence, keeps in cuts:
         kept = tuple(one for one in ids if keeps(one)) if ids else ()
         if kept != ids:
             ids, left_out = kept, (*left_out, sentence)
             for bits in BITS:
-                yield Plan(ids, bits, left_out)
+                yield ids, bits, left_out
     for bits in FEWEST_BITS:
-        yield Plan(ids, bits, left_out)
+        yield ids, bits, left_out
 
 
 def encoded(one: MatrixId, numbers: Numbers, bits: int) -> StoredMatrix:

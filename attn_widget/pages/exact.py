@@ -11,9 +11,8 @@ import numpy as np
 
 from attn_widget.errors import AttnWidgetError
 from attn_widget.pages.coding import deflated
-from attn_widget.pictures.protocol import Frame, Spec
+from attn_widget.pictures import Frame, Pictures, Spec
 from attn_widget.pictures.rules import VIEW_RULES
-from attn_widget.pictures.views import Pictures
 
 NEURON_SHARE = 0.2  # of a page's budget: queries and keys are large
 SHOWN_SHARE = 0.15  # of a page's budget, for the frame on screen

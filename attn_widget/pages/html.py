@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 # The browser refuses every request of the page, whatever the page contains.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -29,16 +28,11 @@ _HIDDEN = "lm-Widget lm-mod-hidden hidden"  # JupyterLab's style sheet and Boots
 _SANDBOX = "allow-scripts allow-downloads"
 
 
-@dataclass(frozen=True)
-class Scripts:
-    """The text of the two scripts of a page."""
+def page(payload: str, widget: str, static: str, title: str, notes: Sequence[str]) -> str:
+    """Return a whole document: the payload, the notes for the reader, and the scripts.
 
-    widget: str  # the bundle that notebooks load
-    static: str  # shows the bundle without a kernel
-
-
-def page(payload: str, scripts: Scripts, title: str, notes: Sequence[str]) -> str:
-    """Return a whole document: the payload, the notes for the reader, and the scripts."""
+    ``widget`` is the bundle of notebooks; ``static`` shows it without a kernel.
+    """
     footer = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     footer += f"<noscript><p>{_NO_SCRIPT}</p></noscript>"
     return (
@@ -47,8 +41,8 @@ def page(payload: str, scripts: Scripts, title: str, notes: Sequence[str]) -> st
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{html.escape(' '.join(title.split()))}</title><style>{_STYLE}</style></head>"
         f'<body><script type="{TYPE}">{payload}</script><footer>{footer}</footer>'
-        f'<script type="module">{_inside_script(_shared(scripts.widget))}</script>'
-        f'<script type="module">{_inside_script(scripts.static)}</script></body></html>\n'
+        f'<script type="module">{_inside_script(_shared(widget))}</script>'
+        f'<script type="module">{_inside_script(static)}</script></body></html>\n'
     )
 
 

@@ -9,7 +9,7 @@ from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import MethodError
 from attn_widget.figures.of_state import heading, selection_of
 from attn_widget.figures.still import still_png
-from attn_widget.pictures.state import PictureState
+from attn_widget.pictures import PictureState
 
 MAX_ROWS = 64  # a longer text is drawn as a matrix
 
@@ -18,7 +18,8 @@ def mime_bundle(state: PictureState) -> dict[str, str]:
     """Return ``image/png`` and a short ``text/plain`` of what is on screen.
 
     Displaying must not wait for long work: a text of more than `MAX_ROWS` tokens is drawn as a
-    matrix, of raw attention where the numbers of the method are not computed yet; its heading says so.
+    matrix, of raw attention if the numbers of the method are not computed yet. The heading names
+    the method.
     """
     longest = max(len(tokens) for tokens in state.capture.axes(state.spec.attention))
     raw = next(iter(METHODS))

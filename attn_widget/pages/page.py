@@ -16,8 +16,9 @@ from attn_widget.pages.contents import JOINT_BITS, Contents, ContentsChooser
 from attn_widget.pages.exact import EncodedFrame, NeuronParts, frame_on_screen, neuron_parts
 from attn_widget.pages.mime_bundle import mime_bundle
 from attn_widget.pages.payload import PageParts, payload
-from attn_widget.pages.progress import Report, ignore, progress_bar, progress_in_output
-from attn_widget.pictures.state import PictureState
+from attn_widget.pages.progress import ignore, progress_bar, progress_in_output
+from attn_widget.pictures import PictureState
+from attn_widget.records import Report
 
 MAX_BYTES = 1_500_000
 
@@ -60,18 +61,10 @@ def display_page(state: PictureState, methods: Sequence[str] | None, max_bytes: 
     output.update({"text/html": page, "text/plain": still["text/plain"]}, raw=True)
 
 
-def static_html(
-    state: PictureState,
-    *,
-    methods: Sequence[str] | None = None,
-    max_bytes: int = MAX_BYTES,
-    progress: Report = ignore,
-) -> str:
-    """Return the page as one line of HTML, a sandboxed iframe."""
+def static_html(state: PictureState, **options: Any) -> str:
+    """Return the page as one line of HTML, a sandboxed iframe; options as in `static_page`."""
     title, height_px = _title(state), _height_px(state)
-    return _fitted(
-        state, lambda page: html.iframe(page, title, height_px), methods, max_bytes, progress
-    )
+    return static_page(state, wrap=lambda page: html.iframe(page, title, height_px), **options)
 
 
 def static_page(
@@ -80,28 +73,35 @@ def static_page(
     methods: Sequence[str] | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Report = ignore,
+    wrap: Callable[[str], str] = str,
 ) -> str:
-    """Return the page as a whole document."""
-    return _fitted(state, lambda page: page, methods, max_bytes, progress)
+    """Return the page with the most contents that fits ``max_bytes`` of UTF-8 after ``wrap``.
 
+    Parameters
+    ----------
+    state
+        What is on screen.
+    methods, max_bytes
+        As in `AttentionWidget.to_html`.
+    progress
+        Called during the work; may raise `Cancelled` to stop it.
+    wrap
+        Encloses the whole document.
 
-def _fitted(
-    state: PictureState,
-    wrap: Callable[[str], str],
-    methods: Sequence[str] | None,
-    max_bytes: int,
-    report: Report,
-) -> str:
-    """Return the page with the most contents whose UTF-8, after ``wrap``, fits ``max_bytes``."""
+    Raises
+    ------
+    InputError
+        If a method does not exist, or nothing fits.
+    """
     for method in methods or ():
         if method not in METHODS:
             raise InputError(
                 f"methods must be among {', '.join(METHODS)}, got {method!r}. Check the spelling."
             )
-    scripts = html.Scripts(bundle.text("widget.js"), bundle.text("static.js"))
+    scripts = (bundle.text("widget.js"), bundle.text("static.js"))
 
     def document(data: str, notes: Sequence[str]) -> str:
-        return wrap(html.page(data, scripts, _title(state), notes))
+        return wrap(html.page(data, *scripts, _title(state), notes))
 
     room = max_bytes - len(document("", []).encode())
     budget = room * 3 // 4  # base64 writes three bytes as four letters
@@ -111,7 +111,7 @@ def _fitted(
         )
     pictures, spec = state.pictures, state.spec
     neuron = neuron_parts(pictures, spec, budget)
-    chooser = ContentsChooser(pictures, spec, methods, report)
+    chooser = ContentsChooser(pictures, spec, methods, progress)
     shown: list[EncodedFrame | None] = []  # made once, when the first contents are known
     pages: list[str] = []
 

@@ -16,12 +16,11 @@ from jaxtyping import UInt8
 from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
 from attn_widget.pages.exact import EncodedFrame, NeuronParts
+from attn_widget.pictures import Pictures, Spec
 from attn_widget.pictures.axes import SEGMENTS, Axis
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
-from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.text import small, span_of
 from attn_widget.pictures.validation import sentences
-from attn_widget.pictures.views import Pictures
 from attn_widget.records import Tokens, to_numpy
 
 JPEG_QUALITY = 85

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any
 
-from attn_widget.records import Progress
+from attn_widget.records import Progress, Report
 
 OUTPUT_EVERY_S = 0.5  # seconds between two updates of an output
 BAR_AFTER_S = 1.0  # seconds before a bar appears
-
-Report = Callable[[Progress], None]
-
-
-@runtime_checkable
-class DisplayHandle(Protocol):
-    """An output of a cell that can be changed: IPython's ``DisplayHandle``."""
-
-    def update(self, obj: dict[str, str], *, raw: bool) -> None:
-        """Replace the output."""
 
 
 def ignore(step: Progress) -> None:
@@ -42,8 +32,8 @@ def progress_bar(shown: bool) -> Iterator[Report]:
         yield report
 
 
-def progress_in_output(output: DisplayHandle) -> Report:
-    """Return a callback that writes the progress into an output.
+def progress_in_output(output: Any) -> Report:
+    """Return a callback that writes the progress into an output, an IPython ``DisplayHandle``.
 
     A bar would stay in a saved notebook; this output is replaced by the page.
     """

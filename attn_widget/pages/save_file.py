@@ -9,10 +9,9 @@ from typing import Any
 from attn_widget.errors import InputError
 from attn_widget.figures.of_state import figure_of
 from attn_widget.pages.page import static_page
-from attn_widget.pages.progress import Report
+from attn_widget.pictures import PictureState
 from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES
-from attn_widget.pictures.state import PictureState
-from attn_widget.records import Progress
+from attn_widget.records import Progress, Report
 
 MIMES = {"html": "text/html", "svg": "image/svg+xml", "png": "image/png"}
 DOTS_PER_INCH = 200  # of a PNG

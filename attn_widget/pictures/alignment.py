@@ -88,10 +88,6 @@ def _joined(rows_a: Axis, rows_b: Axis, pairs: Sequence[tuple[int, int]]) -> Ali
 
 def _some(rows: Axis, kept: Sequence[int]) -> Axis:
     """Return an axis of some of the rows."""
-    return Axis(
-        text=tuple(rows.text[i] for i in kept),
-        positions=tuple(rows.positions[i] for i in kept),
-        special=tuple(rows.special[i] for i in kept),
-        segment=tuple(rows.segment[i] for i in kept),
-        n_tokens=rows.n_tokens,
-    )
+    names = ("text", "positions", "special", "segment")
+    parts = {name: tuple(getattr(rows, name)[i] for i in kept) for name in names}
+    return Axis(**parts, n_tokens=rows.n_tokens)

@@ -15,7 +15,7 @@ from attn_widget.pictures.axes import Axis, merge
 from attn_widget.pictures.frame import all_of, max_pool
 from attn_widget.pictures.protocol import Frame, Spec, common, sqrt8
 
-TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells than this cannot be seen
+TILE_CELLS = 48  # a thumbnail is at most 64 px wide: more cells cannot be distinguished
 SMALL_TILE_CELLS = 24
 MANY_TILES = 400
 
@@ -48,7 +48,7 @@ def pool_to(queries: Axis, keys: Axis, cells: int) -> tuple[int, int]:
 def thumbnail(
     values: Float[np.ndarray, "query key"], queries: Axis, keys: Axis, pool: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "cell_query cell_key"], float]:
-    """Return a thumbnail, and the share of the displayed queries' attention that goes to hidden keys.
+    """Return a thumbnail, and the share of the attention of its queries on hidden keys.
 
     Tokens are hidden and merged as displayed; each cell is the largest value of its block.
     """
@@ -71,15 +71,8 @@ def model_frame(
     ``n_layers`` is the number of layers of the finished frame, if ``tiles`` holds only the first.
     """
     layers = [tile.layer for tile in tiles]
-    common_fields = common(
-        spec,
-        queries,
-        keys,
-        unit=tiles[-1].unit,
-        causal=all(tile.causal for tile in tiles),
-        layer_label="all layers",
-    )
-    fields = common_fields | {
+    unit, causal = tiles[-1].unit, all(tile.causal for tile in tiles)
+    fields = common(spec, queries, keys, unit=unit, causal=causal, layer_label="all layers") | {
         "pool": list(pool),
         "divided_by": tiles[-1].divided_by,
         "n_layers": n_layers or len(set(layers)),

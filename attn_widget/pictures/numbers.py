@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_widget.attribution.methods import PER_HEAD, attribute
+from attn_widget.attribution.methods import METHODS, PER_HEAD, attribute
 from attn_widget.pictures.attention_sinks import sinks
 from attn_widget.pictures.axes import Axis, pair
 from attn_widget.pictures.cache import PictureCache
@@ -32,20 +32,37 @@ OnPartial = Callable[[PartialNumbers], None]
 
 
 class CaptureNumbers:
-    """The numbers of all pictures of one capture, cached between requests."""
+    """The numbers and axes of all pictures of one capture, cached between requests.
 
-    def __init__(self, capture: Capture, cache: PictureCache) -> None:
+    Safe to use from several threads.
+
+    Parameters
+    ----------
+    capture
+        The recorded attention.
+    """
+
+    def __init__(self, capture: Capture) -> None:
         self.capture = capture
-        self._cache = cache
+        self._cache = PictureCache()
         self._sinks: dict[str, tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the request thread may run at the same time
 
-    def matrices(
+    def numbers(
         self, spec: Spec, on_partial: OnPartial | None = None, *, keep: bool = True
     ) -> Numbers:
-        """Return the matrices of a spec: a lane per head, or one lane if the method joins heads.
+        """Return the exact numbers of a spec, before tokens are hidden or merged.
 
-        ``keep=False`` does not cache the result.
+        A lane per head, or one lane if the method joins heads.
+
+        Parameters
+        ----------
+        spec
+            What the picture shows.
+        on_partial
+            Called with the rows known so far; may raise `Cancelled`.
+        keep
+            Cache the result.
         """
         with self._lock:
             key = numbers_key(spec)
@@ -57,7 +74,7 @@ class CaptureNumbers:
                     self._cache.put(key, numbers, _size(numbers), time.perf_counter() - start)
             return numbers
 
-    def selected(self, spec: Spec, side: str, positions: Sequence[int]) -> Numbers:
+    def numbers_at(self, spec: Spec, side: str, positions: Sequence[int]) -> Numbers:
         """Return the numbers of these positions along ``side``, "query" or "key".
 
         Query rows that are not cached are computed without the other rows.
@@ -66,10 +83,10 @@ class CaptureNumbers:
             cached = self._cache.get(numbers_key(spec))
             if cached is None and side == "query":
                 return replace(self._compute(spec, list(positions), None), exact=None)
-            return cut(cached if cached is not None else self.matrices(spec), side, positions)
+            return cut(cached if cached is not None else self.numbers(spec), side, positions)
 
     def is_cached(self, spec: Spec) -> bool:
-        """Return whether the numbers of a spec are cached."""
+        """Return whether the numbers of a spec are available without computing them."""
         return numbers_key(spec) in self._cache
 
     def drop_cheap(self) -> None:
@@ -78,7 +95,7 @@ class CaptureNumbers:
             self._cache.drop_cheap()
 
     def axes(self, spec: Spec) -> tuple[Axis, Axis]:
-        """Return the displayed rows and columns of a spec."""
+        """Return the displayed rows (queries) and columns (keys) of a spec."""
         return pair(
             *self.capture.axes(spec.attention),
             hide_special=spec.hide_special,
@@ -100,6 +117,8 @@ class CaptureNumbers:
     def _compute(self, spec: Spec, rows: list[int] | None, on_partial: OnPartial | None) -> Numbers:
         layer = self.capture.group(spec.attention)[spec.layer]
         heads = _heads(spec, layer)
+        # Only the options in the method's table, because the cache key has no others.
+        options = {name: getattr(spec, name) for name in METHODS[spec.method].options}
         results = [
             attribute(
                 self.capture,
@@ -108,11 +127,8 @@ class CaptureNumbers:
                 layer=spec.layer,
                 head=head,
                 query=rows,
-                residual=spec.residual,
-                reduce=spec.reduce,
-                normalise=spec.normalise,
-                baseline=spec.baseline,
                 progress=None if on_partial is None else _partial(on_partial, heads, layer),
+                **options,
             )
             for head in heads
         ]

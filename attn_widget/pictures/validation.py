@@ -6,11 +6,10 @@ from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.attribution.validation import REDUCTIONS
-from attn_widget.errors import InputError, MethodError
+from attn_widget.errors import AttnWidgetError, InputError, MethodError
 from attn_widget.pictures.axes import SEGMENTS
 from attn_widget.pictures.palettes import THEMES
-from attn_widget.records import Capture, HeadScores, Tokens, most_heads
-from attn_widget.records.indices import check_index
+from attn_widget.records import Capture, HeadScores, Tokens, check_index, most_heads
 
 CHOICES = {
     "method": tuple(METHODS),
@@ -81,6 +80,15 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
             raise InputError(f"{name} must be 0 to 1, got {value}. Give a share.")
     elif name == "metric" and value is not None:
         _metric(value, capture)
+
+
+def is_valid(name: str, value: Any, capture: Capture, attention: str) -> bool:
+    """Return whether a trait may take this value while ``attention`` is shown; not for views."""
+    try:
+        check(name, value, capture, attention, ())
+    except AttnWidgetError:
+        return False
+    return True
 
 
 def sentences(queries: Tokens, keys: Tokens) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from attn_widget.attribution.methods import PER_HEAD
 from attn_widget.errors import InputError
-from attn_widget.pictures.axes import Axis, displayed
-from attn_widget.pictures.cache import PictureCache
+from attn_widget.pictures.axes import displayed
 from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, row_frame
 from attn_widget.pictures.model import Tile, factors, model_frame, thumbnail
 from attn_widget.pictures.neuron import neuron_frame
@@ -18,16 +17,16 @@ from attn_widget.pictures.region import Region, members, region_frame
 from attn_widget.pictures.rules import VIEW_RULES, frame_key
 from attn_widget.pictures.score_stages import stages_of
 from attn_widget.pictures.text import text_frame
-from attn_widget.records import Capture, Progress
-from attn_widget.records.indices import check_index
+from attn_widget.records import Progress, check_index
 
 VIEWS = tuple(VIEW_RULES)  # in menu order
-# Called with the progress of a computation and a function that makes a frame of what is known.
-FrameReport = Callable[[Progress, Callable[[], Frame] | None], None]
+MakeFrame = Callable[[], Frame]
+# Called with the progress of long work, and a function that makes a frame of what is known so far.
+FrameReport = Callable[[Progress, MakeFrame | None], None]
 
 
-class Pictures:
-    """All pictures of one capture, with a cache of their numbers and frames.
+class Pictures(CaptureNumbers):
+    """All pictures of one capture: their frames, numbers and axes, cached between requests.
 
     Safe to use from several threads.
 
@@ -48,11 +47,6 @@ class Pictures:
     >>> pictures.row(Spec(view="matrix"), "query", 0).arrays["values"][0]
     array([[0.75, 0.25]], dtype=float32)
     """
-
-    def __init__(self, capture: Capture) -> None:
-        self.capture = capture
-        self._cache = PictureCache()
-        self._numbers = CaptureNumbers(capture, self._cache)
 
     def frame(
         self, spec: Spec, query: int | None = None, report: FrameReport | None = None
@@ -82,26 +76,6 @@ class Pictures:
             return self._model_frame(spec, report)
         return self._pair_frame(spec, report)
 
-    def numbers(
-        self, spec: Spec, on_partial: OnPartial | None = None, *, keep: bool = True
-    ) -> Numbers:
-        """Return the exact numbers of a spec, before tokens are hidden or merged.
-
-        Parameters
-        ----------
-        spec
-            What the picture shows.
-        on_partial
-            Called with the rows known so far; may raise `Cancelled`.
-        keep
-            Cache the result.
-        """
-        return self._numbers.matrices(spec, on_partial, keep=keep)
-
-    def axes(self, spec: Spec) -> tuple[Axis, Axis]:
-        """Return the displayed rows (queries) and columns (keys) of a spec."""
-        return self._numbers.axes(spec)
-
     def row(self, spec: Spec, side: str, index: int) -> Frame:
         """Return one displayed row (``side="query"``) or column (``"key"``) as exact float32.
 
@@ -116,7 +90,7 @@ class Pictures:
         axis = queries if side == "query" else keys
         remedy = "Choose a displayed row."
         index = check_index("index", index, len(axis), remedy, negative=False)
-        numbers = self._numbers.selected(spec, side, axis.positions[index])
+        numbers = self.numbers_at(spec, side, axis.positions[index])
         return row_frame(spec, numbers, queries, keys, side=side, index=index)
 
     def region(self, spec: Spec, region: Region) -> Frame:
@@ -129,7 +103,7 @@ class Pictures:
         """
         queries, keys = self.axes(spec)
         region.check(len(queries), len(keys))
-        numbers = self._numbers.selected(spec, "query", members(queries, region.rows))
+        numbers = self.numbers_at(spec, "query", members(queries, region.rows))
         numbers = cut(numbers, "key", members(keys, region.columns))
         return region_frame(spec, numbers, queries, keys, region)
 
@@ -161,14 +135,6 @@ class Pictures:
                 saturation=numbers.saturation,
                 divided_by=numbers.divided_by,
             )
-
-    def is_cached(self, spec: Spec) -> bool:
-        """Return whether the numbers of a spec are available without computing them."""
-        return self._numbers.is_cached(spec)
-
-    def drop_cheap(self) -> None:
-        """Drop cached values that are quickly computed again, because no page shows them."""
-        self._numbers.drop_cheap()
 
     # -- one method per kind of view ---------------------------------------------------------
 

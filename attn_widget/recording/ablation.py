@@ -8,10 +8,10 @@ from typing import Any
 from attn_widget.errors import InputError
 from attn_widget.recording.ablation_session import AblationSession
 from attn_widget.recording.capture import capture
-from attn_widget.recording.gradients import OutputChoice
 from attn_widget.recording.head_mask import AblatedHeads
 from attn_widget.recording.inputs.model_call import describe
 from attn_widget.recording.inputs.prepare import prepare
+from attn_widget.recording.output import OutputChoice
 from attn_widget.recording.prediction import PredictionSpec
 from attn_widget.records import (
     ABLATE_MODES,

@@ -88,8 +88,9 @@ def items_per_pass(device: str, n_rows: int, logits_bytes: int, wanted: int | No
 def _run(runner: HoldsNamedModel, ready: Sequence[Prepared]) -> list[Capture]:
     """Return the captures of texts that share one pass."""
     if len(ready) == 1:
-        named = {"weights": runner.weights, "name": runner.name}
-        return [capture(runner.model, ready[0].inputs, **named, **ready[0].options)]
+        (one,) = ready
+        options = {"weights": runner.weights, "name": runner.name, **one.options}
+        return [capture(runner.model, one.inputs, **options)]
     pad = getattr(ready[0].options["tokenizer"], "pad_token_id", None)
     inputs = _padded([one.inputs for one in ready], 0 if pad is None else pad)
     recorded = record_pass(describe(runner.model, inputs), runner.weights)

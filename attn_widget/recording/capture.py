@@ -148,21 +148,12 @@ class RecordedPass:
     def capture_of(self, call: ModelCall, *, name: str, image: Any = None) -> Capture:
         """Return the capture of the item that a `ModelCall` chooses."""
         return build_capture(
-            self.calls,
-            call,
-            model_name=name,
-            logits=self.logits,
-            image=image,
-            missing=self.missing,
+            self.calls, call, model_name=name, logits=self.logits, image=image, missing=self.missing
         )
 
 
 def record_pass(
-    call: ModelCall,
-    weights: bool | str,
-    *,
-    keep_graph: bool = False,
-    implied: Sequence[str] = (),
+    call: ModelCall, weights: bool | str, *, keep_graph: bool = False, implied: Sequence[str] = ()
 ) -> RecordedPass:
     """Run the model once and return what was recorded of the whole batch."""
     model = call.model
@@ -253,5 +244,5 @@ def _refuse_compiled(model: torch.nn.Module) -> None:
         if getattr(module, "_compiled_call_impl", None) is not None:
             raise InputError(
                 f"model must not be compiled, got {type(module).__name__}.compile(){at}. "
-                "Load the model again without compile().",
+                "Load the model again without compile()."
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from jaxtyping import Bool, Float
 
-from attn_widget.recording.softmax import MASKED_BELOW, triangle
+from attn_widget.recording.softmax import allowed_keys
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.intervention import Intervention
 
@@ -92,20 +92,11 @@ def _allowed(
     call: AttentionCall, whole: torch.Tensor, rows: slice, head: int
 ) -> Bool[torch.Tensor, "row query key"]:
     """Return which keys each query may see, from the mask, else from the weights above 0."""
-    mask = call.mask
-    if mask is None and call.causal:
-        positions = torch.arange(call.shape[2], device=whole.device)
-        return triangle(positions, call.shape[3])[None]
-    if mask is None and call.q is None:
+    if call.mask is None and not call.causal and call.q is None:
         weights = whole if call.weights is None else call.weights
         return weights[rows, head] > 0
-    if mask is None:
-        return torch.ones(1, *call.shape[2:], dtype=torch.bool, device=whole.device)
-    while mask.ndim < 4:
-        mask = mask[None]
-    mask = _rows_of(mask, rows)[:, head if mask.shape[1] > 1 else 0]
-    allowed = mask if mask.dtype == torch.bool else mask > MASKED_BELOW
-    return allowed.expand(-1, *call.shape[2:])
+    allowed = allowed_keys(call, whole.device)
+    return _rows_of(allowed, rows)[:, head if allowed.shape[1] > 1 else 0]
 
 
 def _rows_of(term: torch.Tensor, rows: slice) -> torch.Tensor:

@@ -11,8 +11,9 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording import ablation, batching, load_model
+from attn_widget.recording import blank_out as blanking
 from attn_widget.recording import generate as generation
-from attn_widget.recording import gradients as by_gradient
+from attn_widget.recording import gradients as differentiation
 from attn_widget.recording.capture import capture
 from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.recording.pickling import sendable_model
@@ -162,9 +163,9 @@ class ModelRunner:
     # Functions whose first argument is a runner: as methods they get this one.
     run_many = batching.run_many
     generate = generation.generate
-    gradients = by_gradient.gradients
-    input_gradients = by_gradient.input_gradients
-    blank_out = by_gradient.blank_out
+    gradients = differentiation.gradients
+    input_gradients = differentiation.input_gradients
+    blank_out = blanking.blank_out
     ablate = ablation.ablate
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from attn_widget.errors import InputError
-from attn_widget.recording.gradients import OutputChoice, logits_of, output_index
 from attn_widget.recording.inputs.tokens import tokenizer_of
+from attn_widget.recording.output import OutputChoice, logits_of, output_index
 from attn_widget.records import Capture, Prediction, check_index, to_numpy
 
 

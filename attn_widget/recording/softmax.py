@@ -110,6 +110,19 @@ def triangle(rows: Int[torch.Tensor, " query"], n_keys: int) -> Bool[torch.Tenso
     return torch.arange(n_keys, device=rows.device)[None] <= rows[:, None]
 
 
+def allowed_keys(call: Any, device: torch.device) -> Bool[torch.Tensor, "batch head query key"]:
+    """Return which keys each query of a call may see; batch and head are 1 where all are equal."""
+    mask = call.mask
+    if mask is None and call.causal:
+        mask = triangle(torch.arange(call.shape[2], device=device), call.shape[3])
+    if mask is None:
+        mask = torch.ones(call.shape[2:], dtype=torch.bool, device=device)
+    while mask.ndim < 4:
+        mask = mask[None]
+    allowed = mask if mask.dtype == torch.bool else mask > MASKED_BELOW
+    return allowed.expand(-1, -1, *call.shape[2:])
+
+
 def plain_weights(
     call: Any, rows: Any = slice(None)
 ) -> Float[torch.Tensor, "batch head query key"]:

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool
 
 from attn_widget.errors import InputError
-from attn_widget.recording.softmax import MASKED_BELOW, triangle
+from attn_widget.recording.softmax import allowed_keys
 from attn_widget.recording.tracing.attention_call import AttentionCall
 
 
@@ -74,6 +73,7 @@ def stitch_steps(parts: Sequence[AttentionCall], n_first: int) -> AttentionCall:
             "Pass weights=True."
         )
     biases = [part.bias for part in parts]
+    device = last.q.device if weights is None else weights.device
     return dataclasses.replace(
         first,
         shape=shape,
@@ -83,26 +83,12 @@ def stitch_steps(parts: Sequence[AttentionCall], n_first: int) -> AttentionCall:
         k=last.k if whole_keys else None,
         v=last.v if whole_keys else None,
         weights=weights,
-        mask=rows([_allowed(part) for part in parts], False),
+        mask=rows([allowed_keys(part, device) for part in parts], False),
         causal=False,
         bias=None if all(bias is None for bias in biases) else rows(biases, 0.0),
         altered=any(part.altered for part in parts),
         family_rows=None,
     )
-
-
-def _allowed(call: AttentionCall) -> Bool[torch.Tensor, "1 head query key"]:
-    """Return which keys each query of a call may see."""
-    _, _, n_queries, n_keys = call.shape
-    mask = call.mask
-    if mask is None and call.causal:
-        mask = triangle(torch.arange(n_queries), n_keys)
-    if mask is None:
-        mask = torch.ones(n_queries, n_keys, dtype=torch.bool)
-    while mask.ndim < 4:
-        mask = mask[None]
-    allowed = mask if mask.dtype == torch.bool else mask > MASKED_BELOW
-    return allowed.expand(1, allowed.shape[1], n_queries, n_keys)
 
 
 def release_tensors(call: AttentionCall, keep_keys: bool) -> None:

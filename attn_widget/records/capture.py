@@ -98,7 +98,7 @@ class Capture:
 
     @property
     def groups(self) -> dict[str, tuple[LayerAttention, ...]]:
-        """Return the attentions by name: ``self``, or ``encoder``, ``decoder``, ``cross`` and so on.
+        """Return the attentions by name: ``self``, or ``encoder``, ``decoder`` and ``cross``.
 
         A group is all layers of one stream and kind, in order; ``widget.attention`` takes its name.
         """

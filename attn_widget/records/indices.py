@@ -12,13 +12,7 @@ EXISTS = "Choose one that exists."
 
 
 def check_index(
-    name: str,
-    value: Any,
-    n: int,
-    remedy: str = EXISTS,
-    *,
-    negative: bool = True,
-    where: str = "",
+    name: str, value: Any, n: int, remedy: str = EXISTS, *, negative: bool = True, where: str = ""
 ) -> int:
     """Return an index as an int of 0 to n − 1, or refuse it.
 

@@ -9,21 +9,18 @@ from typing import Any
 from attn_widget import bundle
 from attn_widget.errors import Cancelled, InputError
 from attn_widget.pages.save_file import SavedFile, file_of
-from attn_widget.pictures.protocol import Frame, Spec
+from attn_widget.pictures import Frame, PictureState, Spec
 from attn_widget.pictures.region import Region
-from attn_widget.pictures.state import PictureState
 from attn_widget.pictures.validation import check
-from attn_widget.records import Capture, Progress
+from attn_widget.pictures.views import FrameReport
+from attn_widget.records import Capture, Progress, Report
 from attn_widget.widget import loader
-from attn_widget.widget.head_ablation import AblationRequest
-from attn_widget.widget.request_queue import Handler, Report, Request, RequestQueue, Send
-
-Step = Callable[[Progress], None]
+from attn_widget.widget.request_queue import Handler, Request, RequestQueue, Send
 
 
-@dataclass(frozen=True, eq=False)
-class WidgetFunctions:
-    """The functions of a widget that its front end calls.
+@dataclass(eq=False)
+class FrontEnd:
+    """Replies to the requests of every page that shows one widget.
 
     Attributes
     ----------
@@ -38,7 +35,7 @@ class WidgetFunctions:
     show_error
         Shows an error; the second argument is where it belongs, ``request`` or ``run``.
     ablate
-        Ablates one head and returns the JSON of its effect.
+        Ablates the head of a spec at a generation step in a mode; returns the effect as JSON.
     """
 
     send: Send
@@ -46,15 +43,10 @@ class WidgetFunctions:
     run: Callable[[str, str], Capture]
     accept: Callable[[Capture, str, str], None]
     show_error: Callable[[Exception, str], None]
-    ablate: Callable[[AblationRequest, Step], dict[str, Any]]
+    ablate: Callable[[Spec, int, str, Report], dict[str, Any]]
 
-
-class FrontEnd:
-    """Replies to the requests of every page that shows one widget."""
-
-    def __init__(self, widget: WidgetFunctions) -> None:
-        self._widget = widget
-        self._queue = RequestQueue(widget.send)
+    def __post_init__(self) -> None:
+        self._queue = RequestQueue(self.send)
         self._handlers: dict[str, Handler] = {
             "hello": self._hello,
             "frame": self._frame,
@@ -101,61 +93,61 @@ class FrontEnd:
 
     # -- handlers ------------------------------------------------------------------------------
 
-    def _unknown(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+    def _unknown(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         raise InputError(f"name must be one of {', '.join(self._handlers)}. Reload the page.")
 
-    def _hello(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
-        return {"capture_id": self._widget.state().spec.capture_id}
+    def _hello(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
+        return {"capture_id": self.state().spec.capture_id}
 
-    def _code(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+    def _code(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         return {"code": bundle.text("widget.js")}
 
-    def _drop(self, _data: dict[str, Any], _report: Report) -> dict[str, Any]:
+    def _drop(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         """Drop cheap cached values, so that re-running a cell does not grow the kernel."""
         if not self._pages:
-            self._widget.state().pictures.drop_cheap()
+            self.state().pictures.drop_cheap()
         return {}
 
-    def _frame(self, data: dict[str, Any], report: Report) -> Frame:
+    def _frame(self, data: dict[str, Any], report: FrameReport) -> Frame:
         state, spec = self._checked(data)
         query = None if data.get("query") is None else _integer(data, "query")
         return state.pictures.frame(spec, query, report)
 
-    def _row(self, data: dict[str, Any], _report: Report) -> Frame:
+    def _row(self, data: dict[str, Any], _report: FrameReport) -> Frame:
         state, spec = self._checked(data)
         return state.pictures.row(spec, str(data.get("side")), _integer(data, "index"))
 
-    def _region(self, data: dict[str, Any], _report: Report) -> Frame:
+    def _region(self, data: dict[str, Any], _report: FrameReport) -> Frame:
         state, spec = self._checked(data)
         return state.pictures.region(spec, Region.parse(data))
 
-    def _ablate(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+    def _ablate(self, data: dict[str, Any], report: FrameReport) -> dict[str, Any]:
         _, spec = self._checked(data)
         step, mode = int(data.get("step", -1)), str(data.get("how", "zero"))
-        return self._widget.ablate(AblationRequest(spec, step, mode), report)
+        return self.ablate(spec, step, mode, _without_frame(report))
 
-    def _export(self, data: dict[str, Any], report: Report) -> SavedFile:
+    def _export(self, data: dict[str, Any], report: FrameReport) -> SavedFile:
         kind, theme = str(data.get("format")), str(data.get("theme"))
-        return file_of(self._widget.state(), kind, theme, report)
+        return file_of(self.state(), kind, theme, _without_frame(report))
 
-    def _run(self, data: dict[str, Any], report: Report) -> dict[str, Any]:
+    def _run(self, data: dict[str, Any], report: FrameReport) -> dict[str, Any]:
         texts = (data["text"], data["pair"])
         try:
-            capture = self._widget.run(*texts)
-            report(Progress("running the model", 1, 1))  # raises if a newer text came meanwhile
+            capture = self.run(*texts)
+            report(Progress("running the model", 1, 1), None)  # raises if a newer text came
         except Cancelled:
             raise
         except Exception as error:
             # A text that breaks a rule leaves the picture; a model that fails leaves none.
             where = "request" if isinstance(error, InputError) else "run"
-            self._widget.show_error(error, where)
+            self.show_error(error, where)
             raise
-        self._widget.accept(capture, *texts)
+        self.accept(capture, *texts)
         return {}
 
     def _checked(self, data: dict[str, Any]) -> tuple[PictureState, Spec]:
         """Return what is on screen and the spec of a request, which must be of this capture."""
-        state, spec = self._widget.state(), Spec.parse(data)
+        state, spec = self.state(), Spec.parse(data)
         if spec.capture_id != state.spec.capture_id:
             raise InputError(
                 f"capture_id must be {state.spec.capture_id}, got {spec.capture_id}. "
@@ -166,6 +158,11 @@ class FrontEnd:
         for name in ("view", "method", "layer", "head", "residual", "reduce"):
             check(name, getattr(spec, name), state.capture, spec.attention, views)
         return state, spec
+
+
+def _without_frame(report: FrameReport) -> Report:
+    """Return a callback for work that has no frame to show."""
+    return lambda progress: report(progress, None)
 
 
 def _integer(data: dict[str, Any], name: str) -> int:

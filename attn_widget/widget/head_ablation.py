@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from attn_widget.errors import InputError
 from attn_widget.heads.ablation import ablate
-from attn_widget.pictures.protocol import Spec
-from attn_widget.pictures.state import PictureState
-from attn_widget.records import Progress, Runner
-
-
-@dataclass(frozen=True)
-class AblationRequest:
-    """Which head to ablate, and how."""
-
-    spec: Spec  # its attention, layer and head
-    step: int = -1  # the generation step whose token is predicted again
-    mode: str = "zero"
+from attn_widget.pictures import PictureState, Spec
+from attn_widget.records import Progress, Report, Runner
 
 
 def ablation_reply(
     runner: Runner | None,
     state: PictureState,
-    request: AblationRequest,
+    spec: Spec,
+    step: int,
+    mode: str,
     *,
     truncate: bool,
-    progress: Callable[[Progress], None],
+    progress: Report,
 ) -> dict[str, Any]:
-    """Return the likeliest tokens with and without a head, as JSON.
+    """Return the likeliest tokens with and without the head of a spec, as JSON.
+
+    Parameters
+    ----------
+    runner
+        Runs the model that is shown.
+    state
+        What is on screen.
+    spec
+        The attention, layer and head to ablate.
+    step
+        The generation step whose token is predicted again, if the model wrote the text.
+    mode
+        How to ablate the head, as in `ablate`.
+    truncate
+        Cut texts that are longer than the model allows.
+    progress
+        Called during the work; may raise `Cancelled` to stop it.
 
     Raises
     ------
@@ -41,13 +48,13 @@ def ablation_reply(
         raise InputError(
             "runner must run a model that gives logits to ablate heads, got none. Use explore."
         )
-    capture, spec = state.capture, request.spec
+    capture = state.capture
     text: Any = state.traits["text"]
     options: dict[str, Any]
     if capture.steps and len(capture.streams) == 1:
         # Token ids, because text that is decoded and encoded again may give other tokens.
         text = list(capture.tokens.ids or ())
-        options = {"position": capture.steps[request.step].position}
+        options = {"position": capture.steps[step].position}
     else:
         options = {"truncate": truncate}
         options["pair"] = state.traits["pair"] or None
@@ -55,7 +62,7 @@ def ablation_reply(
         runner,
         text,
         [(spec.layer, spec.head)],
-        mode=request.mode,
+        mode=mode,
         attention=spec.attention,
         progress=progress,
         **options,

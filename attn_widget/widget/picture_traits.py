@@ -10,11 +10,9 @@ import traitlets as t
 from attn_widget import bundle
 from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import AttnWidgetError, InputError
-from attn_widget.pictures.protocol import Spec
-from attn_widget.pictures.state import PictureState
-from attn_widget.pictures.validation import check
-from attn_widget.pictures.views import VIEWS, Pictures
-from attn_widget.records import Capture
+from attn_widget.pictures import VIEWS, Pictures, PictureState, Spec
+from attn_widget.pictures.validation import check, is_valid
+from attn_widget.records import Capture, most_heads
 from attn_widget.widget import trait_values
 from attn_widget.widget.request_queue import describe
 from attn_widget.widget.traits import Indices, Integer, Metric, metric_json
@@ -40,26 +38,27 @@ class PictureTraits(anywidget.AnyWidget):
 
     _esm: Any = bundle.FOLDER / "widget.js"
 
-    view = t.Unicode("head").tag(sync=True)
-    method = t.Unicode("raw").tag(sync=True)
-    attention = t.Unicode("self").tag(sync=True)
-    layer = Integer(0).tag(sync=True)
+    # What a picture depends on has the defaults of Spec.
+    view = t.Unicode(Spec.view).tag(sync=True)
+    method = t.Unicode(Spec.method).tag(sync=True)
+    attention = t.Unicode(Spec.attention).tag(sync=True)
+    layer = Integer(Spec.layer).tag(sync=True)
     heads = Indices([0]).tag(sync=True)
-    head = Integer(0).tag(sync=True)
+    head = Integer(Spec.head).tag(sync=True)
     query = Indices([]).tag(sync=True)
     key = Indices([]).tag(sync=True)
-    residual = t.Float(0.5).tag(sync=True)
-    reduce = t.Unicode("mean").tag(sync=True)
-    normalise = t.Bool(False).tag(sync=True)
-    baseline = t.Bool(False).tag(sync=True)
+    residual = t.Float(Spec.residual).tag(sync=True)
+    reduce = t.Unicode(Spec.reduce).tag(sync=True)
+    normalise = t.Bool(Spec.normalise).tag(sync=True)
+    baseline = t.Bool(Spec.baseline).tag(sync=True)
     text = t.Unicode("").tag(sync=True)
     pair = t.Unicode("").tag(sync=True)
     threshold = t.Float(0.02).tag(sync=True)
-    hide_special = t.Bool(False).tag(sync=True)
-    words = t.Bool(False).tag(sync=True)
+    hide_special = t.Bool(Spec.hide_special).tag(sync=True)
+    words = t.Bool(Spec.words).tag(sync=True)
     find = t.Unicode("").tag(sync=True)
-    segments = t.Unicode("all").tag(sync=True)
-    hide_sinks = t.Bool(False).tag(sync=True)
+    segments = t.Unicode(Spec.segments).tag(sync=True)
+    hide_sinks = t.Bool(Spec.hide_sinks).tag(sync=True)
     metric = Metric(None, allow_none=True).tag(sync=True, to_json=metric_json)
     theme = t.Unicode("auto").tag(sync=True)
     step = Integer(-1).tag(sync=True)
@@ -67,7 +66,7 @@ class PictureTraits(anywidget.AnyWidget):
 
     views = t.List(t.Unicode(), list(VIEWS), read_only=True).tag(sync=True)
     methods = t.List(t.Unicode(), list(METHODS), read_only=True).tag(sync=True)
-    capture_id = t.Int(0, read_only=True).tag(sync=True)
+    capture_id = t.Int(Spec.capture_id, read_only=True).tag(sync=True)
     info = t.Dict(read_only=True).tag(sync=True)
     error = t.Dict(read_only=True).tag(sync=True)
     running = t.Unicode("", read_only=True).tag(sync=True)
@@ -131,7 +130,7 @@ class PictureTraits(anywidget.AnyWidget):
     def _fit_to_attention(self, _change: Any) -> None:
         """Keep the values that exist in another attention."""
         if self.info:  # not while the initial values are set: they were chosen together
-            self._set_all(trait_values.fitted(self, self.capture, self.attention))
+            self._set_all(self._fitted(self.capture, self.attention))
 
     def _show(self, capture: Capture, info: dict[str, Any]) -> None:
         """Show another capture; pinned positions are removed, because its tokens are others."""
@@ -140,10 +139,30 @@ class PictureTraits(anywidget.AnyWidget):
         attention = self.attention if self.attention in groups else next(iter(groups))
         with self.hold_sync():
             self.set_trait("info", info)
-            fitted = trait_values.fitted(self, capture, attention)
-            self._set_all({"attention": attention} | fitted | {"query": [], "key": []})
+            fitted = self._fitted(capture, attention) | {"query": [], "key": []}
+            self._set_all({"attention": attention} | fitted)
             self.set_trait("error", {})
             self.set_trait("capture_id", self.capture_id + 1)
+
+    def _fitted(self, capture: Capture, attention: str) -> dict[str, Any]:
+        """Return the values of traits that exist in this attention of a capture.
+
+        Values that exist are kept; all heads are on if none of those that were on exists.
+        """
+        n_heads = most_heads(capture.group(attention))
+        n_queries, n_keys = map(len, capture.axes(attention))
+        values: dict[str, Any] = {
+            "layer": min(self.layer, len(capture.group(attention)) - 1),
+            "head": min(self.head, n_heads - 1),
+            "heads": [h for h in self.heads if h < n_heads] or list(range(n_heads)),
+            "query": [i for i in self.query if i < n_queries],
+            "key": [i for i in self.key if i < n_keys],
+        }
+        defaults = {"method": next(iter(METHODS)), "step": -1, "segments": "all", "metric": None}
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            values[name] = value if is_valid(name, value, capture, attention) else default
+        return values
 
     def _set_all(self, values: dict[str, Any]) -> None:
         with self.hold_sync():

@@ -13,24 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from attn_widget.errors import AttnWidgetError, Cancelled
-from attn_widget.pictures.protocol import Frame
+from attn_widget.pictures.views import FrameReport, MakeFrame
 from attn_widget.records import Progress
 
 PROGRESS_EVERY_S = 0.2  # seconds between two progress messages of one request
 
 Send = Callable[[dict[str, Any], list[bytes]], None]
-MakeFrame = Callable[[], Frame]
-
-
-@runtime_checkable
-class Report(Protocol):
-    """Reports progress, with a frame of what is known; raises `Cancelled` if the work must stop."""
-
-    def __call__(self, progress: Progress, frame: MakeFrame | None = None) -> None:
-        """Report progress; ``frame`` is called only if a message is sent."""
 
 
 @runtime_checkable
@@ -41,7 +33,7 @@ class Encodable(Protocol):
         """Return the JSON and the buffers."""
 
 
-Handler = Callable[[dict[str, Any], Report], "Encodable | dict[str, Any]"]
+Handler = Callable[[dict[str, Any], FrameReport], "Encodable | dict[str, Any]"]
 
 
 @dataclass(eq=False)
@@ -84,12 +76,8 @@ class RequestQueue:
 
     def put(self, request: Request) -> None:
         """Add a request; an older one that it replaces is cancelled, waiting or running."""
-        replaced = []
         with self._changed:
-            for other in [*self._waiting]:
-                if request.replaces(other):
-                    self._waiting.remove(other)
-                    replaced.append(other)
+            replaced = self._remove(request.replaces)
             if self._current is not None and request.replaces(self._current):
                 self._current.cancelled.set()
             self._waiting.append(request)
@@ -103,17 +91,12 @@ class RequestQueue:
 
     def cancel(self, request_id: str) -> None:
         """Cancel one request by its id; an unknown id was replied to already and is ignored."""
-        dropped = None
         with self._changed:
             if self._current is not None and self._current.id == request_id:
                 self._current.cancelled.set()
-            for other in self._waiting:
-                if other.id == request_id:
-                    dropped = other
-            if dropped is not None:
-                self._waiting.remove(dropped)
-        if dropped is not None:
-            self._fail(dropped, Cancelled("This request was cancelled."))
+            removed = self._remove(lambda other: other.id == request_id)
+        for other in removed:
+            self._fail(other, Cancelled("This request was cancelled."))
 
     def cancel_all(self) -> None:
         """Cancel all requests, because the widget is closing."""
@@ -126,6 +109,12 @@ class RequestQueue:
         """Wait until the queue is empty; return False after ``timeout_s`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._thread is None, timeout_s)
+
+    def _remove(self, which: Callable[[Request], bool]) -> list[Request]:
+        """Remove waiting requests and return them; the caller holds the lock."""
+        removed = [request for request in self._waiting if which(request)]
+        self._waiting = [request for request in self._waiting if not which(request)]
+        return removed
 
     def _work(self) -> None:
         while True:
@@ -141,11 +130,8 @@ class RequestQueue:
     def _handle(self, request: Request) -> None:
         request.started = request.reported = time.monotonic()
 
-        def report(progress: Progress, frame: MakeFrame | None = None) -> None:
-            self._report(request, progress, frame)
-
         try:
-            result = request.handler(request.data, report)
+            result = request.handler(request.data, partial(self._report, request))
         except Exception as error:  # a traceback in this thread would not be shown: reply with it
             self._fail(request, error)
             return

@@ -1,31 +1,15 @@
-"""Initial values of the traits, their values after a change of capture, and the page's ``info``."""
+"""Values of traits that follow from the capture: the initial ones, and the page's ``info``."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
-from attn_widget.errors import AttnWidgetError
 from attn_widget.pictures.rules import rules
-from attn_widget.pictures.validation import check, sentences
-from attn_widget.records import Capture, HeadScores, Runner, most_heads
+from attn_widget.pictures.validation import sentences
+from attn_widget.records import Capture, Runner, most_heads
 
 LONG_TEXT = 512  # tokens above which a heat map shows more than lines
-
-
-@runtime_checkable
-class Traits(Protocol):
-    """The traits that must exist in what is shown, as attributes."""
-
-    method: str
-    layer: int
-    head: int
-    heads: list[int]
-    query: list[int]
-    key: list[int]
-    step: int
-    segments: str
-    metric: HeadScores | None
 
 
 def texts(capture: Capture) -> tuple[str, str]:
@@ -47,38 +31,6 @@ def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
         "heads": list(range(most_heads(capture.group(attention)))),
     }
     return defaults | given | {"text": text, "pair": pair}
-
-
-def fitted(traits: Traits, capture: Capture, attention: str) -> dict[str, Any]:
-    """Return values of the traits that exist in this attention of a capture.
-
-    Values that exist are kept; all heads are on if none of those that were on exists.
-    """
-    layers = capture.group(attention)
-    n_heads = most_heads(layers)
-    axes = capture.axes(attention)
-    n_queries, n_keys = map(len, axes)
-    applies = not applicable(capture, attention)[traits.method]
-    return {
-        "method": traits.method if applies else next(iter(METHODS)),
-        "layer": min(traits.layer, len(layers) - 1),
-        "head": min(traits.head, n_heads - 1),
-        "heads": [h for h in traits.heads if h < n_heads] or list(range(n_heads)),
-        "query": [i for i in traits.query if i < n_queries],
-        "key": [i for i in traits.key if i < n_keys],
-        "step": traits.step if traits.step < len(capture.steps) else -1,
-        "segments": traits.segments if traits.segments in sentences(*axes) else "all",
-        "metric": traits.metric if _fits(traits.metric, capture) else None,
-    }
-
-
-def _fits(metric: HeadScores | None, capture: Capture) -> bool:
-    """Return whether a metric has a number for every head of a capture."""
-    try:
-        check("metric", metric, capture, next(iter(capture.groups)), ())
-    except AttnWidgetError:
-        return False
-    return True
 
 
 def query_of_step(capture: Capture, attention: str, step: int) -> list[int]:

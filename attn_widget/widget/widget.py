@@ -13,10 +13,11 @@ import traitlets as t
 from attn_widget.errors import AttnWidgetError, InputError
 from attn_widget.pages.mime_bundle import mime_bundle
 from attn_widget.pages.page import MAX_BYTES, display_page, write_page
-from attn_widget.records import Capture, Runner
+from attn_widget.pictures import Spec
+from attn_widget.records import Capture, Report, Runner
 from attn_widget.widget import loader, trait_values
-from attn_widget.widget.front_end import FrontEnd, WidgetFunctions
-from attn_widget.widget.head_ablation import AblationRequest, ablation_reply
+from attn_widget.widget.front_end import FrontEnd
+from attn_widget.widget.head_ablation import ablation_reply
 from attn_widget.widget.picture_traits import PictureTraits
 
 if TYPE_CHECKING:
@@ -92,16 +93,8 @@ class AttentionWidget(PictureTraits):
         if stub := loader.stub():
             self._esm = stub
         super().__init__(capture, trait_values.info(capture, runner), **traits)
-        self._front_end = FrontEnd(
-            WidgetFunctions(
-                self.send,
-                self.picture_state,
-                self._run,
-                self._accept,
-                self._show_error,
-                self._ablate,
-            )
-        )
+        own = (self._run, self._accept, self._show_error, self._ablate)
+        self._front_end = FrontEnd(self.send, self.picture_state, *own)
         self.on_msg(self._front_end.on_message)
 
     # -- for the user ------------------------------------------------------------------------
@@ -280,6 +273,8 @@ class AttentionWidget(PictureTraits):
             self._show(capture, trait_values.info(capture, self.runner))
             self.text, self.pair = text, pair
 
-    def _ablate(self, request: AblationRequest, progress: Any) -> dict[str, Any]:
+    def _ablate(self, spec: Spec, step: int, mode: str, progress: Report) -> dict[str, Any]:
         state, truncate = self.picture_state(), self.truncate
-        return ablation_reply(self.runner, state, request, truncate=truncate, progress=progress)
+        return ablation_reply(
+            self.runner, state, spec, step, mode, truncate=truncate, progress=progress
+        )

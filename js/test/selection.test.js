@@ -154,3 +154,13 @@ test("left and right move a pin from one side to the other and back", () => {
   assert.deepEqual(press("ArrowRight", { key: [1] }), {});
   assert.deepEqual(press("ArrowDown", { key: [1] }), { query: [], key: [2] });
 });
+
+test("a target that a smaller frame lacks is none", async () => {
+  const { targetIn } = await import("../src/views/shared/pointer.js");
+  const small = { queries: { text: ["a", "b"] }, keys: { text: ["a", "b", "c"] } };
+  assert.equal(targetIn({ side: "query", index: 2 }, small), null);
+  assert.deepEqual(targetIn({ side: "key", index: 2 }, small), { side: "key", index: 2 });
+  assert.equal(targetIn({ query: 0, key: 3 }, small), null);
+  assert.deepEqual(targetIn({ layer: 9, head: 1 }, small), { layer: 9, head: 1 });
+  assert.equal(targetIn(null, small), null);
+});

@@ -1,4 +1,6 @@
-"""A page's payload and the frames that Python makes of the same rounded numbers: what the JavaScript twin must equal.
+"""A page's payload, and the frames that Python makes of the same rounded numbers.
+
+The page's JavaScript must make equal frames.
 
 ``python -m tests.pages.stored_page`` writes it where the node tests read it; a test here compares.
 """
@@ -27,7 +29,7 @@ from attn_widget.records import Capture, LayerAttention, Tokens
 FILE = Path(__file__).parents[2] / "js" / "test" / "frames" / "page.json"
 SPEC = Spec(attention="decoder", layer=1, head=1)
 BITS = 6
-ASKS = Tokens(
+QUERIES = Tokens(
     ("<s>", "key", "s", "turn", "</s>"),
     special=(True, False, False, False, True),
     segments=(0, 0, 0, 1, 1),
@@ -35,7 +37,7 @@ ASKS = Tokens(
     spans=(None, (0, 3), (3, 4), (0, 4), None),
     source=("keys", "turn"),
 )
-ANSWERS = Tokens(
+KEYS = Tokens(
     tuple("ABCDEFG"),
     special=(True, *[False] * 6),
     segments=(0, 0, 0, 0, 1, 1, 1),
@@ -44,7 +46,7 @@ ANSWERS = Tokens(
 
 
 def capture() -> Capture:
-    """Three decoder layers of 2 heads with all that scores can have, over 3 layers of cross-attention to 7 keys."""
+    """Return 3 decoder layers of 2 heads, and 3 layers of cross-attention to 7 keys."""
     rng = np.random.default_rng(7)
     layers = []
     for i in range(3):
@@ -55,14 +57,14 @@ def capture() -> Capture:
         layers.append(LayerAttention(f"cross.{i}", "cross", "decoder", i, 2, 5, 7, weights))
     return Capture(
         tuple(layers),
-        {"decoder": ASKS, "encoder": ANSWERS},
+        {"decoder": QUERIES, "encoder": KEYS},
         {"decoder": "encoder"},
         model_name="toy",
     )
 
 
 def decoder_layer(rng: np.random.Generator, i: int) -> LayerAttention:
-    """One causal layer of 2 heads on one key head, with bias, softcap and a sink, its weights worked out in full."""
+    """Return a causal layer of 2 heads on one key head, with bias, softcap and a sink logit."""
     q, k = (
         rng.normal(size=(2, 5, 4)).astype(np.float32) * 2,
         rng.normal(size=(1, 5, 4)).astype(np.float32),
@@ -111,7 +113,7 @@ def specs() -> list[Spec]:
 
 
 def made() -> dict:
-    """Return the payload, and each frame's header and arrays: of rounded numbers, its sums of exact ones."""
+    """Return the payload, and each frame of rounded numbers with its sums of exact numbers."""
     pictures, rounded = Pictures(capture()), RoundedPictures(capture())
     contents = ContentsChooser(pictures, SPEC, None, ignore).choose(lambda contents: True, 10**6)
     neuron, shown = neuron_parts(pictures, SPEC, 10**6), frame_on_screen(pictures, SPEC, 10**6)

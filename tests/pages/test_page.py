@@ -1,4 +1,4 @@
-"""Pages that need no kernel: what is in them, what is left out to fit, what no token can do to them."""
+"""Pages without a kernel: their contents, what is left out to fit, and hostile tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import attn_widget as aw
 from attn_widget.cli import main
 from attn_widget.errors import InputError, MethodError
-from attn_widget.pages.html import Scripts, iframe, page
+from attn_widget.pages.html import iframe, page
 from attn_widget.pages.page import static_html, static_page
 from attn_widget.widget import widget as widget_module
 from tests.conftest import capture_of, softmax_rows
@@ -310,16 +310,14 @@ def test_a_page_has_nothing_to_fetch_and_forbids_it():
 
 
 def test_scripts_that_hold_their_own_end_do_not_end_there():
-    text = page(
-        "", Scripts('const a="</script><!--";var b=1;export{b as default};', "0"), "t", ["n"]
-    )
+    text = page("", 'const a="</script><!--";var b=1;export{b as default};', "0", "t", ["n"])
     assert 'a="<\\/script><\\!--"' in text
     assert "globalThis.attn_widget=b;" in text
 
 
 def test_a_bundle_without_one_default_export_is_refused():
     with pytest.raises(RuntimeError, match=r"widget.js must end in one default export"):
-        page("", Scripts("var a=1;", ""), "t", [])
+        page("", "var a=1;", "", "t", [])
 
 
 # -- files, cells, commands ------------------------------------------------------------------------

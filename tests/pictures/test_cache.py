@@ -1,4 +1,4 @@
-"""All widgets share one limit of memory, whatever number of them there is."""
+"""The cache: one limit in bytes for all widgets of a process."""
 
 import gc
 
@@ -19,7 +19,7 @@ def numbers(value):
     return Numbers(np.full((1, 2, 5), float(value)), (0,))  # 80 bytes
 
 
-def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
+def test_the_least_recently_used_value_of_all_widgets_is_dropped_first():
     one, other = PictureCache(), PictureCache()
     for i in range(3):
         one.put((i,), numbers(i), 80)
@@ -30,7 +30,7 @@ def test_what_was_used_last_stays_whichever_widget_it_belongs_to():
     assert one.get((1,)) is None
 
 
-def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
+def test_the_two_newest_values_stay_even_if_they_are_too_large():
     one = PictureCache()
     one.put((0,), numbers(0), 80)
     one.put((1,), numbers(1), 3200)
@@ -38,7 +38,7 @@ def test_the_newest_and_the_frame_made_of_it_stay_even_if_they_are_too_large():
     assert [(0,) in one, (1,) in one, ("frame",) in one] == [False, True, True]
 
 
-def test_a_widget_that_is_gone_keeps_nothing():
+def test_the_values_of_a_deleted_widget_are_dropped():
     one = PictureCache()
     one.put((0,), numbers(0), 80)
     del one
@@ -46,10 +46,10 @@ def test_a_widget_that_is_gone_keeps_nothing():
     assert not cache._entries
 
 
-def test_what_was_dear_stays_when_no_page_shows_the_widget():
+def test_slowly_computed_values_stay_when_no_page_shows_the_widget():
     one, other = PictureCache(), PictureCache()
     one.put(("cheap",), numbers(0), 80, 0.2)
-    one.put(("dear",), numbers(1), 80, 20.0)
+    one.put(("slow",), numbers(1), 80, 20.0)
     other.put(("cheap",), numbers(2), 80, 0.2)
     one.drop_cheap()
-    assert [("cheap",) in one, ("dear",) in one, ("cheap",) in other] == [False, True, True]
+    assert [("cheap",) in one, ("slow",) in one, ("cheap",) in other] == [False, True, True]

@@ -1,4 +1,4 @@
-"""The wire without a browser: what the widget sends is kept, what a page would send is delivered."""
+"""Messages without a browser: what the widget sends is kept, what a page sends is delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page asks is answered, exactly once, with what the model computed."""
+"""Each request of a page gets one reply, with what the model computed."""
 
 import threading
 from dataclasses import asdict, replace
@@ -23,12 +23,12 @@ def spec(widget, **changes):
     return asdict(replace(widget.picture_state().spec, **changes))
 
 
-def test_hello_tells_that_a_kernel_is_there(widget, wire):
+def test_hello_is_replied_to_with_the_capture_on_screen(widget, wire):
     reply, _ = wire.reply(widget, "hello")
     assert reply["data"] == {"capture_id": 0}
 
 
-def test_a_frame_is_what_the_spec_asks_for_and_not_what_the_traits_say(widget, wire, attention):
+def test_a_frame_is_that_of_the_requested_spec_not_of_the_traits(widget, wire, attention):
     reply, arrays = wire.reply(widget, "frame", **spec(widget, layer=2))
     assert widget.layer == 0
     np.testing.assert_allclose(arrays["weights"], attention[2], atol=0.004)
@@ -86,13 +86,15 @@ def test_one_row_of_flow_equals_the_whole_matrix_row(widget, wire, attention):
         ({"layer": "1"}, "layer must be of type int, got '1'."),
     ],
 )
-def test_a_stale_page_is_answered_and_changes_nothing(widget, wire, changes, words):
+def test_a_request_that_breaks_a_rule_gets_an_error_and_changes_nothing(
+    widget, wire, changes, words
+):
     reply = wire.answer(widget, "frame", **{**spec(widget), **changes})
     assert reply["error"]["message"].startswith(words)
     assert widget.layer == 0
 
 
-def test_an_unknown_request_is_answered(widget, wire):
+def test_an_unknown_request_gets_an_error(widget, wire):
     reply = wire.answer(widget, "frames")
     assert (
         reply["error"]["message"]
@@ -103,7 +105,7 @@ def test_an_unknown_request_is_answered(widget, wire):
 @pytest.mark.parametrize(
     ("side", "index"), [("left", 0), ("query", 5), ("key", -1), ("key", "2"), ("query", None)]
 )
-def test_a_row_that_does_not_exist_is_answered(widget, wire, side, index):
+def test_a_row_that_does_not_exist_gets_an_error(widget, wire, side, index):
     reply = wire.answer(widget, "row", **spec(widget), side=side, index=index)
     assert "must be" in reply["error"]["message"]
 
@@ -113,7 +115,7 @@ def test_a_click_is_read_in_python(widget, wire):
     assert (widget.query, widget.heads) == ([2], [1])
 
 
-def test_a_refused_change_from_the_page_is_answered_with_the_value_that_stands(widget, wire):
+def test_a_refused_change_of_the_page_is_sent_back_with_the_value_that_stands(widget, wire):
     wire.set(widget, layer=7, query=[1])
     assert (widget.layer, widget.query) == (0, [1])
     assert wire.updates("layer")[-1] == 0
@@ -186,7 +188,7 @@ def test_python_sets_the_text_at_once_or_not_at_all(wire, capture):
     assert (widget.text, widget.capture.tokens.source) == ("new", ("new",))
 
 
-def test_a_newer_request_replaces_an_older_one_and_both_are_answered(wire, capture):
+def test_a_newer_request_replaces_an_older_one_and_both_get_a_reply(wire, capture):
     runner = Slow(capture)
     widget = AttentionWidget(capture, runner)
     wire.deliver(
@@ -252,7 +254,7 @@ def test_long_work_stops_when_it_is_cancelled(long_widget, wire, monkeypatch):
     assert len(wire.messages("progress", request_id)) < 60
 
 
-def test_a_matrix_that_came_pooled_is_answered_finer_where_the_page_looks(widget, wire, attention):
+def test_a_region_of_a_pooled_matrix_is_sent_in_full_resolution(widget, wire, attention):
     asked = spec(widget, view="matrix", layer=1, head=1) | {
         "pool": 1,
         "rows": [2, 5],
@@ -288,7 +290,7 @@ def test_a_broken_kernels_weights_are_drawn_as_missing_and_never_break_the_messa
     assert "image/png" in widget._repr_mimebundle_()[0]
 
 
-def test_numbers_are_let_go_when_the_last_page_says_goodbye(widget, wire, attention):
+def test_cheap_numbers_are_dropped_when_the_last_page_closes(widget, wire, attention):
     def leave(page):
         wire.deliver(widget, {"method": "custom", "content": {"kind": "bye", "id": page}})
         assert widget._front_end.wait(60.0)

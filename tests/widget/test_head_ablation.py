@@ -1,4 +1,4 @@
-"""Steps of a written text and heads that are switched off, over the wire."""
+"""Generation steps and ablated heads, requested by a page."""
 
 from dataclasses import asdict
 
@@ -68,7 +68,7 @@ def test_only_the_stream_that_was_written_has_steps():
     assert w.query == [2]
 
 
-def test_a_head_is_switched_off_on_request(runner, wire):
+def test_a_head_is_ablated_on_request(runner, wire):
     w = AttentionWidget(runner.run("The keys are here."), runner)
     assert w.info["can_ablate"]
     answer = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"layer": 1, "head": 2})[
@@ -84,7 +84,7 @@ def test_a_head_is_switched_off_on_request(runner, wire):
     assert w.layer == 0
 
 
-def test_at_a_step_the_token_of_that_step_is_asked_again(runner, written, wire):
+def test_at_a_generation_step_its_token_is_predicted_again(runner, written, wire):
     w = AttentionWidget(written, runner)
     for step in (0, 3):
         answer = wire.answer(
@@ -96,7 +96,7 @@ def test_at_a_step_the_token_of_that_step_is_asked_again(runner, written, wire):
         assert before == pytest.approx(shares[name], abs=1e-5)
 
 
-def test_what_cannot_be_switched_off_is_refused_over_the_wire(runner, wire):
+def test_what_cannot_be_ablated_is_refused(runner, wire):
     seen = runner.run("The keys are here.")
     for w in (
         AttentionWidget(seen),

@@ -1,4 +1,4 @@
-"""Which positions are shown: one sentence asking the other, and without the keys that take everything."""
+"""Which positions are shown: the sentences of a pair, special tokens, attention sinks."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def ask(widget, wire, view, name="frame", **more):
         ("B-B", [3, 4], [3, 4]),
     ],
 )
-def test_one_sentence_asks_the_other_and_the_rest_is_counted(
+def test_queries_and_keys_can_be_of_different_sentences_and_the_rest_is_counted(
     wire, pair_capture, attention, segments, rows, columns
 ):
     widget = AttentionWidget(pair_capture, segments=segments)
@@ -56,7 +56,7 @@ def test_one_sentence_asks_the_other_and_the_rest_is_counted(
 
 
 @pytest.mark.parametrize("view", ["head", "matrix", "text", "model"])
-def test_every_view_of_pairs_honours_the_sentences(wire, pair_capture, view):
+def test_every_view_shows_the_chosen_sentences(wire, pair_capture, view):
     widget = AttentionWidget(pair_capture)
     header, _ = ask(widget, wire, view, segments="B-A", hide_special=True)
     assert header["queries"]["text"] == ["turn"]

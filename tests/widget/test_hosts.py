@@ -1,4 +1,4 @@
-"""What hosts that cannot run here ask of a widget, by their documents: VS Code and Colab."""
+"""What hosts that cannot run here expect of a widget, by their documents: VS Code, Colab."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_message_is_small_enough_for_hosts_that_copy_it(large, wire, view)
     )
 
 
-def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it_to_who_asks(
+def test_once_a_page_runs_the_bundle_later_widgets_send_a_stub_and_reply_with_the_bundle(
     wire, capture, monkeypatch
 ):
     monkeypatch.setattr(loader, "_bundle_is_loaded", False)
@@ -69,7 +69,7 @@ def test_once_a_page_runs_the_bundle_later_widgets_carry_a_few_lines_and_give_it
 
 @pytest.mark.parametrize("name", ["widget.js", "static.js"])
 def test_a_bundle_loads_nothing_by_address(name):
-    """It is loaded from a blob, where relative addresses lead nowhere: no imports, workers or pieces."""
+    """It is loaded from a blob, where relative addresses do not work: no imports or workers."""
     text = bundle.text(name)
     assert not re.findall(
         r"""\bimport\s*\(|(?:^|[;}])\s*import\s*["'{*]|import\.meta|new Worker""", text
@@ -77,7 +77,7 @@ def test_a_bundle_loads_nothing_by_address(name):
     assert set(re.findall(r"https?://[\w.]+", text)) <= {"http://www.w3.org"}
 
 
-def test_in_colab_the_custom_widget_manager_is_switched_on_and_named_beside_the_picture(
+def test_in_colab_the_custom_widget_manager_is_enabled_and_named_beside_the_picture(
     wire, capture, monkeypatch
 ):
     calls = []
@@ -93,8 +93,8 @@ def test_in_colab_the_custom_widget_manager_is_switched_on_and_named_beside_the_
     assert "image/png" in data
 
 
-def test_a_host_finds_live_view_then_picture_then_words(wire, capture):
-    """Hosts choose by their own ranking: all three must be there, and no page that would outrank the picture."""
+def test_a_host_finds_live_view_picture_and_text(wire, capture):
+    """Hosts choose by their own ranking: all three, and no HTML that would outrank the picture."""
     data, _ = AttentionWidget(capture)._repr_mimebundle_()
     assert set(data) == {WIDGET, "image/png", "text/plain"}
     assert len(data["text/plain"]) < 120

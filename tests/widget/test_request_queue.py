@@ -62,7 +62,7 @@ def test_progress_is_sent_at_most_every_fifth_of_a_second(clock):
 def test_quick_work_sends_only_its_reply(clock):
     def handler(_data, report):
         for done in range(100):
-            report(Progress("flow", done, 100))
+            report(Progress("flow", done, 100), None)
         return {"done": True}
 
     assert [message["kind"] for message in replies(handler)] == ["reply"]
@@ -71,7 +71,7 @@ def test_quick_work_sends_only_its_reply(clock):
 def test_an_internal_job_sends_nothing(clock):
     def handler(_data, report):
         clock.now += 1.0
-        report(Progress("running the model", 0, 1))
+        report(Progress("running the model", 0, 1), None)
         return {}
 
     assert replies(handler, request_id="") == []

@@ -105,13 +105,7 @@ def _layer(
     allowed, mask_bias, causal = None, None, call.causal
     if call.mask is not None:
         # Layers share one mask: it is read once, and kept once.
-        place = (
-            call.mask.data_ptr(),
-            call.mask.shape,
-            call.mask.stride(),
-            id(real_q),
-            id(real_k),
-        )
+        place = (call.mask.data_ptr(), call.mask.shape, call.mask.stride(), id(real_q), id(real_k))
         if place not in masks:
             masks[place] = _split(crop(call.mask))
         allowed, mask_bias, causal = masks[place]

@@ -34,15 +34,9 @@ from attn_widget.recording.tracing.score_tracking import (
 )
 
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
-MIXED_RESHAPES = tracking.RESHAPES | {
-    "transpose",
-    "permute",
-    "swapaxes",
-    "movedim",
-    "concat",
-    "cat",
-    "transpose_",
-}
+MIXED_RESHAPES = tracking.RESHAPES | frozenset(
+    ("transpose", "transpose_", "permute", "swapaxes", "movedim", "concat", "cat")
+)
 
 
 class FunctionTracer(TorchFunctionMode):

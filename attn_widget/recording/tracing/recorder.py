@@ -17,13 +17,7 @@ T = TypeVar("T")
 
 WEIGHTS_BUDGET_BYTES = 256 * 2**20
 # Arguments by which modules of any library receive the states of another stream.
-CROSS_ARGUMENTS = (
-    "key_value_states",
-    "encoder_hidden_states",
-    "memory",
-    "context",
-    "cross_states",
-)
+CROSS_ARGUMENTS = ("key_value_states", "encoder_hidden_states", "memory", "context", "cross_states")
 CROSS_NAMES = ("cross", "encoder_attn", "encdec", "enc_dec", "multihead_attn", "encoder_attention")
 
 

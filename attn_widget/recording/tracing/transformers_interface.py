@@ -67,10 +67,9 @@ def trace_interface(
             original = "eager" if original == "eager" or not has_sdpa(model, config) else "sdpa"
             # Never unregistered: a thread may be inside a forward that began under this name.
             name = PREFIX + original
-            recording: Any = _recording_function(original)
-            masks = AttentionMaskInterface._global_mapping
-            AttentionInterface.register(name, recording)
-            AttentionMaskInterface.register(name, masks[original])
+            masks: Any = AttentionMaskInterface
+            AttentionInterface.register(name, _recording_function(original))
+            masks.register(name, masks._global_mapping[original])
             saved.append((config, config._attn_implementation_internal))
             config._attn_implementation_internal = name
         yield

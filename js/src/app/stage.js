@@ -2,7 +2,7 @@
 // there.
 import { VIEWS } from "../views/index.js";
 import { NARROWEST } from "../controls/status.js";
-import { sameTarget } from "../views/shared/pointer.js";
+import { sameTarget, targetIn } from "../views/shared/pointer.js";
 import { pinned, rowsOf } from "../views/shared/selection.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
@@ -53,7 +53,7 @@ export function createStage({ state, store, detail, shell, local, change }, acti
       traits,
       look,
       width,
-      hover: local.hover,
+      hover: targetIn(local.hover, rowFrame ?? frame),
       focused: local.focused,
       litHead: local.litHead,
       detail: frame.view === "model" ? detail.shown : null,

@@ -27,11 +27,6 @@ export function isolated(on, head, n) {
 /** Side of a toggle in pixels. @param {number} n heads */
 const sideOf = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
 
-// Two clicks arrive before the double-click: the heads that were on before the first of them decide
-// what it does.
-/** @type {{ head: number, on: number[] }} */
-let beforeClick = { head: -1, on: [] };
-
 /**
  * @param {Traits} traits
  * @param {import("../types.js").Look} look
@@ -42,14 +37,10 @@ export function headToggles(traits, look, actions) {
   const on = traits.heads;
   const colour = headColours(n, on, look.dark, look.ink3);
   const size = sideOf(n);
-  const click = (/** @type {number} */ head) => (/** @type {MouseEvent} */ event) => {
-    if (event.detail <= 1) beforeClick = { head, on };
-    actions.set({ heads: toggled(on, head) });
-  };
-  const doubleClick = (/** @type {number} */ head) => () => {
-    const was = beforeClick.head === head ? beforeClick.on : on;
-    actions.set({ heads: isolated(was, head, n), head });
-  };
+  const click = (/** @type {number} */ head) => () => actions.set({ heads: toggled(on, head) });
+  // The two clicks before a double-click change no case of `isolated`: the last head stays on.
+  const doubleClick = (/** @type {number} */ head) => () =>
+    actions.set({ heads: isolated(on, head, n), head });
   return html`<div class="heads" role="group" aria-label="heads">
     <span class="lab">heads</span>
     <div

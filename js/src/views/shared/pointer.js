@@ -46,6 +46,20 @@ export function sameTarget(a, b) {
 }
 
 /**
+ * The target where the frame still has it: a frame with fewer rows may arrive while the pointer rests.
+ * @param {Target | null} target
+ * @param {import("../../types.js").Frame} frame
+ * @returns {Target | null}
+ */
+export function targetIn(target, { queries, keys }) {
+  if (!target || "layer" in target) return target;
+  const [nQueries, nKeys] = [queries.text.length, keys.text.length];
+  if ("side" in target)
+    return target.index < (target.side === "query" ? nQueries : nKeys) ? target : null;
+  return target.query < nQueries && target.key < nKeys ? target : null;
+}
+
+/**
  * Scroll so that a row is in the viewport: as little as possible, or to the middle where it was far
  * away.
  * @param {HTMLElement} element
