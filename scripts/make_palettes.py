@@ -1,8 +1,8 @@
 """Write the 256 colours of each scale into attn_widget/pictures/drawing.json, which Python and JavaScript read.
 
-Run it after changing a stop below: ``python scripts/make_palettes.py``. Colours between the stops lie on straight
-lines in OKLab, so that equal steps look equal (Ottosson 2020, "A perceptual color space for image processing",
-https://bottosson.github.io/posts/oklab/).
+Run it after changing a stop below: ``python scripts/make_palettes.py``. Colours between the stops
+lie on straight lines in OKLab, so that equal steps look equal (Ottosson 2020, "A perceptual color
+space for image processing", https://bottosson.github.io/posts/oklab/).
 """
 
 from __future__ import annotations

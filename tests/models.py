@@ -1,6 +1,7 @@
 """The packaged real models that tests share: each loaded once a session, from installed packages, without a hub.
 
-Packages are found by their metadata and never imported: some ask for other versions of what we test.
+Packages are found by their metadata and never imported: some ask for other versions of what we
+test.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
-# What separates atoms and bonds in SMILES (Schwaller et al. 2018, the pattern of rxnmapper's tokenizer).
+# What separates atoms and bonds in SMILES (Schwaller et al. 2018, the pattern of rxnmapper's
+# tokenizer).
 ATOMS = (
     r"\%\([0-9]{3}\)|\[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\||\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>>?|\*|\$|"
     r"\%[0-9]{2}|[0-9]"

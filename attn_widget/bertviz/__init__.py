@@ -28,8 +28,8 @@ Names, order and defaults of all arguments are those of bertviz 1.4.1. What is d
   B → A, B → B.
 
 ``aw.explore(model, tokenizer, text)`` shows the same without arguments to prepare, and more:
-attention rollout and flow, other texts, the numbers behind the picture. ``w.attention``, ``w.layer``
-and ``w.heads`` can be set there.
+attention rollout and flow, other texts, the numbers behind the picture. ``w.attention``,
+``w.layer`` and ``w.heads`` can be set there.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def stack(
     Raises
     ------
     InputError
-        If there is no layer in it, more than one text, or a number of tokens other than of positions.
+        If there is no layer in it, more than one text, or a number of tokens other than of
+        positions.
     """
     layers = _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)

@@ -38,7 +38,8 @@ def head_view(
     ----------
     attention, tokens
         One array per layer, ``(1, head, query, key)`` or ``(head, query, key)``, or all layers in
-        one array; torch or NumPy. None stands for a layer without attention. One token per position.
+        one array; torch or NumPy. None stands for a layer without attention. One token per
+        position.
     sentence_b_start
         The position where the second sentence begins: attention within and between the two can then
         be chosen.
@@ -52,9 +53,9 @@ def head_view(
         The layers that pictures of all layers show. The others keep their numbers and can still be
         chosen.
     html_action
-        ``view`` displays and returns nothing, as bertviz does; ``return`` gives the interactive page
-        as ``IPython.display.HTML``, which needs no kernel; ``widget`` gives the `AttentionWidget`
-        without displaying it.
+        ``view`` displays and returns nothing, as bertviz does; ``return`` gives the interactive
+        page as ``IPython.display.HTML``, which needs no kernel; ``widget`` gives the
+        `AttentionWidget` without displaying it.
 
     Raises
     ------

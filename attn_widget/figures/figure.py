@@ -46,7 +46,8 @@ def figure(
     selection
         Heads that are on, pinned tokens, the share below which lines are left out.
     heading
-        Lines below the picture, the first one bold: what it is of. The caption of the frame follows.
+        Lines below the picture, the first one bold: what it is of. The caption of the frame
+        follows.
     theme
         ``light`` or ``dark``.
     dots
@@ -64,7 +65,8 @@ def figure(
 
     Notes
     -----
-    A frame may come with ``weights`` as they are in place of a byte each: numbers are then printed without ``≈``.
+    A frame may come with ``weights`` as they are in place of a byte each: numbers are then printed
+    without ``≈``.
     """
     if theme not in palettes.THEMES:
         raise InputError(

@@ -84,7 +84,8 @@ def _family_with(code: int, bold: bool) -> str | None:
     for font in sorted(
         upright, key=lambda font: (font.weight not in (400, "normal", "regular"), font.name)
     ):
-        # Pictures in place of outlines, which matplotlib does not draw; and the typeface of boxes, one for a script.
+        # Pictures in place of outlines, which matplotlib does not draw; and the typeface of boxes,
+        # one for a script.
         if "Color" in font.name or "lastresort" in font.name.lower().replace(" ", ""):
             continue
         try:

@@ -1,6 +1,7 @@
 """A page to draw a figure on: px at 96 an inch, y downwards. The only file here that talks to matplotlib.
 
-No state of pyplot is touched, and no setting of the user's has a say: the same frame gives the same figure.
+No state of pyplot is touched, and no setting of the user's has a say: the same frame gives the same
+figure.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ class Sheet:
 
     def image(self, x: float, y: float, width: float, height: float, rgb: np.ndarray) -> None:
         """Draw ``(row, column, rgb)`` bytes, each cell a sharp rectangle."""
-        # Viewers of vector files smooth small images however they are marked; cells of several dots stay sharp.
+        # Viewers of vector files smooth small images however they are marked; cells of several dots
+        # stay sharp.
         times = max(1, round(self._dots * max(width, height) / max(rgb.shape[:2])))
         large = rgb.repeat(times, axis=0).repeat(times, axis=1)
         self._axes.imshow(

@@ -55,7 +55,8 @@ def pair(
 ) -> tuple[Axis, Axis]:
     """Return the rows and columns to draw: the one place that decides which positions are shown on which axis.
 
-    ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both axes are one text.
+    ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both
+    axes are one text.
     """
     asks, answers = (
         (None, None)
@@ -123,7 +124,8 @@ def merge(
 ) -> Float[np.ndarray, "lane shown_query shown_key"]:
     """Return attention between displayed rows: queries of a word averaged, its keys summed.
 
-    Averaging and summing this way keeps every row's total: a word takes what its tokens took on average.
+    Averaging and summing this way keeps every row's total: a word takes what its tokens took on
+    average.
     """
     if not keys.is_plain:
         attention = _sum_groups(attention, keys, axis=2)

@@ -1,6 +1,7 @@
 """The caption of a picture: what is left out of it, how much that is, and how far its numbers can be trusted.
 
-Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin of this file.
+Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin
+of this file.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = N
     selection
         Heads that are on, pinned tokens, the least weight of a line.
     rows
-        In the head view: the first displayed row that is drawn, and one past the last. None: all are.
+        In the head view: the first displayed row that is drawn, and one past the last. None: all
+        are.
 
     Returns
     -------
     list of str
-        The same sentences as under the live picture while nothing is hovered and all of it is in view.
+        The same sentences as under the live picture while nothing is hovered and all of it is in
+        view.
     """
     own = _CAPTIONS[frame.fields["view"]](frame, selection, rows)
     missing = sum(

@@ -1,7 +1,7 @@
 """Constants and sentences that both languages draw with: one data file each, read by Python and by JavaScript.
 
-``drawing.json`` holds colours, widths and limits, ``sentences.json`` every sentence of a caption. The front end
-imports the same two files (js/src/paint/palettes.js, js/src/sentences.js).
+``drawing.json`` holds colours, widths and limits, ``sentences.json`` every sentence of a caption.
+The front end imports the same two files (js/src/paint/palettes.js, js/src/sentences.js).
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ TOP_K = 8  # keys kept per row and lane where the whole matrix would be too larg
 class Numbers:
     """The matrices one frame is made of, before anything is hidden or merged.
 
-    ``values`` is ``(lane, query, key)``: a lane per head, or one lane for a method that joins heads.
+    ``values`` is ``(lane, query, key)``: a lane per head, or one lane for a method that joins
+    heads.
     """
 
     values: Float[np.ndarray, "lane query key"]
@@ -63,8 +64,8 @@ def row_frame(
 ) -> Frame:
     """Return one displayed row (``side="query"``) or column (``"key"``) exactly, as float32, for every lane.
 
-    ``numbers`` holds only the token positions of that displayed row along ``side`` (see `cut`), and all
-    of them along the other axis.
+    ``numbers`` holds only the token positions of that displayed row along ``side`` (see `cut`), and
+    all of them along the other axis.
     """
     cut_axis, other = (1, 2) if side == "query" else (2, 1)
     one = _one_row(numbers.values.shape[cut_axis])
@@ -95,8 +96,8 @@ def row_frame(
 def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
     """Return a frame that also holds its weights exactly, for pictures that print them.
 
-    Which lines are drawn is still decided by the rounded weights, as in the page. A frame that holds only the
-    strongest keys, or pooled cells, stays as it is.
+    Which lines are drawn is still decided by the rounded weights, as in the page. A frame that
+    holds only the strongest keys, or pooled cells, stays as it is.
     """
     if "weights" not in frame.arrays or frame.fields.get("pool", 1) > 1:
         return frame
@@ -107,13 +108,21 @@ def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
 
 def cut(numbers: Numbers, side: str, members: Sequence[int]) -> Numbers:
     """Return the numbers of only these token positions along ``side`` ("query" or "key")."""
-    members = list(members)
-    if side == "query":
-        pick = lambda a: None if a is None else a[..., members, :]  # noqa: E731
-    else:
-        pick = lambda a: None if a is None else a[..., members]  # noqa: E731
-    names = ("values", "upper", "lower", "saturated")
-    return replace(numbers, exact=None, **{name: pick(getattr(numbers, name)) for name in names})
+    chosen = list(members)
+
+    def cut_array(array: np.ndarray | None) -> Any:
+        if array is None:
+            return None
+        return array[..., chosen, :] if side == "query" else array[..., chosen]
+
+    return replace(
+        numbers,
+        values=cut_array(numbers.values),
+        upper=cut_array(numbers.upper),
+        lower=cut_array(numbers.lower),
+        saturated=cut_array(numbers.saturated),
+        exact=None,
+    )
 
 
 def max_pool(

@@ -1,7 +1,7 @@
 """Which lines of a head frame are drawn, and how much they leave out. Twin of js/src/views/shared/edges.js.
 
-The rule reads the frame alone, with its rounded weights, so that the live page, a page without a kernel, a figure and
-the still picture of one state draw the same lines.
+The rule reads the frame alone, with its rounded weights, so that the live page, a page without a
+kernel, a figure and the still picture of one state draw the same lines.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def lines_of(frame: Frame, selection: Selection) -> Lines:
         wanted &= _strongest(frame, limit)
     found = np.flatnonzero(wanted)
     found = found[np.argsort(weight[found], kind="stable")]
-    # The sum of what is left out, not what the sum of the lines leaves: small weights are rounded less.
+    # The sum of what is left out, not what the sum of the lines leaves: small weights are rounded
+    # less.
     rest = carried - float(weight[found].sum(dtype=np.float64))
     lines = lane[found], query[found], key[found], weight[found]
     return Lines(*lines, limit, pairs, total, hidden, rest)

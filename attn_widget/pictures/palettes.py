@@ -61,8 +61,9 @@ def hexadecimal(colour: UInt8[np.ndarray, " rgb"]) -> str:
 def lane_colours(theme: Theme, heads: Sequence[int | None], on: Sequence[int]) -> list[str]:
     """Return a colour per lane of a frame.
 
-    Up to 16 heads have a colour each. Above, the colours go to the heads that are on while there are at most 16 of
-    them; with more, all lines have one ink. A lane that joins the heads has one colour of the sequential scale.
+    Up to 16 heads have a colour each. Above, the colours go to the heads that are on while there
+    are at most 16 of them; with more, all lines have one ink. A lane that joins the heads has one
+    colour of the sequential scale.
     """
     if None in heads:
         return [hexadecimal(theme.sequential[DRAWING["joint_colour"]])] * len(heads)

@@ -2,7 +2,8 @@
 
 Twin of ``js/src/wire/decode.js``; ``js/src/types.js`` holds the same names as JSDoc. Little endian
 throughout. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte: drawing needs no more, and
-weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float32, row by row, on request.
+weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float32, row by row, on
+request.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Spec:
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Spec:
         """Return a Spec from a request's data; unknown fields are ignored, wrong types refused."""
-        values = {}
+        values: dict[str, Any] = {}
         for f in fields(cls):
             if f.name not in data:
                 continue
@@ -71,7 +72,7 @@ class Frame:
         header["arrays"] = []
         buffers = []
         for name, (array, encoding, scale) in self.arrays.items():
-            entry = {
+            entry: dict[str, Any] = {
                 "name": name,
                 "dtype": str(array.dtype),
                 "shape": list(array.shape),
@@ -114,8 +115,8 @@ def plain(array: np.ndarray) -> tuple[np.ndarray, str, float]:
 def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], str, float]:
     """Return an array entry in one byte per value; the scale is 1, or the largest value where that is above 1.
 
-    A byte cannot say "not a number": where there is a NaN, from a broken kernel, all values go as float32
-    under the encoding "missing", and the picture hatches what is missing.
+    A byte cannot say "not a number": where there is a NaN, from a broken kernel, all values go as
+    float32 under the encoding "missing", and the picture hatches what is missing.
 
     Raises
     ------

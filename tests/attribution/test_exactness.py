@@ -92,7 +92,8 @@ def test_flow_is_networkx_flow_on_more_than_fifty_thousand_pairs(family):
 def cut_of(matrices, query, key):
     """Return the flow of a pair, and the capacity of a cut that separates the two: equal only if both are right.
 
-    Another solver, on whole numbers, says where to cut; the capacities across are summed as they are.
+    Another solver, on whole numbers, says where to cut; the capacities across are summed as they
+    are.
     """
     flow = float(Network(matrices).row(query)[key])
     layers, n, _ = matrices.shape
@@ -161,7 +162,8 @@ def test_uniform_causal_attention_of_65_tokens_ends():
 
 
 def test_uniform_attention_has_a_flow_known_by_hand():
-    # Every cut between u and v ≠ u is at least one token's column: 0.5 + 0.5/n from itself and 0.5/n from each other.
+    # Every cut between u and v ≠ u is at least one token's column: 0.5 + 0.5/n from itself and
+    # 0.5/n from each other.
     n = 8
     values = all_rows(mixed(np.full((9, n, n), 1 / n)))
     assert values == pytest.approx(np.ones((n, n)))

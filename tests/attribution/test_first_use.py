@@ -14,8 +14,8 @@ import json, sys
 import numpy as np
 import attn_widget as aw
 seen = []
-aw.flow(np.full((4, 1, 6, 6), 1 / 6), progress=lambda p: seen.append((p.what, p.done, p.total, bool(p.exact.any()))))
-json.dump(seen, sys.stdout)
+aw.flow(np.full((4, 1, 6, 6), 1 / 6), progress=lambda p: seen.append((p.what, p.done, p.total,
+bool(p.exact.any())))) json.dump(seen, sys.stdout)
 """
 
 

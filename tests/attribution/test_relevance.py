@@ -60,7 +60,8 @@ def test_a_gradient_is_the_change_of_the_score_when_one_weight_changes():
     runner = small_bert()
     capture = runner.gradients(IDS, output=1)
     gradient = to_numpy(capture.layers[1].gradient)
-    # The last layer's attention acts through its output only: move one weight, and follow the values by hand.
+    # The last layer's attention acts through its output only: move one weight, and follow the
+    # values by hand.
     plain = runner.run(IDS)
     layer = plain.layers[1]
     query, key, head, step = 0, 3, 2, 1e-2

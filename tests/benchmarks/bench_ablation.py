@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_ablation.py [tokens]
 
-Prints a table. The reference is the plain way: one whole forward pass per head, with a hook that zeroes the head's
-slice before the output projection; one head of each third layer is timed and the mean taken for all. Both run on
-one thread of one process; seconds are processor time, so that a busy machine does not decide.
+Prints a table. The reference is the plain way: one whole forward pass per head, with a hook that
+zeroes the head's slice before the output projection; one head of each third layer is timed and the
+mean taken for all. Both run on one thread of one process; seconds are processor time, so that a
+busy machine does not decide.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_capture.py [tokens …]
 
-Prints a table; every limit is the one the project promises. Held memory is what a capture keeps alive (its queries,
-keys, values and masks, storage counted once); peak is what the process grew by. The plain forward is the model
-as it is, timed in turn with the capture in one process, and the smaller of the runs of each is compared.
+Prints a table; every limit is the one the project promises. Held memory is what a capture keeps
+alive (its queries, keys, values and masks, storage counted once); peak is what the process grew by.
+The plain forward is the model as it is, timed in turn with the capture in one process, and the
+smaller of the runs of each is compared.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_flow.py [--quick]
 
-Time a pair is processor time of one thread, with the graph built beforehand on both sides; wall time is said to be
-so. Ratios are what counts: the machine is the same for all. Libraries that are not installed are left out.
+Time a pair is processor time of one thread, with the graph built beforehand on both sides; wall
+time is said to be so. Ratios are what counts: the machine is the same for all. Libraries that are
+not installed are left out.
 """
 
 from __future__ import annotations
@@ -268,7 +269,8 @@ def main() -> None:
             if n == 64 and spent is not None:
                 at_64[name] = spent
         print(f"{name:42}" + "".join(cells), flush=True)
-    # networkx is measured as its manual says to call it, and once more with its own working copy handed over.
+    # networkx is measured as its manual says to call it, and once more with its own working copy
+    # handed over.
     called = at_64.pop("networkx shortest_augmenting_path, called")
     prepared = min(spent for name, spent in at_64.items() if name.startswith("networkx"))
     library = min(

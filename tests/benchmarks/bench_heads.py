@@ -2,10 +2,11 @@
 
     python tests/benchmarks/bench_heads.py [metrics] [texts] [ray]
 
-Prints a table for each part that is named, all of them where none is. Metrics: SmolLM2-135M at 512 tokens, processor
-time of one thread. Texts: MiniLM on 250, 500 and 1,000 short texts, one process of one thread. Ray: 3,000 texts on one
-and on two workers of one thread each, wall time from when all workers have loaded the model; it says how busy the
-machine was before, since two workers cannot be faster where there is no second processor to be had.
+Prints a table for each part that is named, all of them where none is. Metrics: SmolLM2-135M at 512
+tokens, processor time of one thread. Texts: MiniLM on 250, 500 and 1,000 short texts, one process
+of one thread. Ray: 3,000 texts on one and on two workers of one thread each, wall time from when
+all workers have loaded the model; it says how busy the machine was before, since two workers cannot
+be faster where there is no second processor to be had.
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ def on_ray(n: int = 3000) -> None:
 
             begin = time.time()
             aw.search_heads(Made(folder), many, engine="ray", workers=workers, progress=note)
-            # What was done while a worker still loaded its model says nothing of how two work together.
+            # What was done while a worker still loaded its model says nothing of how two work
+            # together.
             (start, first), (end, last) = seen[0], seen[-1]
         rate[workers] = (last - first) / (end - start)
         print(f"{workers:<9}{rate[workers]:>9.1f}{last - first:>13}{end - begin:>15.1f}")

@@ -1,9 +1,10 @@
 """Attention rollout beside the bare matrix products it is made of, and its error, in one run.
 
-    python tests/benchmarks/bench_rollout.py          # add `long 8192` for one row of so many tokens
+    python tests/benchmarks/bench_rollout.py          # add `long 8192` for one row of so many
+    tokens
 
-From head-reduced matrices, 512 tokens × 12 layers, NumPy and torch; each side is the least of several runs that take
-turns.
+From head-reduced matrices, 512 tokens × 12 layers, NumPy and torch; each side is the least of
+several runs that take turns.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def test_the_docstrings_example_runs(ours):
     assert doctest.DocTestRunner().run(case).failed == 0
 
 
-# -- what is shown ------------------------------------------------------------------------------------------------
+# -- what is shown
+# ------------------------------------------------------------------------------------------------
 
 
 def test_the_numbers_are_those_that_were_given():
@@ -188,7 +189,8 @@ def test_square_cross_attention_is_still_between_two_texts():
     assert [tokens.text for tokens in w.capture.axes()] == [tuple(DECODER), tuple("abcde")]
 
 
-# -- which layers and heads ---------------------------------------------------------------------------------------
+# -- which layers and heads
+# ---------------------------------------------------------------------------------------
 
 
 def test_included_layers_and_heads_keep_their_numbers():
@@ -212,7 +214,8 @@ def test_the_head_view_begins_with_the_first_included_layer():
     assert widget(head_view, layers(), TOKENS, include_layers=[2]).layer == 2
 
 
-# -- the faults that are mended -----------------------------------------------------------------------------------
+# -- the faults that are mended
+# -----------------------------------------------------------------------------------
 
 
 @VIEWERS
@@ -306,7 +309,8 @@ def test_what_generate_returns_is_explained():
         head_view((layers(), layers()), TOKENS)
 
 
-# -- what cannot be shown -----------------------------------------------------------------------------------------
+# -- what cannot be shown
+# -----------------------------------------------------------------------------------------
 
 
 @VIEWERS
@@ -365,7 +369,8 @@ def test_what_is_wrong_in_one_view_is_said_in_words(view, given, said):
         view(layers(), TOKENS, **given)
 
 
-# -- what comes back ----------------------------------------------------------------------------------------------
+# -- what comes back
+# ----------------------------------------------------------------------------------------------
 
 
 @VIEWERS
@@ -389,7 +394,8 @@ def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
     assert "onerror" not in page.data
 
 
-# -- real models --------------------------------------------------------------------------------------------------
+# -- real models
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -439,7 +445,8 @@ def test_an_encoder_decoder_is_shown_with_all_three_attentions():
     assert np.allclose(w.matrix(), capture.group("cross")[2].weights_for())
 
 
-# -- the neuron view ----------------------------------------------------------------------------------------------
+# -- the neuron view
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model_type", ["bert", "no such type", None])

@@ -71,7 +71,8 @@ WALK = {
 }
 SHOWN = """(surface) => {
     const { frame } = surface, array = frame.arrays.weights;
-    return { spec: frame.spec, complete: JSON.parse(surface.dataset.frame).complete, shape: array?.shape, scale: array?.scale,
+    return { spec: frame.spec, complete: JSON.parse(surface.dataset.frame).complete, shape:
+    array?.shape, scale: array?.scale,
       heads: frame.lanes?.map((lane) => lane.head),
       values: array && Array.from(array.data, (x) => (array.table ? array.table[x] : x)) }; }"""
 RUN = """async (code) => {

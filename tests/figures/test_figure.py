@@ -81,7 +81,8 @@ def svg_of(picture):
     return out.getvalue().decode()
 
 
-# -- the head view ------------------------------------------------------------------------------------------------
+# -- the head view
+# ------------------------------------------------------------------------------------------------
 
 
 def lines(picture):
@@ -173,7 +174,8 @@ def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said(
     assert "rows 50–199 of 200" in words(picture)
 
 
-# -- heat maps ----------------------------------------------------------------------------------------------------
+# -- heat maps
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column():
@@ -259,7 +261,8 @@ def test_a_method_without_what_it_needs_says_so(capture):
         aw.plot_heads(capture, "relevance")
 
 
-# -- real models --------------------------------------------------------------------------------------------------
+# -- real models
+# --------------------------------------------------------------------------------------------------
 
 SENTENCE = "The keys to the cabinet in the hall are on the table."
 
@@ -357,7 +360,8 @@ def test_cross_attention_of_a_trained_model_names_both_sides():
     assert {"query", "key"} <= {t.get_text() for t in picture.axes[0].texts}
 
 
-# -- files --------------------------------------------------------------------------------------------------------
+# -- files
+# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("view", ["head", "model", "matrix", "text"])

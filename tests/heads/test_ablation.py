@@ -284,7 +284,8 @@ def test_as_many_sets_as_positions_are_not_mistaken_for_them(n):
         np.testing.assert_allclose(together[tuple(one)].logits, alone[tuple(one)].logits, atol=1e-6)
 
 
-# -- what comes out -------------------------------------------------------------------------------------------
+# -- what comes out
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -476,7 +477,8 @@ def test_a_printed_ablation_shows_tokens_with_and_without():
     assert one.before.asked == tokenizer.convert_tokens_to_ids("table")
 
 
-# -- nothing stays changed --------------------------------------------------------------------------------------
+# -- nothing stays changed
+# --------------------------------------------------------------------------------------
 
 
 def fingerprint(model):
@@ -561,7 +563,8 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
         list(answers)
 
 
-# -- what is refused ------------------------------------------------------------------------------------------
+# -- what is refused
+# ------------------------------------------------------------------------------------------
 
 
 def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():

@@ -14,9 +14,10 @@ from attn_widget.records import Tokens
 from tests import models
 from tests.conftest import TOKENS, capture_of, softmax_rows
 
-# Equal numbers: the same atom. The first two stand in rxnmapper's README (MIT licence) as its answers, and are what
-# chemistry says too: a thiol takes the place of the fluorine beside the nitrogen; an ester loses tert-butyl. The
-# others are written down here: an acylation, two substitutions at carbon, a hydrolysis.
+# Equal numbers: the same atom. The first two stand in rxnmapper's README (MIT licence) as its
+# answers, and are what chemistry says too: a thiol takes the place of the fluorine beside the
+# nitrogen; an ester loses tert-butyl. The others are written down here: an acylation, two
+# substitutions at carbon, a hydrolysis.
 MAPPED = [
     "CN(C)C=O.F[c:5]1[n:6][cH:7][cH:8][cH:9][c:10]1[F:11].O=C([O-])[O-].[CH3:1][CH:2]([CH3:3])[SH:4].[K+].[K+]>>"
     "[CH3:1][CH:2]([CH3:3])[S:4][c:5]1[n:6][cH:7][cH:8][cH:9][c:10]1[F:11]",

@@ -1,6 +1,7 @@
 """Frames, and the lines and captions that Python makes of them: what the JavaScript twin must equal.
 
-``python -m tests.pictures.stored_captions`` writes the file that the node tests read; a test here compares it.
+``python -m tests.pictures.stored_captions`` writes the file that the node tests read; a test here
+compares it.
 """
 
 from __future__ import annotations

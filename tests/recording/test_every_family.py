@@ -1,7 +1,8 @@
 """Every family this version of transformers can build small by itself, none of them named here.
 
-The check that a family nobody has looked at works: configurations are shrunk by the names that most of them share, a
-model is built from each, and what is recorded must be recomputed from its queries and keys.
+The check that a family nobody has looked at works: configurations are shrunk by the names that most
+of them share, a model is built from each, and what is recorded must be recomputed from its queries
+and keys.
 """
 
 from __future__ import annotations

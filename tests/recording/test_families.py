@@ -55,7 +55,8 @@ def test_recorded_weights_are_the_models_own(one):
     with torch.no_grad():
         plain = model(**inputs)[0]
     output, seen = output_during(model, lambda: capture(model, inputs, weights=True, item=1))
-    # Item 1 has no padding; what a model puts out at padding is another thing in each of its own two paths.
+    # Item 1 has no padding; what a model puts out at padding is another thing in each of its own
+    # two paths.
     whole = slice(1, None) if len(plain) == 2 else slice(None)
     assert distance(output[whole], plain[whole]) < 1e-4 * max(1.0, plain.abs().max().item())
     if one.layers is not None:
@@ -63,7 +64,8 @@ def test_recorded_weights_are_the_models_own(one):
     assert seen.missing == ()
     eager, references = reference(one, inputs)
     if not one.reference or distance(eager[whole], plain[whole]) > 1e-3:
-        return  # its eager path is another model than its default; ours is the default's, as asserted above
+        # its eager path is another model than its default; ours is the default's, as asserted above
+        return
     assert len(references) == one.layers or one.layers is None
     for layer in seen.layers:
         alike = [r for r in references if r.shape[1:] == layer.weights.shape]
@@ -90,7 +92,8 @@ def test_weights_recomputed_from_queries_and_keys_are_the_recorded_ones(one):
         )  # fmt: skip
         if one.note == "banded" and layer.q is None:
             continue
-        # The plain formula, and not the family's own code that stands in where the formula does not hold.
+        # The plain formula, and not the family's own code that stands in where the formula does not
+        # hold.
         assert layer.recompute is recompute, layer.name
         assert distance(layer.recompute(layer, None, None), layer.weights) <= 1e-6
         assert other.weights is None

@@ -15,7 +15,8 @@ from tests.recording.families import GPT, GROUPED, SEQ, T5, TEXT, VOCAB, peak
 PROMPT = [5, 6, 7, 8, 9]
 NEW = 7
 WINDOW = dict(head_dim=8, sliding_window=4)
-# How attention is found and kept differs: routed, grouped, windows, caps, sinks, position biases, no cache at all.
+# How attention is found and kept differs: routed, grouped, windows, caps, sinks, position biases,
+# no cache at all.
 WRITERS = {
     "Llama": GROUPED,
     "GPT2": GPT,

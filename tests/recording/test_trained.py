@@ -71,7 +71,8 @@ def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
     light = capture(model, inputs, weights=False)
     for group, layers in seen.groups.items():
         for layer, other, theirs in zip(layers, light.groups[group], expected[group], strict=True):
-            # Families that do not route yet in transformers 4 ran on the fused kernel: other roundings add up.
+            # Families that do not route yet in transformers 4 ran on the fused kernel: other
+            # roundings add up.
             assert (layer.weights - theirs).abs().max() <= (1e-6 if MAJOR >= 5 else 5e-5)
             rows = [0, layer.n_queries - 1]
             # Trained scores are large: one rounding of a score of 60 is 4e-6 of its weight,
@@ -94,10 +95,10 @@ def test_a_language_model_in_bfloat16_is_recorded_in_its_own_rounding():
         assert (again.float() - theirs.float()).abs().max() <= 1e-2
 
 
-# Acyl and sulfonyl chlorides with amines: every atom but the chlorine ends up in the product and no oxygen changes
-# its place, so the right pairs are beyond doubt. For each product atom, the reactant atoms it may come from
-# (more than one where they are equivalent), atoms counted from the left on each side. Some are written in
-# another order, so that position alone finds nothing.
+# Acyl and sulfonyl chlorides with amines: every atom but the chlorine ends up in the product and no
+# oxygen changes its place, so the right pairs are beyond doubt. For each product atom, the reactant
+# atoms it may come from (more than one where they are equivalent), atoms counted from the left on
+# each side. Some are written in another order, so that position alone finds nothing.
 REACTIONS = [
     ("CCC(=O)Cl.NCC>>CCC(=O)NCC", ([0], [1], [2], [3], [5], [6], [7])),
     ("CC(C)C(=O)Cl.NCCF>>CC(C)C(=O)NCCF", ([0, 2], [1], [0, 2], [3], [4], [6], [7], [8], [9])),
