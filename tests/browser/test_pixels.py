@@ -127,7 +127,7 @@ def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     widget = notebook.widget()
     canvas = drawn(widget, "matrix", "raw", 0)
     caption = widget.locator("[data-caption]")
-    expect(caption).to_contain_text("100 × 120 pairs, the largest of 4 × 4 in each cell")
+    expect(caption).to_contain_text("100 × 120 pairs, each cell is the largest of 4 × 4")
     canvas.hover(position={"x": 200, "y": 150})
     first = widget.locator("[data-readout][data-exact='1']")
     first.wait_for()
