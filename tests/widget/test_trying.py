@@ -109,7 +109,7 @@ def test_what_cannot_be_switched_off_is_refused_over_the_wire(runner, wire):
     error = wire.answer(w, "ablate", **asdict(w._spec()) | {"head": 3})["error"]
     assert error["message"] == "head must be 0 to 2, got 3."
     error = wire.answer(w, "ablate", **asdict(w._spec()) | {"how": "loud"})["error"]
-    assert error["message"] == "how must be one of zero, mean, uniform, got 'loud'."
+    assert error["message"] == "mode must be one of zero, mean, uniform, got 'loud'."
 
 
 @pytest.mark.parametrize(("name", "seen"), [("dinov2", "photo"), ("minilm", None)])
