@@ -8,7 +8,7 @@ const SRC = new URL("../src/", import.meta.url);
 
 /** First to last. A layer is a list of files and folders; the longest match decides. */
 const LAYERS = [
-  ["types.js", "format.js", "memo.js", "sentences.js"],
+  ["types.js", "view-types.js", "format.js", "memo.js", "sentences.js"],
   ["wire/spec.js", "wire/decode.js", "wire/regions.js"], // what crosses the wire: pure
   ["paint/"],
   ["views/shared/"],

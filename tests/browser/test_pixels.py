@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from attn_widget.pictures.palettes import head_colour, sequential_table
+from attn_widget.pictures import palettes
 from tests.browser.test_lab import ROW, TOP, drawn, settled
 
 N_QUERIES, N_KEYS = 3, 4
 # js/src/views/matrix/layout.js: the margins of short names, the largest cell.
+LIGHT = palettes.THEMES["light"]
 X0, Y0, CELL = 92, 56, 24
 LEFT, ABOVE, GAP, THUMB = 26, 20, 5, 42  # js/src/views/model/layout.js
 # (layer, head): the query and key of its only line.
@@ -50,7 +51,7 @@ def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
 def sequential(value: float, *, root: bool) -> tuple[int, ...]:
     """Return the colour of a weight that was rounded to a byte for the message."""
     sent = (round(255 * np.sqrt(value)) / 255) ** 2
-    return (*sequential_table()[round(255 * (np.sqrt(sent) if root else sent))], 255)
+    return (*LIGHT.sequential[round(255 * (np.sqrt(sent) if root else sent))], 255)
 
 
 def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -90,7 +91,7 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
         page.add(f"w2.layer = {layer}")
         canvas = drawn(page.widget(1), "head", "raw", layer)
         for head in (0, 1):
-            assert ends(canvas, head_colour(head)) == LINES[layer, head], (layer, head)
+            assert ends(canvas, palettes.rgb(LIGHT.heads[head])) == LINES[layer, head], (layer, head)
 
 
 def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:

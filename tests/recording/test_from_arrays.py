@@ -92,7 +92,7 @@ def double(weights):
         (lambda w: [w, w], "attention must be of one item, got a batch of 3 at layer 0."),
         (lambda w: [w[0], w[1, :, :4]], "attention must have the same queries and keys in every layer, "
          "got (4, 7) at layer 1 after (5, 7)."),
-        (lambda w: (), "attention must hold at least one layer, got none. Under transformers' default attention"),
+        (lambda w: (), "attention must hold at least one layer, got none. With transformers' default attention"),
         (lambda w: w[:0], "attention must hold at least one layer, got shape (0, 2, 5, 7)."),
         (lambda w: [w[0], None], "attention must hold an array per layer, got None at layer 1."),
         (lambda w: "words", "attention must be an array or a sequence of arrays, got str."),

@@ -1,9 +1,9 @@
 // State of one view of the widget alone. Neither Python nor another view knows it; it ends with the
 // view.
 
-/** @typedef {import("../types.js").Look} Look */
-/** @typedef {import("../types.js").Target} Target */
-/** @typedef {import("../types.js").View} View */
+/** @typedef {import("../view-types.js").Look} Look */
+/** @typedef {import("../view-types.js").Target} Target */
+/** @typedef {import("../view-types.js").View} View */
 
 /**
  * @typedef {Object} Local

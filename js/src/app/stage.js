@@ -7,9 +7,9 @@ import { pinned, rowsOf } from "../views/shared/selection.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Frame} Frame */
-/** @typedef {import("../types.js").View} View */
-/** @typedef {import("../types.js").Target} Target */
-/** @typedef {import("../types.js").Said} Said */
+/** @typedef {import("../view-types.js").View} View */
+/** @typedef {import("../view-types.js").Target} Target */
+/** @typedef {import("../view-types.js").Said} Said */
 
 /** The pins as one string, to see whether they changed. @param {Traits} traits */
 export const pinsOf = ({ view, query, key }) => JSON.stringify([view, query, key]);
@@ -34,7 +34,7 @@ export function createStage({ state, store, detail, shell, local, change }, acti
   /**
    * Draw the frame that has arrived; request the exact rows that its reading needs.
    * @param {Traits} traits
-   * @param {import("../types.js").Look} look
+   * @param {import("../view-types.js").Look} look
    * @param {number} width
    * @returns {Said | null} null where nothing was drawn
    */

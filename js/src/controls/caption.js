@@ -4,7 +4,7 @@ import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "j
 import { count, fixed, many, percent, tokenText } from "../format.js";
 import { sentence } from "../sentences.js";
 
-/** @typedef {import("../types.js").Said} Said */
+/** @typedef {import("../view-types.js").Said} Said */
 /** @typedef {import("../types.js").Frame} Frame */
 
 /**
@@ -85,7 +85,7 @@ export function side(said, actions) {
   </div>`;
 }
 
-/** @param {import("../types.js").Legend} given @param {{ toggleScale: () => void }} actions */
+/** @param {import("../view-types.js").Legend} given @param {{ toggleScale: () => void }} actions */
 export function legend(given, actions) {
   const half = Math.floor(given.stops.length / 2);
   const ramp = (/** @type {string[]} */ stops) =>
@@ -105,7 +105,7 @@ export function legend(given, actions) {
     : html`<span class="legend" data-legend>${inside}</span>`;
 }
 
-/** @param {import("../types.js").Strongest} given */
+/** @param {import("../view-types.js").Strongest} given */
 function strongest(given) {
   const number = (/** @type {number} */ value) => (given.exact ? fixed(value, 3) : fixed(value, 2));
   const token = html`<b>${tokenText(given.token, 24)}</b>`;

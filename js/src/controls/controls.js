@@ -21,8 +21,8 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
  * @property {{ count: number, at: number } | null} matches of `find`, and which one is current;
  *   null while nothing is searched
  * @property {number | null} progress 0 to 1 of what is being computed, null for nothing to show
- * @property {import("../types.js").Look} look
- * @property {import("../types.js").Option[]} options choices of the view alone
+ * @property {import("../view-types.js").Look} look
+ * @property {import("../view-types.js").Option[]} options choices of the view alone
  */
 
 /**
@@ -45,7 +45,7 @@ export function controls(state, actions) {
   const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720);
   const usesTokens = !rule.per_token;
   const hasTokens = usesTokens && !(narrow && folded);
-  const viewChoice = (/** @type {import("../types.js").Option} */ option) =>
+  const viewChoice = (/** @type {import("../view-types.js").Option} */ option) =>
     choice(option, (value) => actions.choose(option.name, value));
   const hasFilters = hasToggles || usesTokens || state.options.length > 0;
   return html`
@@ -94,7 +94,7 @@ export function controls(state, actions) {
 const progressBar = (share) =>
   html`<i class="progress" style="width:${(100 * share).toFixed(1)}%"></i>`;
 
-/** @param {import("../types.js").Option} option @param {(value: string) => void} set */
+/** @param {import("../view-types.js").Option} option @param {(value: string) => void} set */
 export function choice({ name, choices, value }, set) {
   return html`<label
     ><span class="lab">${name}</span>

@@ -15,17 +15,17 @@ import { textInput } from "./text-input.js";
  * @property {boolean} folded the filters are hidden (narrow only)
  * @property {boolean} runFailed the model raised an error: there is no picture
  * @property {{ count: number, at: number } | null} matches of the search
- * @property {import("../types.js").Look} look
- * @property {import("../types.js").Option[]} options of the view
+ * @property {import("../view-types.js").Look} look
+ * @property {import("../view-types.js").Option[]} options of the view
  * @property {any[]} modelControls templates of what needs the model: generation steps, head
  *   ablation
- * @property {import("../types.js").Said | null} description of the picture, by the view that drew
+ * @property {import("../view-types.js").Said | null} description of the picture, by the view that drew
  *   it
  * @property {import("../types.js").Frame | null} frame
  * @property {import("../types.js").Failure | null} failure
  * @property {string | null} notice
  * @property {import("./status.js").Work | null} work
- * @property {import("../types.js").Target | null} hover
+ * @property {import("../view-types.js").Target | null} hover
  * @property {import("./text-input.js").Draft} draft
  * @property {boolean} kernelReplies
  */

@@ -29,7 +29,7 @@ const sideOf = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
 
 /**
  * @param {Traits} traits
- * @param {import("../types.js").Look} look
+ * @param {import("../view-types.js").Look} look
  * @param {import("./controls.js").ControlActions} actions
  */
 export function headToggles(traits, look, actions) {

@@ -4,7 +4,7 @@ import { html, nothing } from "lit-html";
 import { legend } from "./caption.js";
 import { fixed, rounded, seconds, tokenText } from "../format.js";
 
-/** @typedef {import("../types.js").Reading} Reading */
+/** @typedef {import("../view-types.js").Reading} Reading */
 /** @typedef {import("../types.js").Failure} Failure */
 
 const HINT = "Hover a token to read it, click to pin it.";
@@ -17,7 +17,7 @@ const HINT = "Hover a token to read it, click to pin it.";
  * @property {{ what: string, done: number, total: number, elapsed: number } | null} working
  * @property {string | null} notice another plain sentence
  * @property {boolean} narrow
- * @property {import("../types.js").Legend | null} legend
+ * @property {import("../view-types.js").Legend | null} legend
  */
 
 /**

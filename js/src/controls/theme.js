@@ -1,7 +1,7 @@
 // Light or dark, and the resolved colours: canvases do not follow CSS by themselves.
 import { luminance, parseCss } from "../paint/color.js";
 
-/** @typedef {import("../types.js").Look} Look */
+/** @typedef {import("../view-types.js").Look} Look */
 
 const WATCHED = [
   "class",

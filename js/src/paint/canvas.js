@@ -1,6 +1,6 @@
 // Canvas plumbing that every painter needs: size in device pixels, fonts, pixel-exact hairlines.
 
-/** @typedef {import("../types.js").Look} Look */
+/** @typedef {import("../view-types.js").Look} Look */
 /** @typedef {CanvasRenderingContext2D} Context */
 
 /**

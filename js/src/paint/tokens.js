@@ -3,7 +3,7 @@
 import { tokenText } from "../format.js";
 import { setFont, write } from "./canvas.js";
 
-/** @typedef {import("../types.js").Look} Look */
+/** @typedef {import("../view-types.js").Look} Look */
 /** @typedef {CanvasRenderingContext2D} Context */
 
 /**

@@ -1,7 +1,7 @@
 // Saving the picture as a file: PNG from the canvas, other formats from the kernel or the static
 // page.
 
-/** @typedef {import("../types.js").Look} Look */
+/** @typedef {import("../view-types.js").Look} Look */
 
 const MARGIN = 16;
 

@@ -1,6 +1,6 @@
 // Positions of everything in the head view, and what is at a point. Pure.
 
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 
 export const TOP = 22;
 export const ALL_ROWS = 150; // with more rows, a viewport of them scrolls

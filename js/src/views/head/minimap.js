@@ -25,7 +25,7 @@ export function received(parts, side, n) {
 /**
  * One line per pixel row: the strongest of the tokens that fall on it.
  * @param {CanvasRenderingContext2D} ctx
- * @param {import("../../types.js").Look} look
+ * @param {import("../../view-types.js").Look} look
  * @param {HeadLayout} layout
  * @param {Float32Array} values
  * @param {number} scroll

@@ -5,7 +5,7 @@ import { rowMiddle } from "./layout.js";
 import { fixed } from "../../format.js";
 
 /** @typedef {import("./layout.js").HeadLayout} HeadLayout */
-/** @typedef {import("../../types.js").Look} Look */
+/** @typedef {import("../../view-types.js").Look} Look */
 /** @typedef {CanvasRenderingContext2D} Context */
 
 /**

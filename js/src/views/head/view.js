@@ -14,14 +14,14 @@ import { memo } from "../../memo.js";
 import { describeHead, focusValues } from "./words.js";
 import { listen, revealRow } from "../shared/pointer.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 
 /**
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
- * @returns {import("../../types.js").View}
+ * @returns {import("../../view-types.js").View}
  */
 export function headView(callbacks, signal) {
   const element = document.createElement("div");

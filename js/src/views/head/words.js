@@ -4,8 +4,8 @@ import { count, fixed, percent } from "../../format.js";
 import { massName, sentence } from "../../sentences.js";
 import { hiddenWords } from "../shared/hidden.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
-/** @typedef {import("../../types.js").Said} Said */
+/** @typedef {import("../../view-types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Said} Said */
 /** @typedef {import("../shared/selection.js").Focus} Focus */
 
 /**
@@ -102,7 +102,7 @@ export function describeHead(scene, given) {
 /**
  * @param {Scene} scene
  * @param {{ focus: Focus, values: Values, lanes: number[], joint: boolean, colour: (lane: number) => string }} given
- * @returns {{ other: number, reading: import("../../types.js").Reading } | null}
+ * @returns {{ other: number, reading: import("../../view-types.js").Reading } | null}
  */
 function readingOf(scene, { focus, values, lanes, joint, colour }) {
   const { frame } = scene;

@@ -1,7 +1,7 @@
 // Positions of everything in the matrix view at any zoom, and what is at a point. Cells are whole
 // device pixels. Pure.
 
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 
 export const GAP_FROM = 8; // cells this large are drawn apart
 const LABEL_FROM = 11; // and named from here on

@@ -4,8 +4,8 @@ import { setFont, write } from "../../paint/canvas.js";
 import { hatch, openRows } from "../../paint/heatmap.js";
 import { paintToken } from "../../paint/tokens.js";
 
-/** @typedef {import("../../types.js").Look} Look */
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Look} Look */
+/** @typedef {import("../../view-types.js").Target} Target */
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 

@@ -16,16 +16,16 @@ import { describeMatrix } from "./words.js";
 import { listen } from "../shared/pointer.js";
 import { createZoom } from "./zoom.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 /** @typedef {import("../../types.js").Part} Part */
 /** @typedef {import("./layout.js").MatrixLayout} MatrixLayout */
 
 /**
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
- * @returns {import("../../types.js").View}
+ * @returns {import("../../view-types.js").View}
  */
 export function matrixView(callbacks, signal) {
   const element = document.createElement("div");

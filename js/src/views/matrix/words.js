@@ -7,8 +7,8 @@ import { hiddenShare, hiddenWords } from "../shared/hidden.js";
 import { largest, pairOf } from "../shared/pair.js";
 import { poolOf } from "../shared/masking.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
-/** @typedef {import("../../types.js").Said} Said */
+/** @typedef {import("../../view-types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Said} Said */
 /** @typedef {import("../shared/selection.js").Focus} Focus */
 
 /**
@@ -41,7 +41,7 @@ export function describeMatrix(scene, { layout, waits, focus, root, scale, liste
   };
 }
 
-/** @param {Scene} scene @param {Focus} focus @param {boolean} joint @returns {import("../../types.js").Reading | null} */
+/** @param {Scene} scene @param {Focus} focus @param {boolean} joint @returns {import("../../view-types.js").Reading | null} */
 function readingOf(scene, focus, joint) {
   const { frame, traits } = scene;
   const pair = pairOf(scene, frame, focus);
@@ -75,7 +75,7 @@ function readingOf(scene, focus, joint) {
 /**
  * A block of pairs that are not known one by one: the largest, never called exact.
  * @param {Scene} scene @param {Focus} focus
- * @returns {import("../../types.js").Reading}
+ * @returns {import("../../view-types.js").Reading}
  */
 function blockReading({ frame, traits }, { pair }) {
   const { query = 0, key = 0, span = 1, value = 0 } = pair ?? {};
@@ -93,7 +93,7 @@ function blockReading({ frame, traits }, { pair }) {
   };
 }
 
-/** @param {Scene} scene @param {Focus} focus @param {number} listed @returns {import("../../types.js").Strongest | null} */
+/** @param {Scene} scene @param {Focus} focus @param {number} listed @returns {import("../../view-types.js").Strongest | null} */
 function strongestOf(scene, focus, listed) {
   const { frame, look } = scene;
   const pair = pairOf(scene, frame, focus);
@@ -121,7 +121,7 @@ function strongestOf(scene, focus, listed) {
  * The scale as a legend: colours and the numbers at its ends and middle.
  * @param {string} unit @param {number} scale @param {boolean} root @param {boolean} dark
  * @param {boolean} [canRoot] a click switches between linear and square root
- * @returns {import("../../types.js").Legend}
+ * @returns {import("../../view-types.js").Legend}
  */
 export function legendOf(unit, scale, root, dark, canRoot = true) {
   const { css } = scaleTable("sequential", dark);

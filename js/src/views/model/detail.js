@@ -12,7 +12,7 @@ import { lineOpacity, paintLines, traceOpacity } from "../head/marks.js";
 import { headColours } from "../../paint/palettes.js";
 import { paintToken } from "../../paint/tokens.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */

@@ -1,6 +1,6 @@
 // Positions of the thumbnails and of the detail beside them, and what is at a point. Pure.
 
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 
 const LEFT = 26; // room for the layers' numbers
 const TOP = 20;

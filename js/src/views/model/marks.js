@@ -7,8 +7,8 @@ import { inkOn } from "../../paint/color.js";
 import { hatch } from "../../paint/heatmap.js";
 import { corner } from "./layout.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
-/** @typedef {import("../../types.js").Look} Look */
+/** @typedef {import("../../view-types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Look} Look */
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
 

@@ -11,7 +11,7 @@ import { maskOf } from "../shared/masking.js";
 import { describeModel } from "./words.js";
 import { listen } from "../shared/pointer.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("./layout.js").ModelLayout} ModelLayout */
 /** @typedef {CanvasRenderingContext2D} Context */
@@ -19,9 +19,9 @@ import { listen } from "../shared/pointer.js";
 const MAPS = "attention";
 
 /**
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
- * @returns {import("../../types.js").View}
+ * @returns {import("../../view-types.js").View}
  */
 export function modelView(callbacks, signal) {
   const canvas = document.createElement("canvas");
@@ -55,7 +55,7 @@ export function modelView(callbacks, signal) {
   let now = null;
   listen(canvas, hit, callbacks, signal);
 
-  /** @param {number} x @param {number} y @returns {import("../../types.js").Target | null} */
+  /** @param {number} x @param {number} y @returns {import("../../view-types.js").Target | null} */
   function hit(x, y) {
     if (!now) return null;
     const { layout, detail } = now;
@@ -132,7 +132,7 @@ export function modelView(callbacks, signal) {
     });
   }
 
-  /** @param {Frame} frame @returns {import("../../types.js").Option[]} */
+  /** @param {Frame} frame @returns {import("../../view-types.js").Option[]} */
   function options({ tiles = [] }) {
     if (!scores) return [];
     const orders = ordersOf(scores.name, tiles.length);

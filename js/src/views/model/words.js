@@ -9,15 +9,15 @@ import { pairOf } from "../shared/pair.js";
 import { focusOf } from "../shared/selection.js";
 import { legendOf } from "../matrix/words.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
-/** @typedef {import("../../types.js").Reading} Reading */
+/** @typedef {import("../../view-types.js").Reading} Reading */
 
 /**
  * @param {Scene} scene
  * @param {{ joint: boolean, detail: Frame | null, order: { text: string, top: number, sorted: boolean },
  *   scores: import("../shared/metric.js").Scores | null, asNumbers: boolean }} given
- * @returns {import("../../types.js").Said}
+ * @returns {import("../../view-types.js").Said}
  */
 export function describeModel(scene, { joint, detail, order, scores, asNumbers }) {
   const { frame, traits, look, hover } = scene;

@@ -9,7 +9,7 @@ import { rowsOf } from "../shared/selection.js";
 import { groupOf } from "../../wire/spec.js";
 import { HEADER } from "./layout.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {CanvasRenderingContext2D} Context */
 
@@ -171,7 +171,7 @@ function paintVector(ctx, { frame, look }, { layout, order }, values, row, x, y,
 /**
  * A frame around one channel of key, product and query.
  * @param {Context} ctx
- * @param {import("../../types.js").Look} look
+ * @param {import("../../view-types.js").Look} look
  * @param {Placing} placing
  * @param {number} key
  * @param {number} place of the channel in the drawn order

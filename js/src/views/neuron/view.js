@@ -10,14 +10,14 @@ import { paintChannel, paintHeader, paintRows, stagesOf } from "./marks.js";
 import { describeNeuron } from "./words.js";
 import { listen, revealRow } from "../shared/pointer.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {CanvasRenderingContext2D} Context */
 
 /**
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
- * @returns {import("../../types.js").View}
+ * @returns {import("../../view-types.js").View}
  */
 export function neuronView(callbacks, signal) {
   const element = document.createElement("div");

@@ -4,13 +4,13 @@ import { scaleTable } from "../../paint/palettes.js";
 import { fixed } from "../../format.js";
 import { sentence } from "../../sentences.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 
 /**
  * @param {Scene} scene
  * @param {{ product: Float32Array, key: number, channel: number, clip: number } | null} given
- * @returns {import("../../types.js").Said}
+ * @returns {import("../../view-types.js").Said}
  */
 export function describeNeuron({ frame, look }, given) {
   const head = frame.spec.head;

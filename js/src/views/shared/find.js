@@ -36,7 +36,7 @@ export function matchesOf(frame, text) {
  * The match after the current one, or before it; after the last comes the first.
  * @param {import("../../types.js").Frame} frame
  * @param {string} text
- * @param {import("../../types.js").Target | null} current
+ * @param {import("../../view-types.js").Target | null} current
  * @param {1 | -1} direction
  */
 export function nextMatch(frame, text, current, direction) {
@@ -51,7 +51,7 @@ export function nextMatch(frame, text, current, direction) {
 
 /**
  * @param {ReturnType<typeof matchesOf>} matches
- * @param {import("../../types.js").Target | null} current
+ * @param {import("../../view-types.js").Target | null} current
  */
 export const placeOf = (matches, current) =>
   current && "side" in current

@@ -74,7 +74,7 @@ export function colourOf(scores, value, dark) {
   return { fill: tableOf(scores, dark).css[at], bytes: tableOf(scores, dark).bytes[at] };
 }
 
-/** @param {Scores} scores @param {boolean} dark @returns {import("../../types.js").Legend} */
+/** @param {Scores} scores @param {boolean} dark @returns {import("../../view-types.js").Legend} */
 export function legendOfScores(scores, dark) {
   const mark = (/** @type {number} */ value) => String(Number(value.toPrecision(2)));
   const { low, high, name } = scores;

@@ -5,7 +5,7 @@ import { rowValues } from "./edges.js";
 /** @typedef {import("../../types.js").Side} Side */
 
 /**
- * @param {Pick<import("../../types.js").Scene, "exact">} scene
+ * @param {Pick<import("../../view-types.js").Scene, "exact">} scene
  * @param {import("../../types.js").Frame} frame
  * @param {import("./selection.js").Focus} focus
  * @returns {{ side: Side, row: number, other: number, query: number, key: number, value: number,

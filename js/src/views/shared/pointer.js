@@ -1,11 +1,11 @@
 // Pointer events of a stage, as targets: hover, pin, and on touch tap = hover, tap again = pin.
 
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 
 /**
  * @param {HTMLElement} element
  * @param {(x: number, y: number) => Target | null} hit CSS pixels of the element
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
  */
 export function listen(element, hit, callbacks, signal) {

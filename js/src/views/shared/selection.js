@@ -2,7 +2,7 @@
 
 /** @typedef {import("../../types.js").Axis} Axis */
 /** @typedef {import("../../types.js").Side} Side */
-/** @typedef {import("../../types.js").Target} Target */
+/** @typedef {import("../../view-types.js").Target} Target */
 /** @typedef {import("../../types.js").Traits} Traits */
 
 /**

@@ -8,7 +8,7 @@ import { rowsOf } from "../shared/selection.js";
 import { listen } from "../shared/pointer.js";
 
 /** @typedef {import("../../types.js").Frame} Frame */
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("./layout.js").Area} Area */
 
 const LIST = 248; // reserved beside the picture, so that nothing moves when a hover shows the list
@@ -31,7 +31,7 @@ function imageOf({ arrays: { image } }) {
 
 /**
  * @param {Frame} frame whose keys are patches or frames
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
  */
 export function areaOf(frame, callbacks, signal) {

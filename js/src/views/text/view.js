@@ -9,7 +9,7 @@ import { sameTarget } from "../shared/pointer.js";
 import { isSelf, textSpans, tokenSpans } from "../shared/text-spans.js";
 import { areaOf } from "./areas.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Scene} Scene */
 /** @typedef {import("../../types.js").Frame} Frame */
 /** @typedef {import("../shared/text-spans.js").TextSpan} TextSpan */
 /** @typedef {import("../../types.js").Side} Side */
@@ -23,9 +23,9 @@ const shadeOf = (dark) => {
 };
 
 /**
- * @param {import("../../types.js").Callbacks} callbacks
+ * @param {import("../../view-types.js").Callbacks} callbacks
  * @param {AbortSignal} signal
- * @returns {import("../../types.js").View}
+ * @returns {import("../../view-types.js").View}
  */
 export function textView(callbacks, signal) {
   const element = document.createElement("div");

@@ -7,8 +7,8 @@ import { massName, sentence } from "../../sentences.js";
 import { largest } from "../shared/pair.js";
 import { rowsOf } from "../shared/selection.js";
 
-/** @typedef {import("../../types.js").Scene} Scene */
-/** @typedef {import("../../types.js").Said} Said */
+/** @typedef {import("../../view-types.js").Scene} Scene */
+/** @typedef {import("../../view-types.js").Said} Said */
 /** @typedef {import("../../types.js").Side} Side */
 
 /**
