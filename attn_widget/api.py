@@ -137,7 +137,7 @@ def plot_heads(
     >>> len(figure.axes[0].images) - 1  # maps, and the legend
     3
     """
-    from attn_widget.attribution.methods import PER_HEAD
+    from attn_widget.attribution.methods import METHODS
     from attn_widget.figures.of_state import heads_figure
     from attn_widget.pictures import Spec
     from attn_widget.pictures.validation import check
@@ -150,7 +150,7 @@ def plot_heads(
     )  # fmt: skip
     for option in ("method", "residual", "reduce"):
         check(option, getattr(spec, option), capture, name, ())
-    if heads is not None and method not in PER_HEAD:
+    if heads is not None and not METHODS[method].per_head:
         raise InputError(
             f"heads must be left out for {method}, got {heads!r}. It joins the heads of a layer."
         )

@@ -84,7 +84,7 @@ def cut_capacity(matrices: np.ndarray, inside: np.ndarray) -> float:
 
 
 def smallest_cuts(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for every pair the smallest cut around a chain of one end, and around one of both ends.
+    """Return each pair's smallest cut around a chain of one end, and around one of both ends.
 
     Around the query's chain down to a level, or the key's chain up to a level: one end. A chain
     that goes on to the level of the other end, which then is cut off alone: both ends.

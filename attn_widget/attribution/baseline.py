@@ -1,8 +1,8 @@
 """The baseline of causal attention: each method on uniform causal attention, to divide by.
 
 With a causal mask more queries can attend to early tokens, through more layers, so rollout and flow
-are high there for any model. The paper suggests to "normalize based on the receptive field" and gives
-no formula; dividing by the same method on attention ``1 / (query + 1)`` is our own correction.
+are high there for any model. The paper suggests to "normalize based on the receptive field" and
+gives no formula; dividing by the same method on attention ``1 / (query + 1)`` is our correction.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Upper bounds on attention flow for every pair at once, by cuts that need no maximum flow.
 
-The capacity of any cut that separates a query from an input token bounds the flow between them. Four
-kinds of cut are sums of a few rows or columns: around the query's own chain of residual edges down to
-some layer, or down to the input; around the key's own chain up to some layer, or up to the top.
+The capacity of any cut that separates a query from an input token bounds the flow between them.
+Four kinds of cut are sums of a few rows or columns: around the query's own chain of residual edges
+down to some layer, or down to the input; around the key's own chain up to some layer, or up to the
+top.
 """
 
 from __future__ import annotations

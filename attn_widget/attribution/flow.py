@@ -38,8 +38,9 @@ def flow(
 ) -> Float[Any, "query key"]:
     """Return attention flow ``(query, key)`` from a layer down to the input, exact.
 
-    ``F(u, v)`` = the maximum flow from ``u`` at the target layer to ``v`` at the input through the layered
-    graph whose edge capacities are ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
+    ``F(u, v)`` = the maximum flow from ``u`` at the target layer to ``v`` at the input through the
+    layered graph whose edge capacities are
+    ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def flow(
     Raises
     ------
     InputError
-        If ``attention`` is not attention, a layer, row, head or share is out of range, or the network
-        would not fit in memory.
+        If ``attention`` is not attention, a layer, row, head or share is out of range, or the
+        network would not fit in memory.
 
     Notes
     -----

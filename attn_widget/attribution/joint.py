@@ -1,7 +1,7 @@
 """The layer graph that rollout and flow share: heads reduced, residual mixed in.
 
-A `Graph` is a list of attention sub-layers from the input up. In each, the tokens of one stream read
-from the tokens of the same stream (self-attention) or of another (cross-attention):
+A `Graph` is a list of attention sub-layers from the input up. In each, the tokens of one stream
+read from the tokens of the same stream (self-attention) or of another (cross-attention):
 
     state[queries] <- residual · state[queries] + (1 − residual) · weights @ state[keys]
 
@@ -191,5 +191,5 @@ def layers_between(
 
 
 def _head_at(head: int | None, reduce: str, at_top: bool) -> int | None:
-    """Return the head of a layer: of all layers when isolated, else of the top one (appendix A.1)."""
+    """Return the head of a layer: everywhere when isolated, else at the top only (appendix A.1)."""
     return head if at_top or reduce == ISOLATED else None

@@ -112,8 +112,6 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
-# TODO-PER_HEAD
-PER_HEAD = frozenset(name for name, method in METHODS.items() if method.per_head)
 
 
 def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]:

@@ -26,8 +26,8 @@ def to_networkx(
 ) -> networkx.DiGraph:
     """Return the layered graph that rollout and flow are computed on, as a `networkx.DiGraph`.
 
-    Nodes are ``(level, position)``, level 0 the input; an edge ``(l, i) → (l − 1, j)`` has ``capacity``
-    ``A_l[i, j]`` with ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
+    Nodes are ``(level, position)``, level 0 the input; an edge ``(l, i) → (l − 1, j)`` has
+    ``capacity`` ``A_l[i, j]`` with ``A_l = residual·I + (1 − residual)·reduce_heads(attention_l)``.
 
     Parameters
     ----------

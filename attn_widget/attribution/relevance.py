@@ -37,7 +37,7 @@ def relevance_maps(
     """Return the relevance of a stream's own tokens and of the other stream's, at every token.
 
     Self-attention: ``R += Ā · R`` for all maps of the stream. Cross-attention: ``R_cross +=
-    normalised(R_own)ᵀ · Ā · normalised(R_other)``. Maps of a stream to itself start as the identity.
+    normalised(R_own)ᵀ · Ā · normalised(R_other)``. Maps of a stream to itself start as identity.
     """
     sizes = {layer.stream: layer.n_queries for layer in layers}
     if other is not None:

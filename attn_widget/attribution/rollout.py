@@ -56,8 +56,8 @@ def rollout(
     Returns
     -------
     array, (query, key)
-        Shares; each row sums to 1 less the share of attention sinks (and, for rectangular attention,
-        less the share of the query's own stream).
+        Shares; each row sums to 1 less the share of attention sinks (and, for rectangular
+        attention, less the share of the query's own stream).
 
     Raises
     ------
@@ -164,7 +164,7 @@ def _few_rows(graph: Graph, rows: tuple[int, ...]) -> Float[Any, "query key"]:
 
 
 def _blocks(layer: SubLayer) -> list[tuple[slice, range | None]]:
-    """Return which rows of a sub-layer are read at a time: all, unless the matrix would be large."""
+    """Return the rows of a sub-layer that are read at a time: all, if the matrix is small."""
     n = layer.queries.stop - layer.queries.start
     size = max(1, BLOCK_BYTES // (8 * (layer.keys.stop - layer.keys.start)))
     if size >= n:

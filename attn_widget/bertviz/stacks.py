@@ -46,8 +46,7 @@ def stack(
     Raises
     ------
     InputError
-        If there is no layer in it, more than one text, or a number of tokens other than of
-        positions.
+        If there is no layer in it, more than one text, or not one token per position.
     """
     layers = _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)

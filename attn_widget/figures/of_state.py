@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attn_widget.attribution.methods import PER_HEAD
+from attn_widget.attribution.methods import METHODS
 from attn_widget.figures.figure import figure
 from attn_widget.pictures.frame import exact
 from attn_widget.pictures.lines import Selection
@@ -55,7 +55,7 @@ def heads_figure(
     tiles: list[Tile] = []
     for i in layers:
         wanted = [h for h in (heads or range(group[i].n_heads)) if h < group[i].n_heads]
-        places = [(i, head) for head in (wanted if spec.method in PER_HEAD else [0])]
+        places = [(i, head) for head in (wanted if METHODS[spec.method].per_head else [0])]
         for tile in pictures.tiles(spec, places, pool):
             tiles.append(replace(tile, layer=group[i].layer))
     frame = model_frame(spec, tiles, queries, keys, pool)
@@ -116,5 +116,5 @@ def _method(spec: Spec) -> str:
         if getattr(spec, n) != getattr(usual, n)
     ]
     return " · ".join(
-        [spec.method.replace("_", " "), *(extra if spec.method not in PER_HEAD else [])]
+        [spec.method.replace("_", " "), *([] if METHODS[spec.method].per_head else extra)]
     )

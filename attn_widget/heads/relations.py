@@ -33,7 +33,7 @@ class Relation:
     def pairs(
         self, capture: Capture, attention: str | None, item: Any, index: int
     ) -> dict[Positions, Positions]:
-        """Return the positions of every query that has a key in the relation, and of all its keys."""
+        """Return the positions of each query that has a key in the relation, and of its keys."""
         queries, keys = capture.axes(attention)
         found: dict[Positions, set[int]] = {}
         for number, pair in enumerate(self._given_pairs(capture, queries, keys, item, index)):

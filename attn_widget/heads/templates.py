@@ -1,8 +1,8 @@
 """Templates of head metrics: which keys count for which query.
 
-A share is ``Σ attention · template`` over the queries that have such a key, so all shares of a layer
-are one matrix product. A template is made for a block of queries at a time and depends on the tokens
-only: all layers share it.
+A share is ``Σ attention · template`` over the queries that have such a key, so all shares of a
+layer are one matrix product. A template is made for a block of queries at a time and depends on the
+tokens only: all layers share it.
 """
 
 from __future__ import annotations

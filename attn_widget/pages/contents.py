@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from attn_widget.attribution.methods import METHODS, PER_HEAD, applicable
+from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import AttnWidgetError, Cancelled, InputError
 from attn_widget.pages.coding import code, deflated, sums
 from attn_widget.pictures import Pictures, Spec
@@ -112,10 +112,10 @@ class ContentsChooser:
         capture, found = self.pictures.capture, []
         for name, layers in capture.groups.items():
             reasons = applicable(capture, name)
-            for method in sorted(METHODS, key=lambda m: m not in PER_HEAD):
+            for method in sorted(METHODS, key=lambda m: not METHODS[m].per_head):
                 if reasons[method] or method not in (self.methods or METHODS):
                     continue
-                heads = range(layers[0].n_heads) if method in PER_HEAD else [None]
+                heads = range(layers[0].n_heads) if METHODS[method].per_head else [None]
                 found += [
                     MatrixId(name, method, layer, head)
                     for layer in range(len(layers))
@@ -188,7 +188,7 @@ def plans(candidates: Sequence[MatrixId], spec: Spec) -> Iterator[Plan]:
     shown = f"layer {spec.layer}"
 
     def is_usual(one: MatrixId) -> bool:
-        return one.method not in PER_HEAD or one.method in ("raw", spec.method)
+        return not METHODS[one.method].per_head or one.method in ("raw", spec.method)
 
     cuts: list[tuple[str, Callable[[MatrixId], bool]]] = [
         ("further methods that keep heads apart", is_usual),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from attn_widget import bundle
-from attn_widget.attribution.methods import METHODS, PER_HEAD
+from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import InputError
 from attn_widget.pages import html
 from attn_widget.pages.coding import error_of
@@ -165,10 +165,11 @@ def _notes(
     right = ", ".join(
         f"{v:g} is right to ±{error_of(v, contents.bits):.1g}" for v in (1, 0.1, 0.01)
     )
+    joins = any(not METHODS[method].per_head for method in stored)
     notes = [
         f"This page holds {methods} of {state.capture.title or 'given arrays'}"
         f" in {contents.bits} bits a number on a square-root scale"
-        f"{joint if stored - PER_HEAD else ''}: a share of {right}. Readouts say ≈."
+        f"{joint if joins else ''}: a share of {right}. Readouts say ≈."
     ]
     about = neuron.fields
     if about["why"] is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_widget.attribution.methods import METHODS, PER_HEAD, attribute
+from attn_widget.attribution.methods import METHODS, attribute
 from attn_widget.pictures.attention_sinks import sinks
 from attn_widget.pictures.axes import Axis, pair
 from attn_widget.pictures.cache import PictureCache
@@ -166,7 +166,7 @@ def _partial(
 
 def _heads(spec: Spec, layer: LayerAttention) -> tuple[int | None, ...]:
     """Return the lanes of a spec: all heads, one head, or None for a method that joins heads."""
-    if spec.method not in PER_HEAD:
+    if not METHODS[spec.method].per_head:
         return (None,)
     return (spec.head,) if VIEW_RULES[spec.view].one_head else tuple(range(layer.n_heads))
 

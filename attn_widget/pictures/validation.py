@@ -14,7 +14,7 @@ from attn_widget.records import Capture, HeadScores, Tokens, check_index, most_h
 CHOICES = {
     "method": tuple(METHODS),
     # `isolated` keeps one head of every layer; a picture has no trait for it.
-    "reduce": tuple(name for name in REDUCTIONS if name != "isolated"),
+    "reduce": REDUCTIONS,
     "theme": ("auto", *THEMES),
     "segments": SEGMENTS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from attn_widget.attribution.methods import PER_HEAD
+from attn_widget.attribution.methods import METHODS
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import displayed
 from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, row_frame
@@ -171,7 +171,7 @@ class Pictures(CaptureNumbers):
         queries, keys = self.axes(spec)
         places = self.capture.places(spec.attention)
         n_layers = len({layer for layer, _ in places})
-        per_head = spec.method in PER_HEAD
+        per_head = METHODS[spec.method].per_head
         if not per_head:
             places = [(layer, 0) for layer in dict.fromkeys(layer for layer, _ in places)]
         pool = factors(queries, keys, len(places))

@@ -10,7 +10,8 @@ import torch
 from scipy.stats import spearmanr
 
 import attn_widget as aw
-from attn_widget.truth.faithfulness import Faithfulness, faithfulness, spearman
+from attn_widget.truth.faithfulness import faithfulness, spearman
+from attn_widget.truth.faithfulness_table import Faithfulness
 from tests import models
 
 

@@ -1,4 +1,4 @@
-"""The first part of the maximum-flow kernel: paths along chains with at most one detour, for all nodes at once.
+"""First part of the maximum-flow kernel: paths along chains with at most one detour.
 
 Levels count from 0 at the top; layer k leads from level k to level k + 1. ``first`` and ``last`` bound the
 nodes that can take part: in a causal graph only those from the sink to the source.

@@ -1,4 +1,4 @@
-"""The second part of the maximum-flow kernel: paths that only go down, depth first, over bit sets.
+"""Second part of the maximum-flow kernel: paths that only go down, depth first, over bit sets.
 
 It is the first and largest step of Dinic's algorithm: as long as no flow can be taken back, every path from
 the source to the sink has the same length, and a node's distance to the sink is its level.

@@ -1,7 +1,7 @@
-"""The third part of the maximum-flow kernel: Dinic's algorithm over bit sets, where flow has to be taken back.
+"""Third part of the maximum-flow kernel: Dinic's algorithm over bit sets, with residual edges.
 
-The compiled kernel is kept on the disk until this very file changes: save it again after a change to
-`chains.py`, `descent.py` or `arcs.py`.
+The compiled kernel stays on the disk until this file changes: save it again after a change to
+`chains.py`, `descent.py` or `residual_graph.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact maximum flow from one node to each node of another layer, in a layered graph. Knows nothing of attention.
+"""Exact maximum flow from one node to each node of another layer, in a layered graph.
 
 The graph: ``layers + 1`` levels of ``n`` nodes; every node of a level may reach every node of the level
 below, with its own capacity; identity edges (node i to node i) form chains and are usually wide.

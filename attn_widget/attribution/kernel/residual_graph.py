@@ -1,4 +1,4 @@
-"""The residual graph of the maximum-flow kernel: which edges are open, which carry flow, and putting it all back.
+"""Residual graph: open edges, edges with flow, and its reset between target nodes.
 
 An edge has its residual capacity in ``rest``; its flow is ``middle − rest``. Bit sets say which edges of a
 node are open (``out_open``, by the node above) and, once flow may be taken back, ``in_open`` (by the node
