@@ -43,12 +43,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Skip a test whose fixture fails with one of `ERRORS`."""
+    yield from skip_known_errors()
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
     """Skip a test that fails with one of `ERRORS`."""
+    yield from skip_known_errors()
+
+
+def skip_known_errors() -> Iterator[None]:
+    """Run the rest of a hook; turn one of `ERRORS` into a skipped test."""
     try:
         yield
-    except Exception as error:
-        for part, reason in ERRORS.items():
-            if part in str(error):
-                pytest.skip(reason)
+    except (Exception, pytest.fail.Exception) as raised:
+        error: BaseException | None = raised
+        while error is not None:  # pytest.raises and pytest.warns hide the first error
+            for part, reason in ERRORS.items():
+                if part in str(error):
+                    pytest.skip(reason)
+            error = error.__context__
         raise
