@@ -123,7 +123,7 @@ class FrontEnd:
 
     def _ablate(self, data: dict[str, Any], report: FrameReport) -> dict[str, Any]:
         _, spec = self._checked(data)
-        step, mode = int(data.get("step", -1)), str(data.get("how", "zero"))
+        step, mode = int(data.get("step", -1)), str(data.get("mode", "zero"))
         return self.ablate(spec, step, mode, _without_frame(report))
 
     def _export(self, data: dict[str, Any], report: FrameReport) -> SavedFile:

@@ -382,14 +382,14 @@ test("an ablated head requests likely tokens without it; the same button again a
   const status = () => textOf(page.querySelector("[role='status']"));
   click(page.querySelector("[data-off='2']"));
   const [name, data, { reply, fail }] = sent.at(-1);
-  assert.deepEqual([name, data.head, data.how, data.layer], ["ablate", 2, "zero", 1]);
+  assert.deepEqual([name, data.head, data.mode, data.layer], ["ablate", 2, "zero", 1]);
   assert.equal(status(), "running …");
   reply({ top: [[" are", 0.5, 0.25]] });
   assert.match(textOf(page), /50\.0 → 25\.0 %/);
   fail({ message: "No kernel answers.", remedy: "Run the cell again." });
   assert.equal(status(), "No kernel answers. Run the cell again.");
   type(page.querySelector("[data-choice='filled with']"), "mean", "change");
-  assert.equal(sent.at(-1)[1].how, "mean");
+  assert.equal(sent.at(-1)[1].mode, "mean");
   const requests = sent.filter(([each]) => each === "ablate").length;
   click(page.querySelector("[data-off='2']"));
   assert.equal(sent.filter(([each]) => each === "ablate").length, requests);

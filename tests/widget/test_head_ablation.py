@@ -110,7 +110,7 @@ def test_what_cannot_be_ablated_is_refused(runner, wire):
     w = AttentionWidget(seen, runner)
     error = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"head": 3})["error"]
     assert error["message"] == "head must be 0 to 2, got 3."
-    error = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"how": "loud"})["error"]
+    error = wire.answer(w, "ablate", **asdict(w.picture_state().spec) | {"mode": "loud"})["error"]
     assert error["message"] == "mode must be one of zero, mean, uniform, got 'loud'."
 
 

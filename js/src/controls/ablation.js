@@ -39,7 +39,7 @@ export function createAblation(requester, onChange) {
           ...requestOf(traits),
           layer: traits.layer,
           head,
-          how: fill,
+          mode: fill,
           step: traits.step,
         },
         {
