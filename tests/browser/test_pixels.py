@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from attn_widget.pictures.palettes import head_colour, sequential_table
+from attn_widget.pictures.palettes import THEMES, rgb
 from tests.browser.test_lab import ROW, TOP, drawn, settled
 
 N_QUERIES, N_KEYS = 3, 4
@@ -50,7 +50,7 @@ def pixel(canvas, x: float, y: float) -> tuple[int, ...]:
 def sequential(value: float, *, root: bool) -> tuple[int, ...]:
     """Return the colour of a weight that was rounded to a byte for the message."""
     sent = (round(255 * np.sqrt(value)) / 255) ** 2
-    return (*sequential_table()[round(255 * (np.sqrt(sent) if root else sent))], 255)
+    return (*THEMES["light"].sequential[round(255 * (np.sqrt(sent) if root else sent))], 255)
 
 
 def near(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -90,7 +90,10 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
         page.add(f"w2.layer = {layer}")
         canvas = drawn(page.widget(1), "head", "raw", layer)
         for head in (0, 1):
-            assert ends(canvas, head_colour(head)) == LINES[layer, head], (layer, head)
+            assert ends(canvas, rgb(THEMES["light"].heads[head])) == LINES[layer, head], (
+                layer,
+                head,
+            )
 
 
 def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:
