@@ -180,11 +180,11 @@ def test_a_saved_notebook_without_a_kernel_shows_what_its_host_lets_it(
         # show_static leaves a picture that needs neither kernel, nor state, nor trust.
         still = static.locator("img")
         expect(still).to_be_visible()
-        assert still.evaluate("(image) => image.naturalWidth") > 400
+        assert still.evaluate("(image) => image.naturalWidth") > 300
         if trusted:
             drawn(static.frame_locator("iframe").locator(".attn-widget"), "head", "raw", 1)
         if not trusted:
-            assert live.locator("img").evaluate("(image) => image.naturalWidth") > 400
+            assert live.locator("img").evaluate("(image) => image.naturalWidth") > 300
             expect(static.locator("iframe")).to_have_count(0)
     finally:
         context.close()

@@ -327,6 +327,6 @@ def test_the_widget_follows_the_hosts_theme(open_notebook):
     notebook.theme("dark")
     changed(canvas, light)
     ink = canvas.evaluate(
-        "(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--ink-2').trim()"
+        "(c) => getComputedStyle(c.getRootNode().host).getPropertyValue('--aw-ink-2').trim()"
     )
     assert ink == "#a9aeb6"

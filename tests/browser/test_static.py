@@ -288,7 +288,7 @@ def test_a_converted_notebook_has_its_pictures_offline_and_the_page_where_script
     page = open_file(file)
     pictures = page.locator("img[src^='data:image/png']")
     assert pictures.count() == 2
-    assert all(picture.evaluate("(i) => i.naturalWidth") > 400 for picture in pictures.all())
+    assert all(picture.evaluate("(i) => i.naturalWidth") > 300 for picture in pictures.all())
     frames = page.locator("iframe")
     assert frames.count() == (0 if sanitized else 1)
     said = page.locator("body").inner_text()

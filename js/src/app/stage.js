@@ -60,7 +60,7 @@ export function createStage({ state, store, detail, shell, local, change }, acti
       exact: (side, index) => rowStore.exact(rowFrame ?? frame, side, index),
       finer: (region, wider) => store.finer(frame, region, wider),
     });
-    describe(view.surface, frame, description);
+    describe(view.surface, frame, description, traits);
     if (rowFrame && store.complete && rowFrame.capture_id === traits.capture_id)
       rowStore.wantRows(rowFrame, description.reading?.needs ?? []);
     return description;
@@ -71,10 +71,16 @@ export function createStage({ state, store, detail, shell, local, change }, acti
    * @param {HTMLElement} surface
    * @param {Frame} frame
    * @param {Said} description
+   * @param {Traits} traits
    */
-  function describe(surface, frame, description) {
-    const { view, method, layer, head, attention } = frame.spec;
+  function describe(surface, frame, description, traits) {
+    const { view, method, attention } = frame.spec;
     const { capture_id } = frame;
+    // A frame knows the layer and the head only where it depends on them.
+    const names = traits.info.rules.depends_on[view]?.[method] ?? [];
+    const [layer, head] = /** @type {const} */ (["layer", "head"]).map((name) =>
+      names.includes(name) ? frame.spec[name] : traits[name],
+    );
     if (local.picture !== store.shownKey) shell.fade(surface);
     local.picture = store.shownKey;
     const picture = { view, method, layer, head, attention, capture_id, complete: store.complete };
