@@ -6,7 +6,7 @@ of this file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,8 +142,6 @@ def _model(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> 
     else:
         n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
         said = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
-    if not all(tile["exact"] for tile in tiles):
-        said.append(sentence("bounds_only"))
     chosen = _chosen(frame, selection)
     if chosen is None:
         return said
@@ -221,8 +219,7 @@ def _hidden_share(frame: Frame) -> float:
     return hidden / (total or 1.0)
 
 
-Caption = Callable[[Frame, Selection, "tuple[int, int] | None"], Sequence[str]]
-_CAPTIONS: dict[str, Any] = {
+_CAPTIONS: dict[str, Callable[[Frame, Selection, Any], list[str]]] = {
     "head": _head,
     "matrix": _matrix,
     "model": _model,

@@ -82,7 +82,6 @@ def model_frame(
                 "head": t.head,
                 "saturation": t.saturation,
                 "hidden": t.hidden,
-                "exact": 1,
             }
             for t in tiles
         ],

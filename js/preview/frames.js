@@ -156,7 +156,7 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
   for (let l = 0; l < LAYERS; l++) {
     for (let h = 0; h < HEADS; h++) {
       const start = tiles.length * size * size;
-      tiles.push({ layer: l, head: h, saturation: null, exact: 1 });
+      tiles.push({ layer: l, head: h, saturation: null });
       for (let r = 0; r < size; r++) {
         const coded = sqrt8(row(l, h, r * pool, n, words));
         for (let k = 0; k < n; k++) {

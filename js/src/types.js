@@ -151,7 +151,7 @@
  * @property {string | null} [divided_by] the baseline's name
  * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
- * @property {{ layer: number, head: number | null, saturation: number | null, hidden: number, exact: number }[]} [tiles] model view
+ * @property {{ layer: number, head: number | null, saturation: number | null, hidden: number }[]} [tiles] model view
  * @property {number} [n_layers] how many layers the thumbnails will be of, once all are there
  * @property {number} [query] neuron view: the query taken apart
  * @property {number} [channels] neuron view

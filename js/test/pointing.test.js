@@ -334,7 +334,7 @@ const metric = {
 function thumbnails() {
   const tiles = [];
   for (const layer of [0, 1])
-    for (const head of [0, 1]) tiles.push({ layer, head, saturation: null, exact: 1 });
+    for (const head of [0, 1]) tiles.push({ layer, head, saturation: null });
   const base = diagonal(4);
   const data = Float32Array.from({ length: 4 * 16 }, (_, i) => (i % 16) / 16);
   const array = { name: "tiles", shape: [4, 4, 4], data, table: null, scale: 1 };

@@ -64,7 +64,6 @@ export function answers(stored, bytes) {
         head,
         saturation,
         hidden: keys.hidden?.length ? hiddenShare(made[i]) : 0,
-        exact: 1,
       }));
       const n_layers = new Set(places.map(({ layer }) => layer)).size;
       const header = {

@@ -24,19 +24,8 @@ export const frameKey = (spec) => JSON.stringify(spec);
 /** Whether the method has a matrix for each head; others join the heads. @param {Traits} traits */
 export const keepsHeads = ({ method, info }) => info.rules.methods[method]?.per_head ?? true;
 
-/** @type {ViewRule} */
-const NO_RULE = {
-  one_head: false,
-  all_layers: false,
-  per_token: false,
-  needs_query: false,
-  heads: false,
-  threshold: false,
-  methods: [],
-};
-
 /** What a view shows and which controls it has. @param {Traits} traits @param {string} [view] @returns {ViewRule} */
-export const viewRule = ({ view: shown, info }, view = shown) => info.rules.views[view] ?? NO_RULE;
+export const viewRule = ({ view: shown, info }, view = shown) => info.rules.views[view];
 
 /**
  * The group that is shown; an empty one while nothing is known.

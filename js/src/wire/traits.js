@@ -5,38 +5,13 @@
 const SAVE_AFTER_MS = 40; // a dragged slider is one change, not fifty
 
 // Their defaults are Python's: the host sends the whole state before it renders a view.
-/** @type {(keyof Traits)[]} */
-const NAMES = [
-  "view",
-  "method",
-  "layer",
-  "heads",
-  "head",
-  "query",
-  "key",
-  "attention",
-  "residual",
-  "reduce",
-  "normalise",
-  "baseline",
-  "text",
-  "pair",
-  "step",
-  "theme",
-  "threshold",
-  "hide_special",
-  "words",
-  "find",
-  "segments",
-  "hide_sinks",
-  "metric",
-  "views",
-  "methods",
-  "capture_id",
-  "info",
-  "error",
-  "running",
-];
+const NAMES = /** @type {(keyof Traits)[]} */ (
+  (
+    "view method layer heads head query key attention residual reduce normalise baseline text pair " +
+    "step theme threshold hide_special words find segments hide_sinks metric views methods " +
+    "capture_id info error running"
+  ).split(" ")
+);
 
 /**
  * @param {any} model anywidget's model

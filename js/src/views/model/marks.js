@@ -115,10 +115,9 @@ export function paintNumbers(ctx, { look, traits, hover }, layout, tiles) {
  * @param {boolean} chosen
  */
 export function paintUnder(ctx, { frame, look }, { thumb, thumbHeight }, tile, x, y, chosen) {
-  const { layer = 0, saturation = null, exact = 1 } = frame.tiles?.[tile] ?? {};
+  const { layer = 0, saturation = null } = frame.tiles?.[tile] ?? {};
   setFont(ctx, look, thumb < 96 ? 11 : 12, chosen || thumb >= 96 ? 600 : 400);
   write(ctx, layer ? `layers 0–${layer}` : "layer 0", x, y - 11, "left", look.ink);
-  if (!exact) hatch(ctx, x, y, thumb, thumbHeight, look.hatch);
   if (saturation === null) return;
   const bottom = y + thumbHeight + 12;
   ctx.fillStyle = look.rule2;

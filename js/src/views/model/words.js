@@ -38,7 +38,6 @@ export function describeModel(scene, { joint, detail, order, scores, asNumbers }
         ? sentence("pooled_maps", { maps, a: pq, b: pk })
         : sentence("maps", { maps, rows, columns }),
   ];
-  if (tiles.some(({ exact }) => !exact)) caption.push(sentence("bounds_only"));
   if (scores && order.sorted)
     caption.push(`${order.text}${order.top ? ", under each layer · head" : ""}`);
   const chosenTile = tiles.find(({ layer, head }) => layer === on.layer && head === on.head);
