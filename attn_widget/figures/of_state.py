@@ -111,8 +111,8 @@ def _method(spec: Spec) -> str:
         "normalise": "rows divided by their sum",
     }
     extra = [
-        say.format(getattr(spec, n))
-        for n, say in names.items()
+        template.format(getattr(spec, n))
+        for n, template in names.items()
         if getattr(spec, n) != getattr(usual, n)
     ]
     return " · ".join(

@@ -64,7 +64,7 @@ class Sheet:
         angle: float = 0,
         middle: bool = True,
     ) -> None:
-        """Write one line, with ``y`` at its middle or baseline; ``$`` does not start mathematics."""
+        """Write one line, ``y`` at its middle or baseline; ``$`` does not start mathematics."""
         letters, names = fonts.writable(text, serif=serif, bold=bold)
         self.boxes |= letters.count(fonts.NO_GLYPH) > text.count(fonts.NO_GLYPH)
         self._axes.text(

@@ -81,5 +81,5 @@ def paint_sound(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     name = f"{fields['unit']}, √ scale"
     end = marks.colour_legend(sheet, x, height + 42, name, (0, largest / 4, largest))
     mean = f"a row per query, mean of {many(len(lanes), 'head')}"
-    said = [*caption(frame, Selection(selection.heads)), mean]
-    return Painted(max(x + width + 14, end), height + 66, said)
+    sentences = [*caption(frame, Selection(selection.heads)), mean]
+    return Painted(max(x + width + 14, end), height + 66, sentences)

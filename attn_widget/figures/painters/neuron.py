@@ -129,8 +129,8 @@ def _caption(
     frame: Frame, selection: Selection, rows: list[int], measured: np.ndarray
 ) -> list[str]:
     """Return the caption; it names the keys that are drawn if there are too many for print."""
-    said = caption(frame, selection)
+    sentences = caption(frame, selection)
     if len(rows) < len(measured):
         share, keys = percent(float(measured[rows].sum())), many(len(measured), "key")
-        said.append(f"the {len(rows)} strongest of {keys}, {share} of this query’s attention")
-    return said
+        sentences.append(f"the {len(rows)} strongest of {keys}, {share} of this query’s attention")
+    return sentences
