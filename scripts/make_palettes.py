@@ -1,4 +1,4 @@
-"""Write the 256 colours of each scale into attn_widget/pictures/drawing.json, which Python and JavaScript read.
+"""Write the 256 colours of each scale into attn_widget/pictures/drawing.json.
 
 Run it after changing a stop below: ``python scripts/make_palettes.py``. Colours between the stops
 lie on straight lines in OKLab, so that equal steps look equal (Ottosson 2020, "A perceptual color
@@ -53,7 +53,7 @@ def from_oklab(lab: np.ndarray) -> np.ndarray:
 
 
 def table(stops: str) -> str:
-    """Return 256 colours through these stops, six hexadecimal digits each, one after the other."""
+    """Return 256 colours through these stops, as one string of six hexadecimal digits each."""
     colours = [[int(stop[i : i + 2], 16) / 255 for i in (0, 2, 4)] for stop in stops.split()]
     labs = to_oklab(np.array(colours))
     at, known = np.linspace(0, len(labs) - 1, 256), np.arange(len(labs))

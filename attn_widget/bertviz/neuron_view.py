@@ -1,4 +1,4 @@
-"""`show` with bertviz's arguments: the neuron view of one head of any transformers model."""
+"""`show` with bertviz's arguments: the neuron view of one head, for any transformers model."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def show(
     >>> import attn_widget as aw
     >>> runner = aw.ModelRunner("sentence-transformers/all-MiniLM-L6-v2")
     >>> w = show(
-    ...     runner.model, "bert", runner.tokenizer, "Keys.", layer=3, head=1, html_action="widget"
+    ...     runner.model, "bert", runner.tokenizer, "The keys.", layer=3, head=1,
+    ...     html_action="widget",
     ... )
     >>> w.view, w.layer, w.head
     ('neuron', 3, 1)

@@ -28,7 +28,7 @@ def present(
     if action == "view":
         from IPython.display import display
 
-        # Returned, it would be displayed again where the call is the last line of a cell.
+        # A returned widget would be displayed again if the call is the last line of a cell.
         display(widget)
         return None
     from IPython.display import HTML
@@ -39,7 +39,7 @@ def present(
 
 
 def check_action(html_action: Any) -> None:
-    """Refuse an unknown html_action, before any work."""
+    """Raise InputError if html_action is unknown, before any work."""
     if html_action not in ACTIONS:
         raise InputError(
             f"html_action must be one of {', '.join(ACTIONS)}, got {html_action!r}. "
@@ -48,7 +48,7 @@ def check_action(html_action: Any) -> None:
 
 
 def check_mode(display_mode: Any) -> None:
-    """Refuse an unknown display_mode, before any work."""
+    """Raise InputError if display_mode is unknown, before any work."""
     if display_mode not in MODES:
         raise InputError(
             f"display_mode must be one of {', '.join(MODES)}, got {display_mode!r}. "

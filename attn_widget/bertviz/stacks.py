@@ -1,4 +1,4 @@
-"""Attention in bertviz's form -> a Capture whose layers keep their names and numbers."""
+"""Convert attention in bertviz's form to a Capture whose layers keep their names and numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from attn_widget.records import Capture, LayerAttention, Tokens
 
 EAGER = 'model = AutoModel.from_pretrained(name, attn_implementation="eager")'
 TAKE = "attention = model(**inputs, output_attentions=True).attentions"
-# Only names that tokenizers give: "[O-]" is an atom, and "<b>" may be a word.
+# Only names that tokenizers use: "[O-]" is an atom, and "<b>" may be a word.
 SPECIAL = {f"[{name}]" for name in ("CLS", "SEP", "PAD", "MASK", "BOS", "EOS")}
 SPECIAL |= {
     f"<{name}>" for name in ("s", "/s", "pad", "mask", "cls", "sep", "bos", "eos", "|endoftext|")
 }
-# What byte-level and SentencePiece vocabularies write for the space before a word.
+# The marks of byte-level and SentencePiece vocabularies for a space before a word.
 SPACES = ("Ġ", "▁")
 
 
@@ -28,7 +28,7 @@ class Stack:
     argument: str  # "attention", "encoder_attention" …
     layers: Sequence[Any]  # (head, query, key) each; None where a layer has no attention
     queries: Tokens
-    keys: Tokens | None  # None: the queries again
+    keys: Tokens | None  # None: same as the queries
     stream: str = ""
     key_stream: str = ""
 
@@ -46,7 +46,7 @@ def stack(
     Raises
     ------
     InputError
-        If there is no layer in it, more than one text, or not one token per position.
+        If it has no layer, more than one text, or another number of tokens than of positions.
     """
     layers = _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)
@@ -64,7 +64,7 @@ def stack(
 
 
 def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
-    """Return one capture of all stacks; layers keep their numbers."""
+    """Return one capture of all stacks; each layer keeps its number."""
     layers: list[LayerAttention] = []
     streams: dict[str, Tokens] = {}
     crossed: dict[str, str] = {}
@@ -83,7 +83,7 @@ def capture_of(stacks: Sequence[Stack], name: str) -> Capture:
 def tokens_of(
     argument: str, given: Any, *, prettify: bool, sentence_b_start: int | None = None
 ) -> Tokens:
-    """Return the tokens of one axis, with the words that the vocabulary's marks show."""
+    """Return the tokens of one axis, with word indices from the marks of the vocabulary."""
     if isinstance(given, str) or not hasattr(given, "__iter__"):
         raise InputError(
             f"{argument} must be a list of tokens, got {given!r}. "
@@ -150,7 +150,7 @@ def _layer(argument: str, layer: Any, i: int) -> Any:
 
 
 def _attentions(one: Stack, kind: str) -> list[LayerAttention]:
-    """Return the layers of one stack; a layer without attention keeps its number and is empty."""
+    """Return the layers of one stack; a layer without attention is empty and keeps its number."""
     given = [layer for layer in one.layers if layer is not None]
     try:
         made = iter(from_arrays(given, one.queries, key_tokens=one.keys).layers)

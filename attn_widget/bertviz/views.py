@@ -171,7 +171,7 @@ def _stacks(
 
 
 def _encoder_decoder(given: dict[str, Any], prettify: bool) -> list[Stack]:
-    """Return the attention of an encoder-decoder: encoder, decoder and cross, as far as given."""
+    """Return the given stacks of an encoder-decoder: encoder, decoder and cross-attention."""
     needs = {"encoder": ("encoder",), "decoder": ("decoder",), "cross": ("encoder", "decoder")}
     kinds = [kind for kind in needs if given[f"{kind}_attention"] is not None]
     if not kinds:
@@ -197,7 +197,7 @@ def _encoder_decoder(given: dict[str, Any], prettify: bool) -> list[Stack]:
 
 
 def _require(name: str, value: Any, with_: str) -> None:
-    """Refuse tokens that are missing where their attention is given."""
+    """Raise InputError if attention is given without its tokens."""
     if value is None:
         raise InputError(
             f"{name} must be given with {with_}, got None. Convert the ids of the input.",
@@ -221,7 +221,7 @@ def _limited(
     drawn = {}
     for name, group in capture.groups.items():
         layers = [i for i in wanted[0] if i < len(group) and group[i].weights is not None]
-        # A stack without any of these layers, as a shallow decoder, is shown whole.
+        # A stack without any of these layers, such as a shallow decoder, is shown completely.
         layers = layers or [i for i, layer in enumerate(group) if layer.weights is not None]
         heads = [h for h in wanted[1] if h < most_heads(group)] or list(range(most_heads(group)))
         drawn[name] = (tuple(layers), tuple(heads))
@@ -240,7 +240,7 @@ def _indices(name: str, wanted: Sequence[int] | None, n: int) -> list[int]:
 
 
 def _start(capture: Capture, stacks: Sequence[Stack], layer: int | None) -> dict[str, Any]:
-    """Return the layer and heads to begin with."""
+    """Return the layer and heads that the view shows first."""
     name = next(iter(capture.groups))
     layers, heads = capture.drawn[name]
     if layer is not None and layer not in layers:

@@ -1,1 +1,1 @@
-"""frames -> a file, a figure, a picture in a mime bundle. Takes frames, never a widget."""
+"""Frames to matplotlib figures and still PNG pictures. Takes frames, never a widget."""

@@ -1,4 +1,4 @@
-"""A matrix of differences: one colour for more, another for less, none where there is no difference."""
+"""A matrix of differences as a PNG: diverging colours, neutral at 0."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WIDTH = 830
 HEIGHT = 1600
 ROOM = 170
 LARGEST_CELL = 26.0
-LABELLED = 11  # px of a cell from which on it has a label
+LABELLED = 11  # smallest cell, in px, that has a label
 NARROWEST = 360
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the matrix stands, in px: right of the labels of its rows, below those of its columns."""
+    """Position and cell size of the matrix, in px: right of its row labels, below column labels."""
 
     left: float
     above: float
@@ -35,7 +35,7 @@ class Layout:
 
 
 def layout_of(sheet: Sheet, queries: Sequence[str], keys: Sequence[str]) -> Layout:
-    """Return where a matrix with these labels stands: cells are as large as the labels leave room for."""
+    """Return the layout of a matrix with these labels: the largest cells that fit beside them."""
 
     def cell(left: float) -> float:
         return min(LARGEST_CELL, (WIDTH - left) / max(1, len(keys)), HEIGHT / max(1, len(queries)))
@@ -49,7 +49,7 @@ def layout_of(sheet: Sheet, queries: Sequence[str], keys: Sequence[str]) -> Layo
 def signed_colours(
     values: Float[np.ndarray, "query key"], largest: float, theme: palettes.Theme
 ) -> UInt8[np.ndarray, "query key rgb"]:
-    """Return the diverging colour of each value: the middle for 0, the ends for ± the largest."""
+    """Return the diverging colour of each value: the middle for 0, the ends for ± the maximum."""
     return colour_bytes(
         theme.diverging, 0.5 + values / (2 * largest) if largest else 0.5 + 0 * values
     )

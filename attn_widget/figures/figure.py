@@ -1,4 +1,4 @@
-"""A frame as a figure for print: SVG, PDF or PNG, with its legend and a caption. Takes frames, never a widget."""
+"""A frame as a matplotlib figure for SVG, PDF or PNG files, with legend and caption."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MARGIN = 16
 NARROWEST = 360
-MOST_LINES = 3  # of one paragraph, once it is wrapped
+MOST_LINES = 3  # of one wrapped paragraph of the caption
 NO_GLYPH = "□ stands for a character that no installed typeface has"
 _PAINTERS: dict[str, Callable[[Sheet, Frame, Selection], Painted]] = {
     "head": head.paint,
@@ -42,35 +42,36 @@ def figure(
     Parameters
     ----------
     frame
-        What is drawn.
+        The frame to draw.
     selection
-        Heads that are on, pinned tokens, the share below which lines are left out.
+        The selected heads, the pinned tokens, and the share below which lines are omitted.
     heading
-        Lines below the picture, the first one bold: what it is of. The caption of the frame
+        Lines below the picture, the first one bold, that describe it. The caption of the frame
         follows.
     theme
         ``light`` or ``dark``.
     dots
-        Of an image in a px.
+        Image pixels per px.
 
     Returns
     -------
     Figure
-        96 px to an inch, as large as its content. ``savefig`` writes SVG and PDF with text as text.
+        96 px per inch, as large as its content. ``savefig`` writes SVG and PDF with text as text.
 
     Raises
     ------
     InputError
-        If the theme is another, or matplotlib is not installed.
+        If the theme does not exist, or matplotlib is not installed.
 
     Notes
     -----
-    A frame may come with ``weights`` as they are in place of a byte each: numbers are then printed
-    without ``≈``.
+    If the frame holds exact float32 weights (see `attn_widget.pictures.frame.exact`), numbers are
+    printed without ``≈``.
     """
     if theme not in palettes.THEMES:
         raise InputError(
-            f"theme must be one of {', '.join(palettes.THEMES)}, got {theme!r}. Choose one of these."
+            f"theme must be one of {', '.join(palettes.THEMES)}, got {theme!r}. "
+            "Choose one of these."
         )
     sheet = Sheet(palettes.THEMES[theme], dots)
     painted = _PAINTERS[frame.fields["view"]](sheet, frame, selection)
@@ -82,7 +83,7 @@ def figure(
 def write_caption(
     sheet: Sheet, top: float, heading: Sequence[str], caption: Sequence[str], width: float
 ) -> float:
-    """Write what the picture is of and its caption under a hairline, and return where they end."""
+    """Write the heading and the caption below a thin line; return the y where they end."""
     theme = sheet.theme
     y = top + 8
     sheet.rule(0, y, width)

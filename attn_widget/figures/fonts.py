@@ -1,11 +1,11 @@
-"""Which typefaces a figure is set in, and what of a token they can write: no glyph is missing, no character acts."""
+"""Font families of figures, with fallbacks for missing glyphs and without control characters."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import cache
 
-# The first that is installed leads; DejaVu comes with matplotlib and knows most scripts.
+# The first installed family is preferred; DejaVu comes with matplotlib and has most scripts.
 SANS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 SERIF = (
     "Charter",
@@ -20,7 +20,7 @@ NO_GLYPH = "□"
 
 @cache
 def families(*, serif: bool = False) -> tuple[str, ...]:
-    """Return the installed families that text is set in: the nicest, and those that know what it does not."""
+    """Return the preferred installed family, then fallbacks for missing glyphs."""
     from matplotlib.font_manager import fontManager
 
     there = {font.name for font in fontManager.ttflist}
@@ -31,24 +31,23 @@ def families(*, serif: bool = False) -> tuple[str, ...]:
 
 
 def plain(text: str) -> str:
-    """Return text on one line: white space as spaces, and without characters that steer, combine into one or are none.
+    """Return text as one line, without control, format, private-use or variation characters.
 
-    Marks that turn the direction of writing, or that XML cannot hold, would reach beyond the token.
+    Direction marks would change the text after the token, and XML cannot hold control characters.
     """
     line = " ".join(text.split())
     kept = [
         c for c in line if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
     ]
-    kept = [
-        c for c in kept if not "\ufe00" <= c <= "\ufe0f"
-    ]  # they choose a variant of the character before
+    # U+FE00 to U+FE0F are variation selectors.
+    kept = [c for c in kept if not "\ufe00" <= c <= "\ufe0f"]
     return "".join(kept).strip() or "␣"
 
 
 def writable(text: str, *, serif: bool = False, bold: bool = False) -> tuple[str, list[str]]:
-    """Return text in which every character can be drawn, and the families that draw it.
+    """Return text in which every character has a glyph, and the families that provide them.
 
-    A character that no installed typeface has becomes a box.
+    A character without a glyph in any installed font becomes a box.
     """
     names = list(families(serif=serif))
     known = set().union(*(_characters(name, bold) for name in names))
@@ -66,7 +65,7 @@ def writable(text: str, *, serif: bool = False, bold: bool = False) -> tuple[str
 
 @cache
 def _characters(family: str, bold: bool) -> frozenset[int]:
-    """Return the code points of the file that a family and weight resolve to."""
+    """Return the code points of the font file for a family and weight."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     path = findfont(FontProperties(family=family, weight="bold" if bold else "normal"))
@@ -75,7 +74,7 @@ def _characters(family: str, bold: bool) -> frozenset[int]:
 
 @cache
 def _family_with(code: int, bold: bool) -> str | None:
-    """Return an installed family that has a character, None where there is none."""
+    """Return an installed family that has a glyph for a code point, or None."""
     from matplotlib.font_manager import fontManager, get_font
 
     upright = [
@@ -84,13 +83,12 @@ def _family_with(code: int, bold: bool) -> str | None:
     for font in sorted(
         upright, key=lambda font: (font.weight not in (400, "normal", "regular"), font.name)
     ):
-        # Pictures in place of outlines, which matplotlib does not draw; and the typeface of boxes,
-        # one for a script.
+        # matplotlib does not draw colour fonts (bitmaps); Last Resort has only one box per script.
         if "Color" in font.name or "lastresort" in font.name.lower().replace(" ", ""):
             continue
         try:
             if code in get_font(font.fname).get_charmap() and code in _characters(font.name, bold):
                 return font.name
-        except (OSError, RuntimeError, ValueError):  # a file that cannot be read does not have it
+        except (OSError, RuntimeError, ValueError):  # unreadable font file: try the next
             continue
     return None

@@ -1,4 +1,4 @@
-"""What is on screen as a figure for print: its frame with exact numbers, and the caption."""
+"""The picture on screen as a figure for print: its frame with exact numbers, and a heading."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from attn_widget.records import Capture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CELLS = 96  # of a small map along an axis: more cannot be told apart in print
+CELLS = 96  # per axis of a thumbnail: more cannot be distinguished in print
 NO_WEIGHTS = ("model", "neuron")  # views whose frames hold no weights of one layer
 
 
 def figure_of(state: PictureState, theme: str) -> Figure:
-    """Return the figure of what is on screen; ``theme`` is ``light`` or ``dark``."""
+    """Return the figure of the picture on screen; ``theme`` is ``light`` or ``dark``."""
     spec, pictures = state.spec, state.pictures
     frame = pictures.frame(spec, state.query[0] if state.query else None)
     if spec.view not in NO_WEIGHTS:
@@ -35,20 +35,20 @@ def figure_of(state: PictureState, theme: str) -> Figure:
 
 
 def selection_of(state: PictureState) -> Selection:
-    """Return what of a frame the state draws."""
+    """Return the selection of a state: heads, pinned tokens, threshold, and one layer and head."""
     place = {"layer": state.spec.layer, "head": state.spec.head}
     return Selection(state.heads, state.query, state.key, state.threshold, **place)
 
 
 def heading(state: PictureState, frame: Frame) -> list[str]:
-    """Return what the picture of a state is of, in one or two lines."""
+    """Return the heading of the picture of a state, one or two lines."""
     return heading_of(state.capture, state.spec, frame, state.heads)
 
 
 def heads_figure(
     capture: Capture, spec: Spec, layers: Sequence[int], heads: Sequence[int] | None, theme: str
 ) -> Figure:
-    """Return the figure of these layers and heads as small maps; all heads if ``heads`` is None."""
+    """Return the figure of these layers and heads as thumbnails; all heads if ``heads`` is None."""
     group, pictures = capture.group(spec.attention), Pictures(capture)
     queries, keys = pictures.axes(spec)
     pool = pool_to(queries, keys, CELLS)
@@ -69,7 +69,7 @@ def heads_figure(
 
 
 def heading_of(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int]) -> list[str]:
-    """Return what a picture is of: model, attention, layer, heads and method; in a second line, the text."""
+    """Return a heading: model, attention, layer, heads and method; the text as a second line."""
     lanes = frame.fields.get("lanes", [])
     named = [lane["head"] for lane in lanes if lane["head"] in heads] if len(lanes) > 1 else []
     parts = [
@@ -88,7 +88,7 @@ def heading_of(capture: Capture, spec: Spec, frame: Frame, heads: Sequence[int])
 
 
 def _numbers(word: str, numbers: Sequence[int], n: int) -> str:
-    """Return which of n layers or heads, in words: runs as a range."""
+    """Return a text for these of n layers or heads, such as ``heads 0–2, 5``."""
     if len(numbers) == 1:
         return f"{word} {numbers[0]}"
     if len(numbers) == n:
@@ -103,7 +103,7 @@ def _numbers(word: str, numbers: Sequence[int], n: int) -> str:
 
 
 def _method(spec: Spec) -> str:
-    """Return the method and what of it is not as usual."""
+    """Return the method and its options that differ from the defaults."""
     usual = Spec()
     names = {
         "residual": "residual {:g}",
@@ -111,8 +111,8 @@ def _method(spec: Spec) -> str:
         "normalise": "rows divided by their sum",
     }
     extra = [
-        say.format(getattr(spec, n))
-        for n, say in names.items()
+        template.format(getattr(spec, n))
+        for n, template in names.items()
         if getattr(spec, n) != getattr(usual, n)
     ]
     return " · ".join(

@@ -1,6 +1,6 @@
-"""A page to draw a figure on: px at 96 an inch, y downwards. The only file here that talks to matplotlib.
+"""A drawing surface on a matplotlib figure, in px (96 per inch), y downwards.
 
-No state of pyplot is touched, and no setting of the user's has a say: the same frame gives the same
+pyplot is not used and the user's rcParams have no effect, so the same frame always gives the same
 figure.
 """
 
@@ -19,10 +19,10 @@ from attn_widget.pictures.palettes import Theme
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PT = 72 / 96  # points in a px
+PT = 72 / 96  # points per px
 BEND = 0.4
-DOTS = 3  # of an image in a px, for print: 288 an inch
-# While a file is written: text stays text, and nothing is cropped.
+DOTS = 3  # image pixels per px, for print: 288 per inch
+# rcParams while a file is written: text stays text, and nothing is cropped.
 FILES: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "attn-widget",
@@ -32,7 +32,7 @@ FILES: dict[Any, Any] = {
 
 
 class Sheet:
-    """A page that painters write and draw on; `figure` cuts it to size once it is known."""
+    """A matplotlib figure with drawing methods in px; `figure` sets its final size."""
 
     def __init__(self, theme: Theme, dots: int = DOTS) -> None:
         self.theme = theme
@@ -41,10 +41,10 @@ class Sheet:
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
         self._axes.set_autoscale_on(False)
-        self.boxes = False  # some character could not be written
+        self.boxes = False  # True once a character had no glyph and was drawn as a box
 
     def figure(self, width: float, height: float, margin: float) -> Figure:
-        """Return the page as a figure: what was drawn from (0, 0) to this corner, with a margin round it."""
+        """Return the figure of the area (0, 0) to (``width``, ``height``), with a margin, in px."""
         self._figure.set_size_inches((width + 2 * margin) / 96, (height + 2 * margin) / 96)
         self._axes.set_xlim(-margin, width + margin)
         self._axes.set_ylim(height + margin, -margin)
@@ -64,7 +64,7 @@ class Sheet:
         angle: float = 0,
         middle: bool = True,
     ) -> None:
-        """Write one line as it is, ``y`` in its middle or on its baseline. Nothing in it is read as mathematics."""
+        """Write one line, ``y`` at its middle or baseline; ``$`` does not start mathematics."""
         letters, names = fonts.writable(text, serif=serif, bold=bold)
         self.boxes |= letters.count(fonts.NO_GLYPH) > text.count(fonts.NO_GLYPH)
         self._axes.text(
@@ -112,11 +112,11 @@ class Sheet:
             self._axes.add_artist(Rectangle((x, y), width, height, **style))
 
     def rule(self, x: float, y: float, width: float) -> None:
-        """Draw a hairline."""
+        """Draw a thin horizontal line."""
         self.box(x, y, width, 0.75, fill=self.theme.rule)
 
     def grid(self, x: float, y: float, cell: float, shape: tuple[int, int], colour: str) -> None:
-        """Draw hairlines between the cells of a matrix ``(row, column)``."""
+        """Draw thin lines between the cells of a matrix of this shape (rows, columns)."""
         from matplotlib.collections import LineCollection
 
         rows, columns = shape
@@ -126,9 +126,9 @@ class Sheet:
         self._axes.add_collection(lines, autolim=False)
 
     def image(self, x: float, y: float, width: float, height: float, rgb: np.ndarray) -> None:
-        """Draw ``(row, column, rgb)`` bytes, each cell a sharp rectangle."""
-        # Viewers of vector files smooth small images however they are marked; cells of several dots
-        # stay sharp.
+        """Draw ``(row, column, rgb)`` bytes, each cell as a rectangle with sharp edges."""
+        # Viewers of vector files smooth small images even without interpolation; cells of several
+        # image pixels stay sharp.
         times = max(1, round(self._dots * max(width, height) / max(rgb.shape[:2])))
         large = rgb.repeat(times, axis=0).repeat(times, axis=1)
         self._axes.imshow(
@@ -144,7 +144,7 @@ class Sheet:
         rgba: np.ndarray,
         widths: np.ndarray,
     ) -> None:
-        """Draw a cubic for each pair of heights, level at both ends."""
+        """Draw a cubic Bézier curve for each pair (y0, y1), horizontal at both ends."""
         from matplotlib.collections import PathCollection
         from matplotlib.path import Path
 
@@ -162,13 +162,13 @@ class Sheet:
     def width(
         self, text: str, size: float = 13, *, bold: bool = False, serif: bool = False
     ) -> float:
-        """Return how wide one line is."""
+        """Return the width of one line of text, in px."""
         return _width(text, size, bold, serif)
 
     def fitted(
         self, text: str, room: float, size: float = 13, *, bold: bool = False, serif: bool = False
     ) -> str:
-        """Return one line that fits into a room, with an ellipsis where it was cut."""
+        """Return one line of at most ``room`` px, cut with an ellipsis if it is longer."""
         line = fonts.plain(text)[:400]
         if self.width(line, size, bold=bold, serif=serif) <= room:
             return line
@@ -182,7 +182,7 @@ class Sheet:
     def wrapped(
         self, text: str, room: float, size: float, *, bold: bool = False, most: int
     ) -> list[str]:
-        """Return text in lines that fit into a room, at most so many of them."""
+        """Return the text wrapped to at most ``most`` lines of at most ``room`` px."""
         lines: list[str] = []
         line = ""
         for word in fonts.plain(text).split(" "):
@@ -204,18 +204,18 @@ def colour_bytes(table: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def rgba(colours: Sequence[str], opacity: np.ndarray) -> np.ndarray:
-    """Return hexadecimal colours with an opacity each, 0 to 1."""
+    """Return ``(colour, rgba)``, 0 to 1, of hexadecimal colours with one opacity each."""
     parts = [[int(c[i : i + 2], 16) / 255 for i in (0, 2, 4)] for c in colours]
     return np.column_stack([np.array(parts).reshape(-1, 3), opacity])
 
 
 @lru_cache(maxsize=50_000)
 def _width(text: str, size: float, bold: bool, serif: bool) -> float:
-    """Return how wide a line is in px."""
+    """Return the width of a line of text, in px."""
     from matplotlib.font_manager import FontProperties
 
     letters, names = fonts.writable(text, serif=serif, bold=bold)
-    # Measured large: a renderer rounds advances to whole dots.
+    # Measured at a large size, because the renderer rounds glyph advances to whole pixels.
     props = FontProperties(family=names, weight="bold" if bold else "normal", size=100)
     width, _, _ = _measure().get_text_width_height_descent(letters, props, ismath=False)
     return width * size / 100
@@ -223,7 +223,7 @@ def _width(text: str, size: float, bold: bool, serif: bool) -> float:
 
 @cache
 def _measure() -> Any:
-    """Return what measures text, without a display: 100 points are 100 dots."""
+    """Return a renderer that measures text without a display, at 1 pixel per point."""
     from matplotlib.backends.backend_agg import RendererAgg
 
     return RendererAgg(1, 1, 72)
@@ -231,7 +231,7 @@ def _measure() -> Any:
 
 @cache
 def _figure_class() -> type:
-    """Return matplotlib's Figure, with our settings for the time in which a file is written."""
+    """Return a subclass of matplotlib's Figure that applies `FILES` while it writes a file."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -250,7 +250,7 @@ def _figure_class() -> type:
                 super().savefig(fname, **options)
 
         def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-            """Return the picture for a cell, as wide as it is meant to be: pyplot need not have been imported."""
+            """Return the PNG for a notebook cell, with its size in px; works without pyplot."""
             import io
 
             out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The still picture beside a live widget: what viewers that run no scripts show. The figure of the frame, as a PNG."""
+"""The still PNG of a live widget, for viewers that do not run scripts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from attn_widget.figures.figure import figure
 from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.protocol import Frame
 
-DOTS_PER_INCH = 96  # a dot per px: the picture stands in every saved output, and must stay small
+DOTS_PER_INCH = 96  # one pixel per px: every saved output holds this picture, so it must be small
 
 
 def still_png(frame: Frame, selection: Selection, heading: Sequence[str]) -> bytes:
-    """Return the picture of a frame as the bytes of a PNG file, light theme."""
+    """Return the figure of a frame as the bytes of a PNG file, in the light theme."""
     out = io.BytesIO()
     figure(frame, selection, heading, dots=1).savefig(out, format="png", dpi=DOTS_PER_INCH)
     return out.getvalue()

@@ -17,8 +17,8 @@ BY = ("words", "position")
 class Alignment:
     """The rows that two axes have in common, in order, and the words that only one has."""
 
-    a: Axis  # row i of a is aligned …
-    b: Axis  # … with row i of b
+    a: Axis  # row i of a is aligned with row i of b
+    b: Axis
     labels: tuple[str, ...]  # "keys", or "she | he" where the words differ
     only_a: tuple[str, ...] = ()
     only_b: tuple[str, ...] = ()

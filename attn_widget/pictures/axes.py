@@ -1,4 +1,4 @@
-"""What stands along an axis on screen: tokens as they are, without some of them, or merged to words."""
+"""Axes on screen: all tokens, tokens without the hidden ones, or tokens merged to words."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from jaxtyping import Float
 
 from attn_widget.records import Tokens
 
-SEGMENTS = ("all", "A-A", "A-B", "B-A", "B-B")  # the sentence that asks, the sentence that answers
+SEGMENTS = ("all", "A-A", "A-B", "B-A", "B-B")  # sentence of the queries, sentence of the keys
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The displayed rows or columns, each standing for one or more neighbouring token positions."""
+    """The displayed rows or columns; each represents one or more neighbouring token positions."""
 
     text: tuple[str, ...]
     positions: tuple[tuple[int, ...], ...]
     special: tuple[bool, ...]
     segment: tuple[int, ...]
     n_tokens: int  # before anything was hidden or merged
-    hidden: tuple[str, ...] = ()  # what is not shown, in words
+    hidden: tuple[str, ...] = ()  # descriptions of the hidden tokens, for captions
 
     def __len__(self) -> int:
         """Return the number of displayed rows."""
@@ -30,7 +30,7 @@ class Axis:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether every token stands for itself."""
+        """Return whether every token has a row of its own."""
         return len(self.text) == self.n_tokens
 
     def header(self) -> dict:
@@ -53,23 +53,25 @@ def pair(
     segments: str = "all",
     sinks: Sequence[int] = (),
 ) -> tuple[Axis, Axis]:
-    """Return the rows and columns to draw: the one place that decides which positions are shown on which axis.
+    """Return the displayed rows (queries) and columns (keys).
 
-    ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, as rows too where both
-    axes are one text.
+    ``segments`` is one of `SEGMENTS`; ``sinks`` are key positions to hide, also as queries if both
+    axes are the same text.
     """
-    asks, answers = (
+    query_segment, key_segment = (
         (None, None)
         if segments == "all"
         else ("AB".index(letter) for letter in segments.split("-"))
     )
     one_text = queries is keys
     rows = sinks if one_text else ()
-    shown = displayed(queries, hide_special=hide_special, words=words, segment=asks, sinks=rows)
-    if one_text and asks == answers:
+    shown = displayed(
+        queries, hide_special=hide_special, words=words, segment=query_segment, sinks=rows
+    )
+    if one_text and query_segment == key_segment:
         return shown, shown
     return shown, displayed(
-        keys, hide_special=hide_special, words=words, segment=answers, sinks=sinks
+        keys, hide_special=hide_special, words=words, segment=key_segment, sinks=sinks
     )
 
 
@@ -81,13 +83,13 @@ def displayed(
     segment: int | None = None,
     sinks: Sequence[int] = (),
 ) -> Axis:
-    """Return the axis to draw for these tokens: without the specials, the sinks, or all but one sentence.
+    """Return the displayed axis of these tokens, without special tokens, sinks or a sentence.
 
     Words are maximal runs of neighbouring positions with the same word index in the same segment; a
     position outside any word stands alone.
     """
     groups: list[list[int]] = []
-    hidden: dict[str, None] = {}  # in the order in which they are met, each once
+    hidden: dict[str, None] = {}  # used as an ordered set
     for i in range(len(tokens)):
         if why := _hidden(tokens, i, hide_special, segment, sinks):
             hidden[why] = None
@@ -109,7 +111,7 @@ def displayed(
 def _hidden(
     tokens: Tokens, i: int, hide_special: bool, segment: int | None, sinks: Sequence[int]
 ) -> str:
-    """Return why a position is not shown, "" where it is."""
+    """Return why a position is hidden; "" if it is shown."""
     if segment is not None and tokens.segments[i] != segment:
         return (
             f"sentence {'AB'[tokens.segments[i]] if tokens.segments[i] < 2 else tokens.segments[i]}"
@@ -124,8 +126,7 @@ def merge(
 ) -> Float[np.ndarray, "lane shown_query shown_key"]:
     """Return attention between displayed rows: queries of a word averaged, its keys summed.
 
-    Averaging and summing this way keeps every row's total: a word takes what its tokens took on
-    average.
+    This keeps the total of every row: the row of a word is the mean of the rows of its tokens.
     """
     if not keys.is_plain:
         attention = _sum_groups(attention, keys, axis=2)
@@ -136,7 +137,7 @@ def merge(
 
 
 def merge_flags(flags: np.ndarray, queries: Axis, keys: Axis) -> np.ndarray:
-    """Return a boolean map between displayed rows: true only where it holds for every pair of tokens."""
+    """Return a boolean map between displayed rows: true if true for every pair of their tokens."""
     return (
         _sum_groups(_sum_groups((~flags).astype(np.int64)[None], keys, axis=2), queries, axis=1)[0]
         == 0
@@ -167,7 +168,7 @@ def _same_word(tokens: Tokens, before: int, here: int) -> bool:
 
 
 def _label(tokens: Tokens, group: list[int]) -> str:
-    """Return the text of a displayed row: the user's own spelling where it is known, else the pieces joined."""
+    """Return the text of a displayed row: the source text if known, else its tokens joined."""
     if len(group) > 1 and tokens.spans and tokens.source:
         first, last = tokens.spans[group[0]], tokens.spans[group[-1]]
         segment = tokens.segments[group[0]]

@@ -31,8 +31,8 @@ class Entry:
 def shared_cache(limit_bytes: int) -> LRUCache:
     """Return a least-recently-used cache of `Entry` that always holds the two newest entries.
 
-    An entry counts for at most half the limit: the numbers on screen and the frame made of them
-    stay cached whatever their size.
+    An entry counts for at most half the limit, so the numbers on screen and their frame stay
+    cached even if they are larger than the limit.
     """
     return LRUCache(limit_bytes, getsizeof=lambda entry: min(entry.nbytes, limit_bytes // 2))
 

@@ -1,7 +1,7 @@
-"""The caption of a picture: what is left out of it, how much that is, and how far its numbers can be trusted.
+"""The caption of a picture: what it omits, how much that is, and how reliable its numbers are.
 
-Every sentence is in sentences.json, which the page reads too; js/src/views/*/words.js is the twin
-of this file.
+Every sentence is in sentences.json, which the page also reads; js/src/views/*/words.js has the
+same rules in JavaScript.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = N
     frame
         Of any view.
     selection
-        Heads that are on, pinned tokens, the least weight of a line.
+        The selected heads, the pinned tokens, the smallest weight of a line.
     rows
-        In the head view: the first displayed row that is drawn, and one past the last. None: all
-        are.
+        In the head view: the first displayed row that is drawn, and the last plus 1. None: all
+        rows.
 
     Returns
     -------
     list of str
-        The same sentences as under the live picture while nothing is hovered and all of it is in
-        view.
+        The same sentences as under the live picture while nothing is hovered and all rows are in
+        the viewport.
     """
     own = _CAPTIONS[frame.fields["view"]](frame, selection, rows)
     missing = sum(
@@ -51,7 +51,7 @@ def threshold_text(threshold: float) -> str:
 
 
 def _trust(frame: Frame, selection: Selection) -> list[str]:
-    """Return what a joint method was divided by, else how many of its pairs are at their bound."""
+    """Return the baseline that a joint method was divided by, else its share of saturated pairs."""
     fields = frame.fields
     if fields.get("divided_by"):
         return [sentence("divided_by", baseline=fields["divided_by"])]
@@ -73,7 +73,7 @@ def _head(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> l
     lines, focus = lines_of(frame, selection), focus_of(frame, selection)
     of_key = (
         focus is not None and focus.side == "key"
-    )  # what a key receives says nothing of hidden keys
+    )  # a column of shares does not include hidden keys
     return [
         *_line_sentences(frame, selection, lines),
         *([] if of_key else _hidden(frame, lines.hidden / (lines.total or 1.0))),
@@ -87,10 +87,10 @@ def _line_sentences(frame: Frame, selection: Selection, lines: Lines) -> list[st
         joint = frame.fields["lanes"][0]["head"] is None
         name = "strongest_lines" if joint else "strongest_lines_per_head"
         n_keys = len(frame.fields["keys"]["text"])
-        said = [sentence(name, k=lines.per_row, n=count(n_keys), **words)]
+        sentences = [sentence(name, k=lines.per_row, n=count(n_keys), **words)]
         if selection.threshold > 0:
-            said.append(sentence("threshold", threshold=threshold_text(selection.threshold)))
-        return said
+            sentences.append(sentence("threshold", threshold=threshold_text(selection.threshold)))
+        return sentences
     if len(lines) == lines.pairs:
         return [
             sentence("all_lines", n=count(len(lines))) if len(lines) != 1 else sentence("one_line")
@@ -104,21 +104,23 @@ def _viewport(lines: Lines, rows: tuple[int, int] | None, n_queries: int) -> lis
     if rows is None or rows == (0, n_queries):
         return []
     _, dropped = in_viewport(lines, *rows)
-    said = [sentence("rows", first=rows[0], last=rows[1] - 1, n=n_queries)]
-    return said + ([sentence("weaker_lines", n=count(dropped))] if dropped else [])
+    sentences = [sentence("rows", first=rows[0], last=rows[1] - 1, n=n_queries)]
+    return sentences + ([sentence("weaker_lines", n=count(dropped))] if dropped else [])
 
 
 def _hidden(frame: Frame, share: float) -> list[str]:
-    """Return which keys are hidden and how much goes to them, or that there is no sink to hide."""
+    """Return the hidden keys and their share of attention, or that there is no sink to hide."""
     fields = frame.fields
     hidden = fields["keys"].get("hidden", [])
-    said = []
+    sentences = []
     if hidden:
         mass = mass_name(fields["unit"])
-        said.append(sentence("hidden", what=", ".join(hidden), share=percent(share), mass=mass))
+        sentences.append(
+            sentence("hidden", what=", ".join(hidden), share=percent(share), mass=mass)
+        )
     if fields["spec"]["hide_sinks"] and not any(what.startswith("sink ") for what in hidden):
-        said.append(sentence("no_sink", limit=percent(DRAWING["sink_share"], 0)))
-    return said
+        sentences.append(sentence("no_sink", limit=percent(DRAWING["sink_share"], 0)))
+    return sentences
 
 
 def _matrix(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
@@ -138,20 +140,20 @@ def _model(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> 
     joint = tiles[0]["head"] is None
     maps = many(len(tiles), "layer" if joint else "head")
     if pool_queries * pool_keys > 1:
-        said = [sentence("pooled_maps", maps=maps, a=pool_queries, b=pool_keys)]
+        sentences = [sentence("pooled_maps", maps=maps, a=pool_queries, b=pool_keys)]
     else:
         n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
-        said = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
+        sentences = [sentence("maps", maps=maps, rows=count(n_queries), columns=count(n_keys))]
     chosen = _chosen(frame, selection)
     if chosen is None:
-        return said
+        return sentences
     kind = "head_map" if not joint else "joint_map" if chosen["layer"] else "first_joint_map"
     name = sentence(kind, layer=chosen["layer"], head=chosen["head"])
-    return said + [f"{name}: {words}" for words in _hidden(frame, chosen["hidden"])]
+    return sentences + [f"{name}: {words}" for words in _hidden(frame, chosen["hidden"])]
 
 
 def _chosen(frame: Frame, selection: Selection) -> dict[str, Any] | None:
-    """Return the map of the model view that is chosen; None in other views and where it is not drawn."""
+    """Return the selected map of the model view; None in other views or if it is not drawn."""
     for tile in frame.fields.get("tiles", ()):
         if tile["layer"] == selection.layer and tile["head"] in (None, selection.head):
             return tile
@@ -187,7 +189,7 @@ def _text(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> l
 
 
 def _extent(frame: Frame) -> str:
-    """Return how much there is to read, to look at or to listen to."""
+    """Return the number of tokens, patches or audio frames."""
     fields = frame.fields
     n, grid, seconds = len(fields["keys"]["text"]), fields.get("grid"), fields.get("seconds")
     if grid:
@@ -199,7 +201,7 @@ def _extent(frame: Frame) -> str:
 
 
 def _not_shaded(frame: Frame, shade: Shade) -> list[str]:
-    """Return how much of the pinned queries' attention goes to hidden keys, else to special tokens."""
+    """Return the share of the pinned queries on hidden keys, else on special tokens."""
     if shade.side != "query" or shade.apart / (shade.total or 1.0) <= 5e-5:
         return []
     hidden = frame.fields["keys"].get("hidden", [])

@@ -1,4 +1,4 @@
-"""Constants and sentences that both languages draw with: one data file each, read by Python and by JavaScript.
+"""Constants and sentences of pictures, in two data files that Python and JavaScript both read.
 
 ``drawing.json`` holds colours, widths and limits, ``sentences.json`` every sentence of a caption.
 The front end imports the same two files (js/src/paint/palettes.js, js/src/sentences.js).
@@ -28,6 +28,6 @@ def sentence(name: str, **values: object) -> str:
 
 
 def mass_name(unit: str) -> str:
-    """Return what the sum of a row is called: ``flow`` or ``attention``."""
+    """Return the name of the sum of a row: ``flow`` or ``attention``."""
     names = _SENTENCES["mass"]
     return names.get(unit, names["other"])

@@ -1,4 +1,4 @@
-"""Numbers as they are written in captions and pictures. Twin of js/src/format.js: both round halves up."""
+"""Format numbers for captions and pictures, rounding halves up, as js/src/format.js does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float, digits: int) -> str:
-    """Return a number with so many digits after the point, with a proper minus.
+    """Return a number with this many decimals and the sign U+2212 for minus.
 
     Examples
     --------
@@ -36,12 +36,12 @@ def count(n: int) -> str:
 
 
 def many(n: int, thing: str) -> str:
-    """Return a number of things: ``1 head``, ``1,200 heads``."""
+    """Return a count with its noun: ``1 head``, ``1,200 heads``."""
     return f"{count(n)} {thing}{'' if n == 1 else 's'}"
 
 
 def brief(value: float) -> str:
-    """Return a mark of a scale with three significant digits."""
+    """Return a label of a scale, with three significant digits."""
     return f"{value:.3g}".replace("-", "−")
 
 

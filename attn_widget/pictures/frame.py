@@ -1,4 +1,4 @@
-"""One maker per view: numbers in, a Frame out. What is left out is counted here, so that the picture can say so."""
+"""Make the frames of head, matrix and text views, and measure what they omit, for the caption."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float
 from attn_widget.pictures.axes import Axis, merge, merge_flags
 from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES, Frame, Spec, common, plain, sqrt8
 
-TOP_K = 8  # keys kept per row and lane where the whole matrix would be too large to send
+TOP_K = 8  # keys kept per row and lane if the whole matrix is too large to send
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """The matrices one frame is made of, before anything is hidden or merged.
+    """The matrices of one frame, before tokens are hidden or merged.
 
     ``values`` is ``(lane, query, key)``: a lane per head, or one lane for a method that joins
     heads.
@@ -37,7 +37,7 @@ class Numbers:
 
 
 def head_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
-    """Return the frame of the head view: every lane whole, or its strongest keys where that is too large."""
+    """Return the frame of the head view: whole lanes, or only the strongest keys if too large."""
     shown = merge(numbers.values, queries, keys)
     arrays = _weights(shown) if shown.size <= MAX_MESSAGE_BYTES else _edges(shown)
     arrays |= _totals(numbers, shown, queries) | _trust(numbers, queries, keys)
@@ -62,7 +62,7 @@ def matrix_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Fra
 def row_frame(
     spec: Spec, numbers: Numbers, queries: Axis, keys: Axis, *, side: str, index: int
 ) -> Frame:
-    """Return one displayed row (``side="query"``) or column (``"key"``) exactly, as float32, for every lane.
+    """Return one displayed row (``side="query"``) or column (``"key"``) of all lanes as float32.
 
     ``numbers`` holds only the token positions of that displayed row along ``side`` (see `cut`), and
     all of them along the other axis.
@@ -80,7 +80,7 @@ def row_frame(
         arrays["saturated"] = plain(
             line(merge_flags(numbers.saturated, q, k)[None])[0].astype(np.uint8)
         )
-    total = numbers.values.sum(axis=other)  # over every token there is, hidden ones included
+    total = numbers.values.sum(axis=other)  # over all tokens, hidden ones included
     total = total.mean(axis=1) if side == "query" else total.sum(axis=1)
     fields = {
         "spec": asdict(spec),
@@ -94,10 +94,10 @@ def row_frame(
 
 
 def exact(frame: Frame, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
-    """Return a frame that also holds its weights exactly, for pictures that print them.
+    """Return a frame that also holds its exact weights, for pictures that print them.
 
-    Which lines are drawn is still decided by the rounded weights, as in the page. A frame that
-    holds only the strongest keys, or pooled cells, stays as it is.
+    The rounded weights still decide which lines are drawn, as in the page. A frame that holds only
+    the strongest keys, or pooled cells, is returned unchanged.
     """
     if "weights" not in frame.arrays or frame.fields.get("pool", 1) > 1:
         return frame
@@ -130,9 +130,9 @@ def max_pool(
 ) -> Float[np.ndarray, "pooled_query pooled_key"]:
     """Return the largest value of each ``query_pool × key_pool`` block; edge blocks may be smaller.
 
-    The largest, never the mean: a single strong link must not vanish.
+    The maximum, not the mean, because a mean would hide a single large weight.
     """
-    # Whole rows first: that reads the matrix once, in order, and leaves little for the second step.
+    # Rows first: this reads the matrix once, in order, and the second step is then small.
     return _block_max(_block_max(matrix, query_pool).T, key_pool).T
 
 
@@ -169,7 +169,7 @@ def _edges(shown: np.ndarray) -> dict[str, Any]:
 
 
 def _totals(numbers: Numbers, shown: np.ndarray, queries: Axis) -> dict[str, Any]:
-    """Return what each row sums to over all keys, and how much of that went to hidden ones."""
+    """Return the sum of each row over all keys, and over the hidden keys."""
     total = merge(numbers.values[: len(shown)].sum(axis=2, keepdims=True), queries, all_of(1))[
         :, :, 0
     ]
@@ -181,7 +181,7 @@ def _totals(numbers: Numbers, shown: np.ndarray, queries: Axis) -> dict[str, Any
 
 
 def _trust(numbers: Numbers, queries: Axis, keys: Axis) -> dict[str, Any]:
-    """Return the arrays that say how far a joint method's values can be trusted."""
+    """Return the arrays that describe how reliable the values of a joint method are."""
     arrays: dict[str, Any] = {}
     if numbers.upper is not None:
         arrays["upper"] = sqrt8(merge(numbers.upper[None], queries, keys)[0])
@@ -219,5 +219,5 @@ def _one_row(n: int) -> Axis:
 
 
 def all_of(n: int) -> Axis:
-    """Return an axis of n positions, each for itself."""
+    """Return an axis of n positions, one row each."""
     return Axis(("",) * n, tuple((i,) for i in range(n)), (False,) * n, (0,) * n, n)

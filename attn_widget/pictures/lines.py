@@ -1,7 +1,8 @@
-"""Which lines of a head frame are drawn, and how much they leave out. Twin of js/src/views/shared/edges.js.
+"""Which lines of a head frame are drawn, and how much attention has no line.
 
-The rule reads the frame alone, with its rounded weights, so that the live page, a page without a
-kernel, a figure and the still picture of one state draw the same lines.
+js/src/views/shared/edges.js has the same rule in JavaScript. It uses only the frame, with its
+rounded weights, so that the live page, a page without a kernel, a figure and the still picture of
+one state draw the same lines.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ LIMITS: dict[str, int] = DRAWING["lines"]
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a frame is drawn: heads that are on, pinned token positions, the least weight of a line.
+    """The part of a frame to draw: selected heads, pinned tokens, the smallest weight of a line.
 
-    ``layer`` and ``head`` are the map that the model view's caption is about.
+    ``layer`` and ``head`` select the map that the caption of the model view describes.
     """
 
     heads: Sequence[int] = ()
@@ -36,7 +37,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Focus:
-    """The displayed rows of one side that the picture is about."""
+    """The pinned rows or columns."""
 
     side: str  # "query" or "key"
     rows: list[int]
@@ -50,11 +51,11 @@ class Lines:
     query: Int[np.ndarray, " line"]
     key: Int[np.ndarray, " line"]
     weight: Float[np.ndarray, " line"]
-    per_row: int | None  # at most so many lines per query and lane; None: every pair could be one
-    pairs: int  # how many lines there could be
-    total: float  # what all pairs carry together, hidden keys included
-    hidden: float  # what of it goes to hidden keys
-    rest: float  # what of it the pairs without a line carry
+    per_row: int | None  # largest number of lines per query and lane; None: no limit
+    pairs: int  # number of pairs, each of which could have a line
+    total: float  # sum of the weights of all pairs, hidden keys included
+    hidden: float  # part of the total on hidden keys
+    rest: float  # part of the total on pairs without a line
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -62,24 +63,24 @@ class Lines:
 
     @property
     def left_out(self) -> float:
-        """Return the share of the total that goes to pairs without a line, 0 to 1; hidden keys apart."""
+        """Return the share (0 to 1) of pairs without a line in the total without hidden keys."""
         return max(0.0, self.rest) / (self.total or 1.0)
 
 
 def rows_of(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:
-    """Return the displayed rows that stand for any of these token positions."""
+    """Return the displayed rows that represent any of these token positions."""
     wanted = set(positions)
     return [i for i, group in enumerate(axis["positions"]) if wanted & set(group)]
 
 
 def lanes_on(frame: Frame, heads: Sequence[int]) -> list[int]:
-    """Return the lanes that are drawn; a lane that joins the heads always is."""
+    """Return the lanes of the selected heads; the lane of a joint method is always drawn."""
     lanes = frame.fields["lanes"]
     return [i for i, lane in enumerate(lanes) if lane["head"] is None or lane["head"] in heads]
 
 
 def focus_of(frame: Frame, selection: Selection) -> Focus | None:
-    """Return the pinned rows that a picture is about: queries, else keys; None where nothing is pinned."""
+    """Return the pinned queries, else the pinned keys; None if nothing is pinned."""
     for side, axis in (("query", "queries"), ("key", "keys")):
         rows = rows_of(frame.fields[axis], getattr(selection, side))
         if rows:
@@ -88,7 +89,7 @@ def focus_of(frame: Frame, selection: Selection) -> Focus | None:
 
 
 def per_row_limit(n_queries: int, n_keys: int, n_lanes: int, *, whole: bool) -> int | None:
-    """Return how many lines a query may have per lane; None where every pair may be a line."""
+    """Return the largest number of lines of a query per lane; None if there is no limit."""
     if whole and max(n_queries, n_keys) <= LIMITS["all_pairs_up_to"]:
         return None
     rows = min(n_queries, LIMITS["rows"]) * max(1, n_lanes)
@@ -96,7 +97,7 @@ def per_row_limit(n_queries: int, n_keys: int, n_lanes: int, *, whole: bool) -> 
 
 
 def lines_of(frame: Frame, selection: Selection) -> Lines:
-    """Return the lines of a head frame: those of the pinned rows, else those of all rows."""
+    """Return the lines of a head frame: of the pinned rows, else of all rows."""
     fields = frame.fields
     n_queries, n_keys = len(fields["queries"]["text"]), len(fields["keys"]["text"])
     lanes = lanes_on(frame, selection.heads)
@@ -119,35 +120,35 @@ def lines_of(frame: Frame, selection: Selection) -> Lines:
     carried = float(np.nansum(weight[wanted], dtype=np.float64))
     if not whole and not (focus and focus.side == "key"):  # the frame holds only the strongest keys
         carried = total - hidden
-    with np.errstate(invalid="ignore"):  # a weight that is not a number is no line
+    with np.errstate(invalid="ignore"):  # NaN has no line
         wanted &= (weight >= selection.threshold) & (weight > 0)
     if limit is not None:
         wanted &= _strongest(frame, limit)
     found = np.flatnonzero(wanted)
     found = found[np.argsort(weight[found], kind="stable")]
-    # The sum of what is left out, not what the sum of the lines leaves: small weights are rounded
-    # less.
+    # Sum the pairs without a line instead of subtracting the lines from the total, because the
+    # rounding error of small weights is smaller.
     rest = carried - float(weight[found].sum(dtype=np.float64))
     lines = lane[found], query[found], key[found], weight[found]
     return Lines(*lines, limit, pairs, total, hidden, rest)
 
 
 def in_viewport(lines: Lines, first: int, last: int) -> tuple[Int[np.ndarray, " drawn"], int]:
-    """Return the lines of the queries from ``first`` up to ``last``, weakest first, and how many are too many."""
+    """Return the strongest lines of queries ``first`` to ``last`` - 1, and how many are dropped."""
     inside = np.flatnonzero((lines.query >= first) & (lines.query < last))
     dropped = max(0, len(inside) - LIMITS["most"])
     return inside[dropped:], dropped
 
 
 def line_style(weight: Float[np.ndarray, " line"], scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the opacity (0 to 1) and the width (px) of lines; ``scale`` is the largest weight there can be."""
+    """Return opacity (0 to 1) and width (px) of lines; ``scale`` is the largest possible weight."""
     style, part = DRAWING["line"], np.clip(weight / scale, 0, 1)
     opacity = np.clip(part ** style["opacity_power"], style["least_opacity"], 1)
     return opacity, style["width"] + style["width_range"] * part
 
 
 def lane_offsets(n_lanes: int) -> Float[np.ndarray, " lane"]:
-    """Return how far each lane that is on lies from the middle of its row, in px."""
+    """Return the vertical offset of each drawn lane from the middle of its row, in px."""
     style = DRAWING["line"]
     gap = min(style["lane_gap"], style["lanes_room"] / max(1, n_lanes))
     return (np.arange(n_lanes) - (n_lanes - 1) / 2) * gap
@@ -156,9 +157,9 @@ def lane_offsets(n_lanes: int) -> Float[np.ndarray, " lane"]:
 def pairs_of(
     frame: Frame, name: str = "weights"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return lane, query, key and weight of every pair that the frame holds.
+    """Return lane, query, key and weight of every pair in the frame.
 
-    ``name`` is the array of weights: ``weights``, or ``exact_weights`` where the frame has them.
+    ``name`` is the array of weights: ``weights``, or ``exact_weights`` if the frame has them.
     """
     if name in frame.arrays:
         weight = decoded(frame, name)
@@ -172,7 +173,7 @@ def pairs_of(
 
 
 def _strongest(frame: Frame, limit: int) -> Bool[np.ndarray, " pair"]:
-    """Return which candidates are among the strongest of their query and lane; of equal ones the first keys are."""
+    """Return which candidates are the strongest of their query and lane; ties: lower key."""
     weight = decoded(frame, "weights" if "weights" in frame.arrays else "edges_weight")
     weight = weight if weight.ndim == 3 else weight[None]
     order = np.argsort(-weight, axis=2, kind="stable")[..., :limit]
@@ -182,7 +183,7 @@ def _strongest(frame: Frame, limit: int) -> Bool[np.ndarray, " pair"]:
 
 
 def row_total(frame: Frame, name: str, lanes: Sequence[int], rows: Sequence[int]) -> float:
-    """Return the sum of a total over lanes and queries; where there is none, rows sum to 1 and hide nothing."""
+    """Return a total summed over lanes and queries; if missing, rows sum to 1 and hide nothing."""
     if name not in frame.arrays:
         return float(len(lanes) * len(rows)) if name == "row_sum" else 0.0
     totals = frame.arrays[name][0].astype(np.float64)

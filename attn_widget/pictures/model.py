@@ -22,7 +22,7 @@ MANY_TILES = 400
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One thumbnail: a layer's head, or a layer of a method that joins heads."""
+    """One thumbnail: one head of a layer, or one layer of a joint method."""
 
     layer: int
     head: int | None

@@ -1,8 +1,8 @@
-"""The wire: a Spec comes in with each request, a Frame goes out as a JSON header and bytes.
+"""The messages of pictures: each request has a Spec; each reply is a Frame (JSON header and bytes).
 
-Twin of ``js/src/wire/decode.js``; ``js/src/types.js`` holds the same names as JSDoc. Little endian
-throughout. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte: drawing needs no more, and
-weights down to 4·10⁻⁶ of the scale survive. Exact numbers travel as float32, row by row, on
+``js/src/wire/decode.js`` reads them; ``js/src/types.js`` has the same names as JSDoc. All numbers
+are little endian. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte, which is enough for
+drawing: weights down to 4·10⁻⁶ of the scale are not rounded to 0. Exact rows are sent as float32 on
 request.
 """
 
@@ -17,12 +17,12 @@ from jaxtyping import Float, Shaped, UInt8
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis
 
-MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo cope badly with more in one message
+MAX_MESSAGE_BYTES = 4 * 2**20  # Colab and marimo have problems with larger messages
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What one drawing is of: everything a frame depends on, nothing else."""
+    """The options of one picture: exactly the values that its frame depends on."""
 
     capture_id: int = 0
     view: str = "head"
@@ -41,7 +41,7 @@ class Spec:
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Spec:
-        """Return a Spec from a request's data; unknown fields are ignored, wrong types refused."""
+        """Return the Spec of a request; unknown fields are ignored, wrong types raise InputError."""
         values: dict[str, Any] = {}
         for f in fields(cls):
             if f.name not in data:
@@ -59,7 +59,7 @@ class Spec:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Exactly what one drawing needs: plain fields, and named arrays with their encoding."""
+    """The data of one picture: JSON fields, and named arrays with their encoding."""
 
     fields: dict[str, Any]
     arrays: dict[str, tuple[np.ndarray, str, float]] = field(
@@ -108,24 +108,24 @@ def common(
 
 
 def plain(array: np.ndarray) -> tuple[np.ndarray, str, float]:
-    """Return an array entry sent as it is."""
+    """Return an array entry without encoding."""
     return array, "plain", 1.0
 
 
 def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], str, float]:
-    """Return an array entry in one byte per value; the scale is 1, or the largest value where that is above 1.
+    """Return an array entry in one byte per value; the scale is 1, or the largest value if above 1.
 
-    A byte cannot say "not a number": where there is a NaN, from a broken kernel, all values go as
-    float32 under the encoding "missing", and the picture hatches what is missing.
+    A byte cannot represent NaN. If a faulty model gives NaN, all values are sent as float32 with
+    the encoding "missing", and the picture shows NaN cells striped.
 
     Raises
     ------
     InputError
-        If a value is infinite or below 0: a picture of it would be invented.
+        If a value is infinite or below 0.
     """
     largest, least = float(values.max(initial=0.0)), float(values.min(initial=0.0))
     missing = np.isnan(largest)
-    if missing:  # only now look at each: that costs more than the two extremes
+    if missing:  # slower than the check of the extremes, so only now
         known = values[~np.isnan(values)]
         largest, least = float(known.max(initial=0.0)), float(known.min(initial=0.0))
     if not np.isfinite(largest) or least < -1e-6:
@@ -143,12 +143,12 @@ def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], 
 
 
 def from_sqrt8(encoded: UInt8[np.ndarray, "..."], scale: float = 1.0) -> Float[np.ndarray, "..."]:
-    """Return the values that the front end draws: the twin of `sqrt8`, used by tests and static figures."""
+    """Return the values that the front end draws from `sqrt8`, for tests and static figures."""
     return (encoded.astype(np.float64) / 255) ** 2 * scale
 
 
 def decoded(frame: Frame, name: str) -> Shaped[np.ndarray, "..."]:
-    """Return an array of a frame as the page reads it: a byte stands for a float32 value."""
+    """Return an array of a frame as the page decodes it, as float32 values."""
     array, encoding, scale = frame.arrays[name]
     if encoding != "sqrt8":
         return array

@@ -1,4 +1,4 @@
-"""What each picture depends on and which controls it uses: decided here, sent to the page, obeyed there."""
+"""The options that each picture depends on and the controls that it uses; the page obeys them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from attn_widget.attribution.methods import METHODS
 from attn_widget.pictures.protocol import Spec
 
-# Fields of a Spec that choose which displayed rows and columns there are.
+# Fields of a Spec that the displayed rows and columns depend on.
 AXES = ("hide_special", "words", "segments", "hide_sinks")
 
 
 @dataclass(frozen=True)
 class ViewRule:
-    """What one view shows, and which controls above it have an effect."""
+    """The traits and controls that have an effect on one view."""
 
     one_head: bool = (
         False  # shows the trait `head`; other views show all heads, or those of `heads`
     )
     all_layers: bool = False  # does not depend on `layer`
     per_token: bool = False  # shows vectors, which are neither merged to words nor hidden
-    needs_query: bool = False  # is of one query, which its request carries
+    needs_query: bool = False  # shows one query, which its request names
     heads: bool = False  # `heads` selects what is drawn
     threshold: bool = False  # `threshold` selects what is drawn
     methods: tuple[str, ...] = tuple(METHODS)  # the methods that the view can show
@@ -51,7 +51,7 @@ def frame_depends_on(view: str, method: str) -> tuple[str, ...]:
 
 
 def numbers_key(spec: Spec) -> tuple[Any, ...]:
-    """Return what tells the numbers of this picture from other numbers of the same capture."""
+    """Return the cache key of the numbers of this picture, within one capture."""
     rule = VIEW_RULES[spec.view]
     names = numbers_depend_on(spec.view, spec.method)
     lanes = "one head" if rule.one_head else "all heads"
@@ -59,12 +59,12 @@ def numbers_key(spec: Spec) -> tuple[Any, ...]:
 
 
 def frame_key(spec: Spec) -> tuple[Any, ...]:
-    """Return what tells the frame of this picture from any other frame."""
+    """Return the cache key of the frame of this picture, within one capture."""
     return tuple((name, getattr(spec, name)) for name in frame_depends_on(spec.view, spec.method))
 
 
 def rules() -> dict[str, Any]:
-    """Return every rule that the page applies, as JSON: it keeps no list of its own."""
+    """Return every rule that the page applies, as JSON; the page has no lists of its own."""
     return {
         "views": {view: asdict(rule) for view, rule in VIEW_RULES.items()},
         "methods": {name: {"per_head": one.per_head} for name, one in METHODS.items()},

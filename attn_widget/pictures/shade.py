@@ -1,4 +1,4 @@
-"""How strongly each token of the text view is shaded. Twin of `shades` in js/src/views/text/words.js."""
+"""The shade of each token of the text view, as `shades` in js/src/views/text/words.js has it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from attn_widget.pictures.protocol import Frame
 
 @dataclass(frozen=True, eq=False)
 class Shade:
-    """What the pinned queries take from each key (or what the pinned keys give), the mean over the heads that are on."""
+    """Weights of the pinned queries on each key, or of each query on the pinned keys.
 
-    side: str  # of the pinned tokens
+    They are summed over the pinned rows and averaged over the selected heads.
+    """
+
+    side: str  # of the pinned tokens: "query" or "key"
     rows: list[int]  # the pinned rows
     values: Float[np.ndarray, " row"]
     axis: dict[str, Any]  # of the tokens that are shaded
     largest: float  # of the tokens that are not special
     n_lanes: int
-    total: float  # over the lanes: what the pinned queries take from all keys
-    apart: float  # what of it goes to hidden keys, else to special tokens
+    total: float  # summed over lanes: attention of the pinned queries to all keys
+    apart: float  # part of the total on hidden keys, else on special tokens
 
 
 def shade_of(frame: Frame, selection: Selection, name: str = "weights") -> Shade | None:
-    """Return the shade of the pinned queries, else of the pinned keys; None where nothing is pinned.
+    """Return the shade of the pinned queries, else of the pinned keys; None if nothing is pinned.
 
     ``name`` is the array of weights, as in `pairs_of`.
     """

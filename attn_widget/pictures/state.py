@@ -1,4 +1,4 @@
-"""What is on screen, as one frozen value: figures and pages are made of it, without a widget."""
+"""The state of the picture on screen as a frozen value, from which figures and pages are made."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class PictureState:
     spec : Spec
         What the picture shows.
     heads : tuple of int
-        The heads that are on.
+        The selected heads.
     query, key : tuple of int
         Pinned token positions.
     threshold : float
-        Weights below are not drawn.
+        Smaller weights are not drawn.
     traits : mapping
         The JSON of every synced trait, with ``info``: the state with which a page opens.
     """

@@ -21,7 +21,7 @@ from attn_widget.records import Progress, check_index
 
 VIEWS = tuple(VIEW_RULES)  # in menu order
 MakeFrame = Callable[[], Frame]
-# Called with the progress of long work, and a function that makes a frame of what is known so far.
+# Called with the progress of long work, and a function that makes a frame of the results so far.
 FrameReport = Callable[[Progress, MakeFrame | None], None]
 
 

@@ -91,7 +91,10 @@ def test_every_cell_and_line_has_the_colour_and_the_place_of_its_weight(page):
         page.add(f"w2.layer = {layer}")
         canvas = drawn(page.widget(1), "head", "raw", layer)
         for head in (0, 1):
-            assert ends(canvas, palettes.rgb(LIGHT.heads[head])) == LINES[layer, head], (layer, head)
+            assert ends(canvas, palettes.rgb(LIGHT.heads[head])) == LINES[layer, head], (
+                layer,
+                head,
+            )
 
 
 def ends(canvas, colour: tuple[int, ...]) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""The maximum flow of a layered graph. Knows nothing of attention."""
+"""The maximum flow of a layered graph. Does not depend on the rest of the package."""

@@ -1,7 +1,16 @@
-"""First part of the maximum-flow kernel: paths along chains with at most one detour.
+"""Kernel, part 1: send flow along identity chains with at most one detour, for all nodes at once.
 
-Levels count from 0 at the top; layer k leads from level k to level k + 1. ``first`` and ``last`` bound the
-nodes that can take part: in a causal graph only those from the sink to the source.
+Level 0 is the top level; the edges of layer k lead from level k to level k + 1. A chain is the
+identity edges of one node through all layers. All arrays hold residual capacities:
+
+- ``source[j]``: the edge from the source node to node j of level 0.
+- ``sink[j]``: the edge from node j of the lowest level to the target node.
+- ``straight[k, j]``: the identity edge of node j in layer k.
+- ``from_source[k, j]``: the edge from the source's chain to chain j in layer k.
+- ``to_sink[k, j]``: the edge from chain j to the target's chain in layer k.
+
+u is the source node and v the target node. Only nodes ``first`` to ``last`` - 1 are used: in a
+causal graph, those from the target node to the source node.
 """
 
 from __future__ import annotations
@@ -11,14 +20,15 @@ import typing
 from numba import njit, types
 from numba.extending import intrinsic
 
-# Functions that only other compiled functions call: without wrappers for Python they compile much faster.
+# For functions that only compiled functions call: they compile faster without Python wrappers.
 INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-INDEX = 0xFFFFF  # indices go through this mask: the compiler then knows that none is negative, and vectorises
-VECTOR = {
-    "reassoc",
-    "nsz",
-}  # sums may be taken in any order, so that they vectorise; nothing else is loosened
-DETOURS = 6  # up to so many middle layers, paths that leave the source's chain and join the sink's are tried
+# Mask of every index: the compiler then knows that it is not negative, and vectorises the loop.
+INDEX = 0xFFFFF
+# Only the order of additions is free, so that sums vectorise; all else stays IEEE 754.
+VECTOR = {"reassoc", "nsz"}
+# With at most this many middle layers, also try paths that leave the source's chain and later
+# join the target's chain.
+DETOURS = 6
 
 
 @intrinsic
@@ -52,7 +62,7 @@ def fill_chains(
     first,
     last,
 ):
-    """Load a pair's arrays, send what chains can carry, and return how much that is."""
+    """Load the arrays of a pair (u, v), send flow along chains, and return its amount."""
     first, last = first & INDEX, last & INDEX
     depth = diagonal.shape[0]
     for j in range(first, last):
@@ -82,7 +92,7 @@ def fill_chains(
 @njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _straight(source, sink, straight, least, depth, first, last):
-    """Send through a source arc, one chain all the way, sink arc."""
+    """Send along a source edge, one whole chain and a target edge; return the amount."""
     first, last = first & INDEX, last & INDEX
     for j in range(first, last):
         least[j] = lesser(source[j], sink[j])
@@ -103,7 +113,7 @@ def _straight(source, sink, straight, least, depth, first, last):
 @njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _capped(amounts, limit, first, last):
-    """Cut amounts, in order, so that they sum to no more than a limit; return their sum."""
+    """Reduce amounts, the last ones first, to a sum of at most ``limit``; return the sum."""
     first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
@@ -121,7 +131,7 @@ def _capped(amounts, limit, first, last):
 @njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _leave_source_chain(source, sink, straight, from_source, pushed, least, depth, u, first, last):
-    """Send down the source's chain to level k, across to chain j, down to its sink arc; lowest crossing first."""
+    """Send along the source's chain to level k, to chain j and its target edge; largest k first."""
     first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
@@ -131,7 +141,7 @@ def _leave_source_chain(source, sink, straight, from_source, pushed, least, dept
         limit = source[u]
         for above in range(k):
             limit = lesser(limit, straight[above, u])
-        limit -= total  # everything sent so far went down the same upper part of the chain
+        limit -= total  # all flow sent so far uses the same upper part of the source's chain
         if k < depth - 1:
             for j in range(first, last):
                 least[j] = lesser(least[j], straight[k + 1, j])
@@ -146,7 +156,7 @@ def _leave_source_chain(source, sink, straight, from_source, pushed, least, dept
             least[j] -= amounts[j]
             sink[j] -= amounts[j]
             from_source[k, j] -= amounts[j]
-    # What crossed at layer k went down every chain below it, and down the source's chain above it.
+    # Flow that changed chains at layer k uses chain j below k and the source's chain above k.
     for j in range(first, last):
         least[j] = 0.0
     below = 0.0
@@ -166,7 +176,7 @@ def _leave_source_chain(source, sink, straight, from_source, pushed, least, dept
 @njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, first, last):
-    """Send through a source arc, chain j down to level k, across to the sink's chain; highest crossing first."""
+    """Send along a source edge, chain j to level k, then the target's chain; smallest k first."""
     first, last = first & INDEX, last & INDEX
     total = 0.0
     for j in range(first, last):
@@ -209,7 +219,7 @@ def _join_sink_chain(source, sink, straight, to_sink, pushed, least, depth, v, f
 @njit(fastmath=VECTOR, **INNER)
 @typing.no_type_check
 def _detours(source, sink, straight, from_source, to_sink, least, depth, u, v, first, last):
-    """Send down the source's chain, across to chain j, down it, across to the sink's chain."""
+    """Send along the source's chain, then chain j, then the target's chain; return the amount."""
     first, last = first & INDEX, last & INDEX
     total = 0.0
     for leave in range(depth - 1):

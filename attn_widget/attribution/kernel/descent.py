@@ -1,7 +1,8 @@
-"""Second part of the maximum-flow kernel: paths that only go down, depth first, over bit sets.
+"""Kernel, part 2: the blocking flow of Dinic's first phase, by depth-first search over bit sets.
 
-It is the first and largest step of Dinic's algorithm: as long as no flow can be taken back, every path from
-the source to the sink has the same length, and a node's distance to the sink is its level.
+Without reverse residual edges every path from the source to the target node has the same length,
+so the layered graph itself is the level graph: the level of a node gives its distance to the
+target, and no breadth-first search is needed.
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ def lowest(typing_context, word):
 @njit(**INNER)
 @typing.no_type_check
 def first_of(word, here):
-    """Return the node of the lowest bit of one word of a bit set."""
+    """Return the node of the lowest set bit in word number ``word`` of a bit set."""
     return word * 64 + (np.int64(lowest(here)) & 63)
 
 
 @njit(**INNER)
 @typing.no_type_check
 def descend(rest, out_open, alive, source, sink, touched, count, node, wanted, left, first, last):
-    """Send from every open source arc down to the open sink arcs; return how much that is.
+    """Send a blocking flow from all source edges to the target edges; return its amount.
 
-    ``rest`` and ``out_open`` come flat: level, upper node, lower node (or word). ``alive`` says which nodes of each
-    level may still lead to the sink; a node that cannot pass on all it was given is a dead end from then on.
+    ``rest`` (residual capacities) and ``out_open`` are flattened: level, upper node, lower node (or
+    word). ``alive`` holds the nodes of each level from which the target may still be reachable; a
+    node that cannot forward all that it receives is removed from it.
     """
     first, last = first & INDEX, last & INDEX
     n, words, depth = sink.shape[0], alive.shape[1], alive.shape[0] - 1
     clear_alive(alive, sink, first, last)
     total, used, longest = 0.0, count[0], touched.shape[0]
-    for root in range(
-        last - 1, first - 1, -1
-    ):  # from the end: the first token is often a hub, and is kept for last
+    # In descending order: node 0 often has many wide edges, and serves best as the last choice.
+    for root in range(last - 1, first - 1, -1):
         if source[root] <= 0.0:
             continue
         node[0], wanted[0], left[0] = root, source[root], source[root]
@@ -85,7 +86,7 @@ def descend(rest, out_open, alive, source, sink, touched, count, node, wanted, l
                 word = i >> 6
                 own = out_open[row * words + word] & alive[at + 1, word]
                 if own >> np.uint64(i & 63) & ONE != ZERO:
-                    j = i  # its own chain is the widest edge
+                    j = i  # the identity edge is usually the widest
                 else:
                     for word in range(words):
                         here = out_open[row * words + word] & alive[at + 1, word]
@@ -99,7 +100,7 @@ def descend(rest, out_open, alive, source, sink, touched, count, node, wanted, l
                     continue
             if left[at] > 0.0:
                 alive[at, i >> 6] &= ~(ONE << np.uint64(i & 63))
-            # Go back up, and enter what was sent into the edge that led here.
+            # Backtrack: subtract the amount sent from the edge by which the search came here.
             sent = wanted[at] - left[at]
             if at == 0:
                 source[root] = left[0]
@@ -126,7 +127,7 @@ def descend(rest, out_open, alive, source, sink, touched, count, node, wanted, l
 @njit(**INNER)
 @typing.no_type_check
 def clear_alive(alive, sink, first, last):
-    """Mark the nodes that may lead to the sink: all that take part, and at the lowest level those with an open arc."""
+    """Mark all nodes in use; at the lowest level, only those with an open target edge."""
     first, last = first & INDEX, last & INDEX
     depth = alive.shape[0] - 1
     for word in range(alive.shape[1]):

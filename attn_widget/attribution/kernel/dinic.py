@@ -1,6 +1,6 @@
-"""Third part of the maximum-flow kernel: Dinic's algorithm over bit sets, with residual edges.
+"""Kernel, part 3: Dinic's algorithm on the residual graph, with reverse edges, over bit sets.
 
-The compiled kernel stays on the disk until this file changes: save it again after a change to
+numba compiles the kernel again only when this file changes: save it again after a change to
 `chains.py`, `descent.py` or `residual_graph.py`.
 """
 
@@ -27,8 +27,11 @@ from attn_widget.attribution.kernel.residual_graph import (
 @njit(nogil=True, cache=True)
 @typing.no_type_check
 def solve_row(fixed, w, u, out):
-    """Fill ``out`` with the flow from source ``u`` to every sink; return -1 if a search did not end."""
-    # Unpacked once: a tuple of arrays is costly to hand from function to function.
+    """Write the flow from source ``u`` to every target node into ``out``; return -1 on failure.
+
+    Failure is a search that did not end within its bound on iterations.
+    """
+    # Unpacked once: passing a tuple of arrays between compiled functions is slow.
     top, bottom, middle, turned, diagonal, fixed_out, fixed_in, causal = fixed
     rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found = w[:9]
     (
@@ -55,26 +58,28 @@ def solve_row(fixed, w, u, out):
                 continue
             first, last = v, u + 1
         total = fill_chains(
-            top, bottom, middle, turned, diagonal, source, sink, straight, from_source, to_sink, pushed, least,
-            u, v, first, last,
+            top, bottom, middle, turned, diagonal, source, sink, straight, from_source, to_sink,
+            pushed, least, u, v, first, last,
         )  # fmt: skip
         if _is_open(source, first, last) and _is_open(sink, first, last):
             write_down(rest, out_open, straight, from_source, to_sink, u, v, first, last)
             total += descend(
-                rest_flat, open_flat, seen, source, sink, touched, count, node, wanted, left, first, last
+                rest_flat, open_flat, seen, source, sink, touched, count, node, wanted, left,
+                first, last,
             )  # fmt: skip
             more = 0.0
             if _is_open(source, first, last) and _is_open(sink, first, last):
                 allow_taking_back(
-                    middle, turned, diagonal, rest, in_open, out_flow, in_flow, touched, count, u, v, first, last
+                    middle, turned, diagonal, rest, in_open, out_flow, in_flow, touched, count,
+                    u, v, first, last,
                 )  # fmt: skip
                 more = _finish(
-                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
-                    touched, count, node, level, wanted, left, first, last,
+                    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current,
+                    found, source, sink, touched, count, node, level, wanted, left, first, last,
                 )  # fmt: skip
             restore(
-                middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow,
-                touched, count, u, v, first, last,
+                middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow,
+                in_flow, touched, count, u, v, first, last,
             )  # fmt: skip
             if more < 0.0:
                 return -1
@@ -96,10 +101,10 @@ def _is_open(arcs, first, last):
 @njit(**INNER)
 @typing.no_type_check
 def _finish(
-    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source, sink,
-    touched, count, node, level, wanted, left, first, last,
+    middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, current, found, source,
+    sink, touched, count, node, level, wanted, left, first, last,
 ):  # fmt: skip
-    """Augment until no path is left; return what was added, or -1 when it does not end."""
+    """Augment until no path is left; return the flow added, or -1 if the search did not end."""
     total = 0.0
     for _ in range(distance.size + 1):
         shortest = _distances(
@@ -125,7 +130,10 @@ def _finish(
 @njit(**INNER)
 @typing.no_type_check
 def _distances(in_open, out_flow, distance, seen, current, found, source, sink, first, last):
-    """Label nodes with their distance to the sink, up to the nearest open source arc; return it, or -1."""
+    """Build the level graph by breadth-first search from the target node.
+
+    Return the distance of the nearest node with an open source edge; -1 if there is none.
+    """
     depth, words = seen.shape[0] - 1, seen.shape[1]
     clear(seen, 0, depth)
     clear(current, 0, depth)
@@ -182,23 +190,28 @@ def _blocking(
     middle, rest, out_open, in_open, out_flow, in_flow, distance, seen, sink,
     touched, count, node, level, wanted, left, root, amount, shortest,
 ):  # fmt: skip
-    """Send from one source arc along shortest paths until it is full or cut off; return (sent, is it full)."""
+    """Send a blocking flow through the level graph from one source edge.
+
+    Return the amount sent, and whether the edge is saturated.
+    """
     depth, words = seen.shape[0] - 1, seen.shape[1]
     node[0], level[0], wanted[0], left[0] = root, 0, amount, amount
     at = 0
-    # Every step down ends by filling an edge, closing a node or using up what was wanted; a fault would go on for ever.
+    # Each advance ends with a saturated edge, a removed node or all flow sent, so the loop ends
+    # long before this bound, which stops an endless loop if the code has a fault.
     for _ in range(64 * (depth + 1) * sink.shape[0] ** 2 + 4096):
         k, i, nearer = np.int64(level[at]) & INDEX, np.int64(node[at]) & INDEX, shortest - at - 1
         step, j = -1, 0
         if nearer < 0:
-            # The last node before the sink; an arc that fills takes its node out.
+            # The last node before the target; it is removed once its target edge is saturated.
             sent = lesser(left[at], sink[i])
             left[at] = 0.0 if sent == left[at] else left[at] - sent
             sink[i] = 0.0 if sent == sink[i] else sink[i] - sent
             if sink[i] == 0.0:
                 seen[depth, i >> 6] &= ~(ONE << np.uint64(i & 63))
         elif left[at] > 0.0:
-            # A node one step nearer to the sink: down an open edge, its own chain first, or back up a flow.
+            # Find a node one edge nearer to the target: along an open edge, the identity edge
+            # first, or along the reverse residual edge of an edge that carries flow.
             if k < depth:
                 own = (out_open[k, i, i >> 6] & seen[k + 1, i >> 6]) >> np.uint64(i & 63) & ONE
                 if own != ZERO and distance[k + 1, i] == nearer:
@@ -230,8 +243,8 @@ def _blocking(
                 at += 1
                 level[at], node[at], wanted[at], left[at] = step, j, room, room
                 continue
-            seen[k, i >> 6] &= ~(ONE << np.uint64(i & 63))  # a dead end stays one for this search
-        # Go back up, and enter what was sent into the edge that led here.
+            seen[k, i >> 6] &= ~(ONE << np.uint64(i & 63))  # a dead end in this level graph
+        # Backtrack: update the residual capacity of the edge by which the search came here.
         sent, full = wanted[at] - left[at], left[at] == 0.0
         if at == 0:
             return sent, full
@@ -249,7 +262,7 @@ def _blocking(
                 close_arc(in_open, above, j, i)
             room -= sent
             rest[above, i, j] = room
-            if room < middle[above, i, j]:  # what was sent may be less than the edge can tell apart
+            if room < middle[above, i, j]:  # equal if `sent` is below the rounding error of `room`
                 open_arc(out_flow, above, i, j)
                 open_arc(in_flow, above, j, i)
         else:

@@ -1,21 +1,29 @@
-"""Exact maximum flow from one node to each node of another layer, in a layered graph.
+"""Exact maximum flow in a layered graph: from a node of the top level to each of the lowest level.
 
-The graph: ``layers + 1`` levels of ``n`` nodes; every node of a level may reach every node of the level
-below, with its own capacity; identity edges (node i to node i) form chains and are usually wide.
+The graph has ``layers + 1`` levels of ``n`` nodes. Each node has an edge to every node of the next
+lower level, each with its own capacity. Identity edges (node i to node i) form chains and usually
+have large capacities.
 
-A pair (source, sink) is solved in three parts.
+The flow of a pair (source node, target node) is computed in three parts:
 
-1. Chains. All paths with at most one detour from the source's chain and the sink's chain, for all nodes
-   at once, in loops over contiguous arrays that the compiler turns into vector instructions. This carries
+1. Chains (`chains.py`): all paths with at most one detour from the source's or the target's chain,
+   for all nodes at once, in loops over contiguous arrays that the compiler vectorises. They carry
    most of the flow.
-2. Descent. Depth-first paths that only go down, over bit sets: the first step of Dinic's algorithm, on what
-   the chains left open. After it three pairs in four are done.
-3. Dinic's algorithm for the others, where flow has to be taken back: distances to the sink by breadth-first
-   search over bit sets, then a blocking flow by depth-first search. An edge that is filled gets a residual of
-   exactly 0.0 and loses its bit, so there is no tolerance anywhere; each search makes the shortest path
-   longer, so it always ends.
+2. Descent (`descent.py`): a blocking flow along the remaining downward paths, by depth-first search
+   over bit sets: the first phase of Dinic's algorithm. Three pairs in four are then complete.
+3. Dinic's algorithm (`dinic.py`) with reverse residual edges for the other pairs: the level graph
+by
+   breadth-first search from the target node, then a blocking flow by depth-first search. A
+   saturated edge gets a residual capacity of exactly 0.0 and its bit is cleared, so no tolerance is
+   needed. Each phase makes the shortest path longer, so the algorithm ends.
 
-The search stops as soon as every source arc or every sink arc is full, which spares the last, failing search.
+The algorithm stops once all source edges or all target edges are saturated, which saves the last
+search.
+
+References
+----------
+Y. Dinitz, Algorithm for solution of a problem of maximum flow in networks with power estimation,
+Soviet Mathematics Doklady 11, 1970.
 """
 
 from __future__ import annotations
@@ -29,19 +37,33 @@ from jaxtyping import Float
 Fixed = namedtuple("Fixed", "top bottom middle turned diagonal out_open in_open causal")
 Work = namedtuple(
     "Work",
-    "rest out_open in_open out_flow in_flow distance seen current found source sink straight from_source "
-    "to_sink pushed least touched count node level wanted left",
+    "rest out_open in_open out_flow in_flow distance seen current found source sink straight "
+    "from_source to_sink pushed least touched count node level wanted left",
 )
 
 
 class Network:
-    """A layered graph made ready: what is shared by all pairs and all threads; ``capacities`` lowest layer first."""
+    """A layered graph, prepared: the arrays that all pairs and threads share.
+
+    Parameters
+    ----------
+    capacities
+        At least 0; ``capacities[0]`` is the lowest layer. An edge leads from the second axis (upper
+        node) to the third (lower node).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Network(np.array([[[0.5, 0.0], [0.5, 0.5]], [[1.0, 0.0], [0.25, 0.75]]])).row(1)
+    array([0.75, 0.5 ])
+    """
 
     def __init__(self, capacities: Float[np.ndarray, "layer node node"]) -> None:
         capacities = np.asarray(capacities, dtype=np.float64)
         self.n_layers, self.n = len(capacities), capacities.shape[-1]
         self._of_thread = threading.local()
-        # From the top down; the top and bottom layers stay apart: a pair uses one row and one column of them.
+        # From the top down. The top and bottom layers are apart: a pair uses only one row of the
+        # top layer and one column of the bottom layer.
         middle = np.ascontiguousarray(capacities[-2:0:-1])
         turned = np.ascontiguousarray(middle.transpose(0, 2, 1))
         self.fixed = Fixed(
@@ -57,16 +79,16 @@ class Network:
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes that all threads share."""
+        """Return the size of the shared arrays, in bytes."""
         return sum(getattr(array, "nbytes", 0) for array in self.fixed)
 
     def row(self, source: int) -> Float[np.ndarray, " node"]:
-        """Return the maximum flow from one node of the top level to every node of the lowest level."""
+        """Return the maximum flow from a node of the top level to each node of the lowest level."""
         fixed = self.fixed
         if self.n_layers == 1:
             return fixed.top[source].copy()
         if self.n_layers == 2:
-            # A path is a choice of one node between, and no two paths share an edge.
+            # Each path has one middle node, and no two paths share an edge.
             return np.minimum(fixed.top[source], fixed.bottom).sum(1)
         from attn_widget.attribution.kernel import dinic
 
@@ -81,18 +103,18 @@ class Network:
 
 
 def compile_kernel() -> None:
-    """Compile the kernel, or load it from the disk: seconds once, then a third of a second."""
+    """Compile the kernel (seconds, the first time) or load it from disk (about 0.3 s)."""
     Network(np.full((3, 2, 2), 0.5)).row(0)
 
 
 def bytes_needed(n_layers: int, n: int) -> tuple[int, int]:
-    """Return the bytes a network takes: shared by all threads, and of each thread."""
+    """Return the bytes of a network's shared arrays, and of the arrays of each thread."""
     one = 8 * max(n_layers - 2, 0) * n * n
     return 2 * one + 16 * n * n, one
 
 
 def workspace(fixed: Fixed) -> Work:
-    """Return the arrays one thread writes to: nothing is allocated for a pair."""
+    """Return the arrays that one thread writes to; they are reused for every pair."""
     depth, n, _ = fixed.middle.shape
     words = fixed.out_open.shape[-1]
     longest = (depth + 1) * n + 2

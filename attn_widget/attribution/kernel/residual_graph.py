@@ -1,9 +1,11 @@
-"""Residual graph: open edges, edges with flow, and its reset between target nodes.
+"""The residual graph of the maximum-flow kernel, and how it is reset between pairs.
 
-An edge has its residual capacity in ``rest``; its flow is ``middle − rest``. Bit sets say which edges of a
-node are open (``out_open``, by the node above) and, once flow may be taken back, ``in_open`` (by the node
-below) and which edges carry flow (``out_flow``, ``in_flow``). ``touched`` lists the edges to put back;
-``count`` holds its length, and whether the later three sets are in use.
+``rest`` is the residual capacity of an edge; its flow is ``middle − rest``. Bit sets hold the open
+edges, which have residual capacity (``out_open``, indexed by the upper node; ``in_open``, by the
+lower node), and the edges that carry flow, whose reverse edges are open (``out_flow``,
+``in_flow``). ``touched`` lists the changed edges. ``count`` holds its length, and whether
+``in_open``, ``out_flow`` and ``in_flow`` are in use: only Dinic's algorithm with reverse edges
+needs them.
 """
 
 from __future__ import annotations
@@ -20,21 +22,21 @@ from attn_widget.attribution.kernel.descent import ONE, ZERO
 @njit(**INNER)
 @typing.no_type_check
 def close_arc(sets, k, row, node):
-    """Take a node out of a bit set."""
+    """Remove a node from a bit set."""
     sets[k, row, node >> 6] &= ~(ONE << np.uint64(node & 63))
 
 
 @njit(**INNER)
 @typing.no_type_check
 def open_arc(sets, k, row, node):
-    """Put a node into a bit set."""
+    """Add a node to a bit set."""
     sets[k, row, node >> 6] |= ONE << np.uint64(node & 63)
 
 
 @njit(**INNER)
 @typing.no_type_check
 def set_arc(sets, k, row, node, is_in):
-    """Put a node into a bit set or take it out, without a branch."""
+    """Add a node to a bit set or remove it, without a branch."""
     bit = np.uint64(node & 63)
     sets[k, row, node >> 6] = (sets[k, row, node >> 6] & ~(ONE << bit)) | (np.uint64(is_in) << bit)
 
@@ -42,7 +44,7 @@ def set_arc(sets, k, row, node, is_in):
 @njit(**INNER)
 @typing.no_type_check
 def touch(touched, count, k, i, j):
-    """Remember an edge that must be put back."""
+    """Record an edge that must be reset after this pair."""
     if count[0] < touched.shape[0]:
         touched[count[0]] = (k << 40) | (i << 20) | j
     count[0] += 1
@@ -51,7 +53,7 @@ def touch(touched, count, k, i, j):
 @njit(**INNER)
 @typing.no_type_check
 def write_down(rest, out_open, straight, from_source, to_sink, u, v, first, last):
-    """Write what the chains left into the residual graph: the sink's columns, the source's rows, the diagonals."""
+    """Copy the chains' residual capacities into the graph: columns v, rows u and the diagonals."""
     u, v, first, last = u & INDEX, v & INDEX, first & INDEX, last & INDEX
     for k in range(straight.shape[0]):
         for j in range(first, last):
@@ -68,10 +70,10 @@ def write_down(rest, out_open, straight, from_source, to_sink, u, v, first, last
 @njit(**INNER)
 @typing.no_type_check
 def restore(
-    middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow, touched, count,
-    u, v, first, last,
+    middle, turned, diagonal, fixed_out, fixed_in, rest, out_open, in_open, out_flow, in_flow,
+    touched, count, u, v, first, last,
 ):  # fmt: skip
-    """Put back what this pair changed: the chains' edges, and those that were touched, or all if the list ran over."""
+    """Reset the edges of the chains and the touched edges; all edges if ``touched`` overflowed."""
     u, v, first, last = u & INDEX, v & INDEX, first & INDEX, last & INDEX
     both_ways = count[1] != 0
     if count[0] > touched.shape[0]:
@@ -127,7 +129,7 @@ def restore(
 def allow_taking_back(
     middle, turned, diagonal, rest, in_open, out_flow, in_flow, touched, count, u, v, first, last
 ):  # fmt: skip
-    """Bring the sets up to date that paths only going down do not need."""
+    """Update the bit sets that only reverse edges need: ``in_open``, ``out_flow``, ``in_flow``."""
     u, v, first, last = u & INDEX, v & INDEX, first & INDEX, last & INDEX
     count[1] = 1
     if count[0] > touched.shape[0]:
@@ -160,7 +162,7 @@ def _note(in_open, out_flow, in_flow, k, i, j, room, capacity):
 @njit(**INNER)
 @typing.no_type_check
 def clear(sets, low, high):
-    """Empty the bit sets of some levels; assigning to slices would take seconds longer to compile."""
+    """Clear the bit sets of levels ``low`` to ``high``, in loops: slices compile seconds slower."""
     for k in range(low, high + 1):
         for word in range(sets.shape[1]):
             sets[k, word] = ZERO

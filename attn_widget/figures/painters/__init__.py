@@ -1,1 +1,1 @@
-"""One painter per view: a frame in, marks on a sheet out."""
+"""One painter per view: it draws a frame on a `Sheet`."""

@@ -1,4 +1,4 @@
-"""Pictures and sounds in print: patches and frames shaded by what the pinned token takes from them."""
+"""Images and sounds in print: patches and audio frames, shaded by the pinned token's attention."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from attn_widget.pictures.protocol import Frame, decoded
 from attn_widget.pictures.shade import Shade
 
 PICTURE = 380
-PALE = 0.55  # how far an image fades into the paper under its shade
-SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1e9)  # between two marks of the time axis
+PALE = 0.55  # opacity of the paper colour over an image, below the shade
+SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1e9)  # steps of the time axis
 
 
 def paint_image(sheet: Sheet, frame: Frame, shade: Shade | None) -> tuple[float, float]:
-    """Draw the picture, pale under patches that are shaded by their share; return the size."""
+    """Draw the image, faded, and its patches shaded by their share; return the size in px."""
     theme, (rows, columns) = sheet.theme, frame.fields["grid"]
     keys = frame.fields["keys"]
     pixels = decoded(frame, "image")
@@ -50,7 +50,7 @@ def paint_image(sheet: Sheet, frame: Frame, shade: Shade | None) -> tuple[float,
 
 
 def paint_sound(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
-    """Draw each query's shares along the time of what was heard."""
+    """Draw each query's shares along the time of the recording."""
     theme, fields = sheet.theme, frame.fields
     queries, seconds = fields["queries"], fields["seconds"]
     lanes = lanes_on(frame, selection.heads)
@@ -81,5 +81,5 @@ def paint_sound(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     name = f"{fields['unit']}, √ scale"
     end = marks.colour_legend(sheet, x, height + 42, name, (0, largest / 4, largest))
     mean = f"a row per query, mean of {many(len(lanes), 'head')}"
-    said = [*caption(frame, Selection(selection.heads)), mean]
-    return Painted(max(x + width + 14, end), height + 66, said)
+    sentences = [*caption(frame, Selection(selection.heads)), mean]
+    return Painted(max(x + width + 14, end), height + 66, sentences)

@@ -1,4 +1,4 @@
-"""The head view in print: two columns of tokens, a line per share, and a pinned token's shares head by head."""
+"""The head view in print: two columns of tokens, a line per pair, and a pinned query's shares."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ ARCS = 260
 ROOM = 150
 TOP = 30
 MAX_ROWS = LIMITS["rows"]
-MAX_STRIP = 16  # squares beside the keys: one per head, while colours tell them apart
+MAX_STRIP = 16  # squares per key, one per head: more heads have no colours of their own
 RowY = Callable[[Any, str], Any]  # displayed rows and their side -> the middle of each row
 
 
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
-    """Draw tokens and lines, strong ones last; of pinned tokens only theirs."""
+    """Draw tokens and lines, strong lines on top; only lines of pinned tokens if there are any."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     pins = {"query": rows_of(queries, selection.query), "key": rows_of(keys, selection.key)}
     focus = focus_of(frame, selection)
@@ -78,7 +78,7 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
 
 
 def _first_row(axis: dict[str, Any], pinned: list[int]) -> int:
-    """Return the first row drawn of a long axis: a pinned row is in the picture."""
+    """Return the first row drawn of a long axis, such that a pinned row is in the picture."""
     n = len(axis["text"])
     if n <= MAX_ROWS or not pinned or pinned[0] < MAX_ROWS:
         return 0
@@ -89,7 +89,7 @@ def _lines(
     sheet: Sheet, frame: Frame, lines: Lines, drawn: np.ndarray, x: tuple[float, float], y_of: RowY,
     lanes: list[int], colours: list[str],
 ) -> None:  # fmt: skip
-    """Draw the lines, strong ones last."""
+    """Draw the lines, strong lines on top."""
     if not len(drawn):
         return
     lane = lines.lane[drawn]
@@ -102,13 +102,13 @@ def _lines(
 
 
 def _scale(frame: Frame) -> float:
-    """Return the weight of the strongest line there can be."""
+    """Return the largest weight that a line can have."""
     return marks.scale_of(frame, "weights" if "weights" in frame.arrays else "edges_weight")
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Where the shares of one pinned query stand beside the keys."""
+    """Layout of one pinned query's shares beside the keys."""
 
     query: int
     first: int  # the first key that is drawn
@@ -119,7 +119,7 @@ class Strip:
 
 
 def _strip(sheet: Sheet, frame: Frame, strip: Strip, y_of: RowY) -> float:
-    """Draw what the pinned query takes from each key: a square per head, the mean as a bar and a number."""
+    """Draw the pinned query's share of each key: a square per head, the mean as bar and number."""
     theme, lanes, x = sheet.theme, strip.lanes, strip.x
     weights = marks.numbers_of(frame)[lanes][:, strip.query]
     keys = range(strip.first, min(weights.shape[1], strip.first + MAX_ROWS))
@@ -140,7 +140,7 @@ def _strip(sheet: Sheet, frame: Frame, strip: Strip, y_of: RowY) -> float:
 
 
 def _squares(sheet: Sheet, frame: Frame, strip: Strip, weights: np.ndarray, y_of: RowY) -> float:
-    """Draw a square per head and key, and return where they end."""
+    """Draw a square per head and key; return the x where they end."""
     theme, scale = sheet.theme, marks.scale_of(frame, "weights")
     side = min(13.0, strip.row - 3)
     for j, lane in enumerate(strip.lanes):
@@ -155,7 +155,7 @@ def _squares(sheet: Sheet, frame: Frame, strip: Strip, weights: np.ndarray, y_of
 
 
 def _legend(sheet: Sheet, frame: Frame, lanes: list[int], colours: list[str], y: float) -> float:
-    """Draw which colour is which head, and how strong which value looks."""
+    """Draw the legend: the colour of each head, and the opacity and width of values."""
     x = 0.0
     if (
         frame.fields["lanes"]

@@ -1,4 +1,4 @@
-"""What painters share: tokens as labels, legends, and the numbers of what is picked."""
+"""Functions that several painters use: token labels, legends, and the weights to print."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAR = 110
 
 @dataclass(frozen=True)
 class Painted:
-    """How much of the sheet a painter took, and its caption."""
+    """The size that a painter used, in px, and its caption."""
 
     width: float
     height: float
@@ -33,18 +33,18 @@ def is_exact(frame: Frame) -> bool:
 
 
 def numbers_of(frame: Frame) -> np.ndarray:
-    """Return the weights to print: exact where the frame holds them so, else rounded."""
+    """Return the weights to print: exact if the frame has exact weights, else rounded."""
     return decoded(frame, "exact_weights" if is_exact(frame) else "weights")
 
 
 def scale_of(frame: Frame, name: str) -> float:
-    """Return the value that the strongest mark stands for: 1, or the largest where that is above 1."""
+    """Return the value at the end of the colour scale: 1, or the largest value if above 1."""
     array, encoding, scale = frame.arrays[name]
     return max(1.0, float(array.max(initial=0.0))) if encoding == "plain" else scale
 
 
 def named(axis: dict[str, Any], rows: Sequence[int], most: int = 4) -> str:
-    """Return tokens by name, in quotes."""
+    """Return the texts of these tokens, in quotes."""
     names = [plain(axis["text"][i])[:24] for i in rows[:most]]
     more = f" and {len(rows) - most} more" if len(rows) > most else ""
     return ", ".join(f"“{name}”" for name in names) + more
@@ -54,7 +54,7 @@ def token(
     sheet: Sheet, axis: dict[str, Any], i: int, x: float, y: float, *,
     room: float, size: float = 13, align: str = "left", pinned: bool = False, angle: float = 0,
 ) -> None:  # fmt: skip
-    """Write a token as a label: specials smaller and grey, a pinned one paper on ink."""
+    """Write a token label: special tokens smaller and grey, a pinned token in inverse colours."""
     theme = sheet.theme
     special = bool(axis["special"][i])
     size = size - 2 if special and size > 12 else size
@@ -68,7 +68,7 @@ def token(
 
 
 def widest(sheet: Sheet, texts: Sequence[str], room: float, size: float = 13) -> float:
-    """Return how wide the widest label is, within a room."""
+    """Return the width of the widest label, at most ``room``, in px."""
     return max(
         (min(room, sheet.width(t, size)) for t in {sheet.fitted(t, room, size) for t in texts}),
         default=0,
@@ -78,7 +78,7 @@ def widest(sheet: Sheet, texts: Sequence[str], room: float, size: float = 13) ->
 def head_legend(
     sheet: Sheet, frame: Frame, lanes: Sequence[int], colours: Sequence[str], x: float, y: float
 ) -> float:
-    """Draw a numbered square per head, and return where they end."""
+    """Draw a numbered square per head; return the position where they end."""
     sheet.text(x, y, "head" if len(lanes) == 1 else "heads", size=11, colour=sheet.theme.ink_2)
     x += sheet.width("heads", 11) + 8
     for lane in lanes:
@@ -98,7 +98,7 @@ def colour_legend(
     marks: Sequence[float | str],
     table: np.ndarray | None = None,
 ) -> float:
-    """Draw a scale of colours with the values at its ends and middle, and return where it ends."""
+    """Draw a colour scale with the values at its ends and middle; return where it ends."""
     theme = sheet.theme
     words = [m if isinstance(m, str) else brief(m) for m in marks]
     sheet.text(x, y, name, size=11, colour=theme.ink_2)
@@ -110,7 +110,7 @@ def colour_legend(
 
 
 def readable(colour: str) -> str:
-    """Return black or white, whichever is easier to read on a colour (WCAG 2.2, relative luminance)."""
+    """Return black or white, whichever has more contrast with a colour (WCAG 2.2 luminance)."""
     linear = [
         ((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92
         for c in palettes.rgb(colour)

@@ -1,4 +1,4 @@
-"""The matrix view in print: a heat map with tokens on both axes where there is room for them."""
+"""The matrix view in print: a heat map, with tokens on both axes if there is room."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def picture(
 ) -> np.ndarray:
     """Return the colours ``(row, column, rgb)`` of a matrix.
 
-    What a causal model cannot see stays paper; what is not a number is striped.
+    Cells above the diagonal of a causal model have the paper colour; NaN is striped.
     """
     missing = np.isnan(cells)
     shares = np.clip(np.where(missing, 0, cells) / scale, 0, 1)

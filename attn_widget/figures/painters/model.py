@@ -1,4 +1,4 @@
-"""The model view in print: every layer × head as a small map, or every layer of a method that joins heads."""
+"""The model view in print: a thumbnail per layer and head, or per layer for joint methods."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from attn_widget.pictures.captions import caption
 from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.protocol import Frame, decoded
 
-GRID = 780  # px that a full row of heads takes at most
-TALL = 800  # px that all layers take, while maps stay as large as `SMALLEST`
+GRID = 780  # largest width of a full row of heads, px
+TALL = 800  # height of all layers, px, unless thumbnails would be smaller than `SMALLEST`
 LARGEST = 150
 SMALLEST = 22
 GAP = 5
 
 
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
-    """Draw the thumbnails; layers go down and heads go across."""
+    """Draw the thumbnails: a row per layer, a column per head."""
     tiles, cells = frame.fields["tiles"], decoded(frame, "tiles")
     root = frame.fields["unit"] != "flow"
     scale = marks.scale_of(frame, "tiles")
@@ -38,7 +38,7 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
 
 
 def _by_head(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[float, float]:
-    """Draw a row per layer and a column per head; return the size."""
+    """Draw a row per layer and a column per head; return the size in px."""
     theme, tiles = sheet.theme, frame.fields["tiles"]
     layers = list(dict.fromkeys(tile["layer"] for tile in tiles))
     heads = sorted({tile["head"] for tile in tiles})
@@ -69,7 +69,7 @@ def _by_head(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[fl
 
 
 def _joined(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[float, float]:
-    """Draw one map per layer, as many side by side as there is room for; return the size."""
+    """Draw one map per layer, side by side and wrapped; return the size in px."""
     theme, tiles = sheet.theme, frame.fields["tiles"]
     columns = min(len(tiles), 6)
     width, height = _tile(frame, GRID / columns)
@@ -96,9 +96,9 @@ def _joined(sheet: Sheet, frame: Frame, pictures: list[np.ndarray]) -> tuple[flo
 
 
 def _tile(frame: Frame, room: float) -> tuple[float, float]:
-    """Return how wide and high a thumbnail is: its longer side fills its place, and it keeps the matrix's shape."""
+    """Return the width and height of a thumbnail with the matrix's aspect ratio, in px."""
     side = float(np.clip(room - GAP, SMALLEST, LARGEST))
     n_queries, n_keys = len(frame.fields["queries"]["text"]), len(frame.fields["keys"]["text"])
     longest = max(n_queries, n_keys)
-    # A very long side would leave a line of the other: never below a third.
+    # The shorter side is at least a third of the longer one, so that it stays visible.
     return side * max(1 / 3, n_keys / longest), side * max(1 / 3, n_queries / longest)

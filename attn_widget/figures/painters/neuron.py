@@ -1,4 +1,4 @@
-"""The neuron view in print: one head's way from query and keys to the weights that were measured."""
+"""The neuron view in print: how one head computes its weights from query and keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOP = 66
 
 
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
-    """Draw a row per key: its channels, the products with the query's, each stage as a number, the share as a bar."""
+    """Draw a row per key: its channels, the products q × k, each stage, and the share as a bar."""
     theme, fields = sheet.theme, frame.fields
     keys, query = fields["keys"], fields["query"]
     q, k = decoded(frame, "q"), decoded(frame, "k")
@@ -89,7 +89,7 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
 
 
 def _rows(measured: np.ndarray) -> list[int]:
-    """Return the keys that are drawn, in the order of the text: all, or the strongest where they are too many."""
+    """Return the keys to draw, in text order: all, or those with the largest shares."""
     if len(measured) <= MAX_KEYS:
         return list(range(len(measured)))
     return sorted(np.argsort(-measured, kind="stable")[:MAX_KEYS].tolist())
@@ -101,7 +101,7 @@ def _heading(sheet: Sheet, x: float, name: str, about: str, align: str = "left")
 
 
 def _short(about: str) -> str:
-    """Return what a stage is, in the width of a column of numbers."""
+    """Return a name of a stage that fits the width of its column."""
     return {"added before softmax": "added", "cap · tanh(x / cap)": "tanh"}.get(about, about)
 
 
@@ -114,12 +114,12 @@ def _channels(
 
 
 def _clip(array: np.ndarray) -> float:
-    """Return where colours are clipped: a high percentile of |x|."""
+    """Return the value at which colours are clipped: a high percentile of |x|."""
     return float(np.percentile(np.abs(array), DRAWING["clip_percentile"])) or 1.0
 
 
 def _value(value: float) -> str:
-    """Return a stage's number; a masked key has none."""
+    """Return the text of a stage's number; −∞ for a masked key."""
     if np.isfinite(value):
         return fixed(value, 2)
     return "−∞" if value < 0 else "∞"
@@ -128,9 +128,9 @@ def _value(value: float) -> str:
 def _caption(
     frame: Frame, selection: Selection, rows: list[int], measured: np.ndarray
 ) -> list[str]:
-    """Return the caption, and which keys are drawn where they are too many for print."""
-    said = caption(frame, selection)
+    """Return the caption; it names the keys that are drawn if there are too many for print."""
+    sentences = caption(frame, selection)
     if len(rows) < len(measured):
         share, keys = percent(float(measured[rows].sum())), many(len(measured), "key")
-        said.append(f"the {len(rows)} strongest of {keys}, {share} of this query’s attention")
-    return said
+        sentences.append(f"the {len(rows)} strongest of {keys}, {share} of this query’s attention")
+    return sentences

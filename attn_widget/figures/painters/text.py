@@ -1,4 +1,4 @@
-"""The text view in print: the text, shaded by what the pinned token takes from each token."""
+"""The text view in print: the text, each token shaded by the pinned token's attention to it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SIZE = 18
 LIST = 230
 LISTED = 10
 MAX_LINES = 60
-BREAK = "\n\n"  # between two texts
-Span = tuple[str, int | None]  # a stretch of text, and the displayed row that it is
+BREAK = "\n\n"  # separates two texts
+Span = tuple[str, int | None]  # a part of the text, and its displayed row
 
 
 def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
-    """Draw the text, the image or the sound with its shade, and beside it the strongest tokens."""
+    """Draw the shaded text, image or sound, and a list of the tokens with the largest shares."""
     shade = shade_of(frame, selection, "exact_weights" if marks.is_exact(frame) else "weights")
     fields = frame.fields
     if fields.get("seconds"):
@@ -49,14 +49,14 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
 
 @dataclass(frozen=True)
 class Setting:
-    """How one paragraph is set: which rows are pinned, which are shaded."""
+    """How one paragraph is drawn: its pinned rows and its shade."""
 
     pinned: frozenset[int]
-    shade: Shade | None  # None: nothing in it is shaded
+    shade: Shade | None  # None: not shaded
 
 
 def _text(sheet: Sheet, frame: Frame, shade: Shade | None) -> tuple[float, float]:
-    """Set the text in lines of a readable length; return the size."""
+    """Draw the text in lines of a readable length; return the size in px."""
     queries, keys = frame.fields["queries"], frame.fields["keys"]
     rows = frozenset(shade.rows) if shade else frozenset()
     if queries["text"] == keys["text"]:
@@ -74,7 +74,7 @@ def _text(sheet: Sheet, frame: Frame, shade: Shade | None) -> tuple[float, float
 def _paragraph(
     sheet: Sheet, spans: list[Span], top: float, setting: Setting
 ) -> tuple[float, float]:
-    """Set spans of text one after the other, and return how wide they are and where they end."""
+    """Draw spans of text one after the other; return their width and the y where they end."""
     x, y, widest = 0.0, top + LINE / 2, 0.0
     for word in _words(spans):
         if word is None:  # the next text begins
@@ -94,7 +94,7 @@ def _paragraph(
 
 
 def _span(sheet: Sheet, text: str, row: int | None, x: float, y: float, setting: Setting) -> float:
-    """Write one span on its shade; return its width."""
+    """Draw one span and its shade; return its width."""
     theme, shade = sheet.theme, setting.shade
     shown = sheet.fitted(text, WIDTH, SIZE, serif=True) if text.strip() else text
     wide = sheet.width(shown, SIZE, serif=True)
@@ -105,7 +105,7 @@ def _span(sheet: Sheet, text: str, row: int | None, x: float, y: float, setting:
         ink = theme.paper
     elif row is not None and shade is not None and shade.largest > 0:
         part = float(shade.values[row]) / shade.largest
-        part = min(part, 1.0)  # a share that is not a number stays one, and is not shaded
+        part = min(part, 1.0)  # NaN stays NaN and is not shaded
         if part >= DRAWING["least_shade"]:
             colour = palettes.hexadecimal(theme.sequential[theme.text_shade])
             opacity = part * theme.text_shade_opacity
@@ -116,7 +116,7 @@ def _span(sheet: Sheet, text: str, row: int | None, x: float, y: float, setting:
 
 
 def _spans(frame: Frame) -> list[Span]:
-    """Return the keys' text cut at the displayed tokens; row None for text between tokens."""
+    """Return the keys' text split at the displayed tokens; row None for text between tokens."""
     source, places = frame.fields["source"], frame.fields["spans"]
     if not source or not any(places):
         return _tokens(frame.fields["keys"])
@@ -137,7 +137,7 @@ def _spans(frame: Frame) -> list[Span]:
 
 
 def _tokens(axis: dict[str, Any]) -> list[Span]:
-    """Return tokens with spaces between them."""
+    """Return the tokens as spans, with spaces between them."""
     spans: list[Span] = []
     for row, text in enumerate(axis["text"]):
         spans += [(" ", None), (fonts.plain(text), row)]
@@ -145,7 +145,7 @@ def _tokens(axis: dict[str, Any]) -> list[Span]:
 
 
 def _words(spans: list[Span]) -> list[list[Span] | None]:
-    """Return what stands together on a line, cut at white space; None where the next text begins."""
+    """Return groups of spans that a line break must not split; None where the next text begins."""
     words: list[list[Span] | None] = []
     word: list[Span] = []
     for text, row in spans:
@@ -166,7 +166,7 @@ def _words(spans: list[Span]) -> list[list[Span] | None]:
 def _strongest(
     sheet: Sheet, frame: Frame, shade: Shade, x: float, most: int
 ) -> tuple[float, float]:
-    """List the tokens with the largest shares, specials apart; return where the list ends."""
+    """List the tokens with the largest shares, except special tokens; return where it ends."""
     theme, axis = sheet.theme, shade.axis
     own = frame.fields["queries" if shade.side == "query" else "keys"]
     verb = "takes most from" if shade.side == "query" else "gives most to"
@@ -191,7 +191,7 @@ def _strongest(
 
 
 def _legend(sheet: Sheet, shade: Shade, unit: str, y: float) -> float:
-    """Draw the scale of the shade."""
+    """Draw the colour scale of the shade; return where it ends."""
     theme = sheet.theme
     paper = np.array(palettes.rgb(theme.paper), float)
     colour = theme.sequential[theme.text_shade].astype(float)
