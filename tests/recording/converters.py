@@ -1,4 +1,4 @@
-"""Weights in other formats -> the state of a transformers model, for models that packages carry in their own way."""
+"""Weights in the formats of model packages -> the state of a transformers model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 
 
 def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a CTranslate2 ``model.bin``: a counted list of named, typed arrays, then aliases."""
+    """Return the tensors of a CTranslate2 ``model.bin``: named, typed arrays, then aliases."""
     data, at = memoryview(path.read_bytes()), 0
 
     def number(code: str) -> int:
@@ -44,7 +44,7 @@ def read_ctranslate2(path: Path) -> dict[str, np.ndarray]:
 
 
 def whisper_state(tensors: dict[str, np.ndarray]) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
-    """CTranslate2's Whisper -> the state of `WhisperForConditionalGeneration`, and the sizes of its configuration."""
+    """Return the state of `WhisperForConditionalGeneration` and its configuration's sizes."""
     state: dict[str, torch.Tensor] = {}
 
     def get(name: str) -> torch.Tensor:
@@ -98,17 +98,21 @@ def whisper_state(tensors: dict[str, np.ndarray]) -> tuple[dict[str, torch.Tenso
     state["proj_out.weight"] = get("decoder/projection/weight")
     vocabulary, width = tensors["decoder/embeddings/weight"].shape
     sizes = {
-        "vocab_size": vocabulary, "d_model": width, "encoder_ffn_dim": 4 * width, "decoder_ffn_dim": 4 * width,
-        "encoder_layers": counts["encoder"], "decoder_layers": counts["decoder"],
+        "vocab_size": vocabulary,
+        "d_model": width,
+        "encoder_ffn_dim": 4 * width,
+        "decoder_ffn_dim": 4 * width,
+        "encoder_layers": counts["encoder"],
+        "decoder_layers": counts["decoder"],
         "encoder_attention_heads": int(tensors["encoder/num_heads"]),
         "decoder_attention_heads": int(tensors["decoder/num_heads"]),
         "num_mel_bins": tensors["encoder/conv1/weight"].shape[1],
-    }  # fmt: skip
+    }
     return state, sizes
 
 
 def dinov2_state(path: Path, known: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """Read an ONNX export of a Dinov2 backbone as the state of `Dinov2Model` (``known``: the names it has)."""
+    """Return an ONNX export of Dinov2 as the state of `Dinov2Model`; ``known``: its names."""
     import onnx
     from onnx import numpy_helper
 
@@ -138,10 +142,12 @@ def dinov2_state(path: Path, known: dict[str, Any]) -> dict[str, torch.Tensor]:
 def _renamed(state: dict[str, torch.Tensor], known: dict[str, Any]) -> dict[str, torch.Tensor]:
     """Give tensors the names that this version of transformers uses."""
     new = {
-        "encoder.layer.": "encoder.layers.", "attention.attention.query": "attention.q_proj",
-        "attention.attention.key": "attention.k_proj", "attention.attention.value": "attention.v_proj",
+        "encoder.layer.": "encoder.layers.",
+        "attention.attention.query": "attention.q_proj",
+        "attention.attention.key": "attention.k_proj",
+        "attention.attention.value": "attention.v_proj",
         "attention.output.dense": "attention.o_proj",
-    }  # fmt: skip
+    }
     out = {}
     for name, tensor in state.items():
         tries = [name]

@@ -1,4 +1,4 @@
-"""Many architectures, built tiny from their configuration, with weights drawn so that attention is peaked.
+"""Many architectures, built tiny from their configuration, with weights that peak attention.
 
 A family is a class, what its configuration needs to be small, and an input. Names that a version of
 transformers does not have are left out there.
@@ -14,28 +14,56 @@ import transformers
 
 BATCH, LENGTH, TARGET, VOCAB = 2, 11, 7, 99
 TEXT = dict(
-    vocab_size=VOCAB, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20,
+    vocab_size=VOCAB,
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=20,
     max_position_embeddings=64,
-)  # fmt: skip
+)
 GROUPED = TEXT | dict(num_attention_heads=4, hidden_size=32, num_key_value_heads=2)
 GPT = dict(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=3, n_positions=64)
 SEQ = dict(
-    vocab_size=VOCAB, d_model=24, encoder_layers=2, decoder_layers=2, encoder_attention_heads=3,
-    decoder_attention_heads=3, encoder_ffn_dim=20, decoder_ffn_dim=20, max_position_embeddings=64, pad_token_id=0,
-    bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
-)  # fmt: skip
+    vocab_size=VOCAB,
+    d_model=24,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=3,
+    decoder_attention_heads=3,
+    encoder_ffn_dim=20,
+    decoder_ffn_dim=20,
+    max_position_embeddings=64,
+    pad_token_id=0,
+    bos_token_id=1,
+    eos_token_id=2,
+    decoder_start_token_id=1,
+)
 T5 = dict(
-    vocab_size=VOCAB, d_model=24, d_kv=8, d_ff=20, num_layers=2, num_decoder_layers=2, num_heads=3,
-    pad_token_id=0, decoder_start_token_id=0, relative_attention_num_buckets=8, relative_attention_max_distance=16,
-)  # fmt: skip
+    vocab_size=VOCAB,
+    d_model=24,
+    d_kv=8,
+    d_ff=20,
+    num_layers=2,
+    num_decoder_layers=2,
+    num_heads=3,
+    pad_token_id=0,
+    decoder_start_token_id=0,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=16,
+)
 VIT = dict(
-    hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20, image_size=16, patch_size=4,
-)  # fmt: skip
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=20,
+    image_size=16,
+    patch_size=4,
+)
 
 
 @dataclass(frozen=True)
 class Family:
-    """One architecture: how to build it, what to feed it, and what is known to be special about it."""
+    """One architecture: how it is built, its input, and what is special about it."""
 
     name: str
     model: str
@@ -72,9 +100,25 @@ FAMILIES = [
     family("xlm_roberta", "XLMRoberta", TEXT | dict(max_position_embeddings=80), layers=2),
     family("electra", "Electra", TEXT | dict(embedding_size=12), layers=2),
     family("albert", "Albert", TEXT | dict(embedding_size=12), layers=2),
-    family("distilbert", "DistilBert", dict(vocab_size=VOCAB, dim=24, n_layers=2, n_heads=3, hidden_dim=20), layers=2),
-    family("bert_with_cross", "Bert", TEXT | dict(is_decoder=True, add_cross_attention=True), "memory", layers=4),
-    family("modernbert", "ModernBert", TEXT | dict(num_hidden_layers=3, local_attention=4, pad_token_id=0), layers=3),
+    family(
+        "distilbert",
+        "DistilBert",
+        dict(vocab_size=VOCAB, dim=24, n_layers=2, n_heads=3, hidden_dim=20),
+        layers=2,
+    ),
+    family(
+        "bert_with_cross",
+        "Bert",
+        TEXT | dict(is_decoder=True, add_cross_attention=True),
+        "memory",
+        layers=4,
+    ),
+    family(
+        "modernbert",
+        "ModernBert",
+        TEXT | dict(num_hidden_layers=3, local_attention=4, pad_token_id=0),
+        layers=3,
+    ),
     family("gpt2", "GPT2", GPT, layers=2),
     family("gpt_neox", "GPTNeoX", TEXT, layers=2),
     family("opt", "OPT", TEXT | dict(ffn_dim=20, word_embed_proj_dim=24), layers=2),
@@ -85,34 +129,66 @@ FAMILIES = [
     family("mistral_window", "Mistral", GROUPED | dict(sliding_window=4, head_dim=8), layers=2),
     family("qwen3_qk_norm", "Qwen3", GROUPED | dict(head_dim=8), layers=2),
     family(
-        "gemma3_window", "Gemma3Text", GROUPED | dict(head_dim=8, sliding_window=4, query_pre_attn_scalar=8), layers=2
+        "gemma3_window",
+        "Gemma3Text",
+        GROUPED | dict(head_dim=8, sliding_window=4, query_pre_attn_scalar=8),
+        layers=2,
     ),
     family(
-        "gemma2_softcap", "Gemma2",
-        GROUPED | dict(head_dim=8, sliding_window=4, query_pre_attn_scalar=8, attn_logit_softcapping=2.0), layers=2,
+        "gemma2_softcap",
+        "Gemma2",
+        GROUPED
+        | dict(head_dim=8, sliding_window=4, query_pre_attn_scalar=8, attn_logit_softcapping=2.0),
+        layers=2,
     ),
     family(
-        "gpt_oss_sinks", "GptOss",
-        GROUPED | dict(head_dim=8, num_local_experts=2, num_experts_per_tok=1, sliding_window=4), layers=2,
+        "gpt_oss_sinks",
+        "GptOss",
+        GROUPED | dict(head_dim=8, num_local_experts=2, num_experts_per_tok=1, sliding_window=4),
+        layers=2,
     ),
     family(
-        "deepseek_v3_mla", "DeepseekV3",
-        GROUPED | dict(
-            num_key_value_heads=4, q_lora_rank=8, kv_lora_rank=8, qk_rope_head_dim=4, qk_nope_head_dim=6,
-            v_head_dim=5, n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1, first_k_dense_replace=1,
-            moe_intermediate_size=8, n_shared_experts=1,
+        "deepseek_v3_mla",
+        "DeepseekV3",
+        GROUPED
+        | dict(
+            num_key_value_heads=4,
+            q_lora_rank=8,
+            kv_lora_rank=8,
+            qk_rope_head_dim=4,
+            qk_nope_head_dim=6,
+            v_head_dim=5,
+            n_routed_experts=4,
+            num_experts_per_tok=2,
+            n_group=1,
+            topk_group=1,
+            first_k_dense_replace=1,
+            moe_intermediate_size=8,
+            n_shared_experts=1,
         ),
         layers=2,
     ),
     family(
-        "jamba_hybrid", "Jamba",
-        GROUPED | dict(
-            attn_layer_period=2, attn_layer_offset=1, expert_layer_period=4, num_experts=2, num_experts_per_tok=1,
-            use_mamba_kernels=False, mamba_d_state=4, mamba_dt_rank=3, mamba_d_conv=2, pad_token_id=0,
+        "jamba_hybrid",
+        "Jamba",
+        GROUPED
+        | dict(
+            attn_layer_period=2,
+            attn_layer_offset=1,
+            expert_layer_period=4,
+            num_experts=2,
+            num_experts_per_tok=1,
+            use_mamba_kernels=False,
+            mamba_d_state=4,
+            mamba_dt_rank=3,
+            mamba_d_conv=2,
+            pad_token_id=0,
         ),
         layers=1,
     ),
-    family("cohere", "Cohere", GROUPED | dict(pad_token_id=0, bos_token_id=1, eos_token_id=2), layers=2),
+    family(
+        "cohere", "Cohere", GROUPED | dict(pad_token_id=0, bos_token_id=1, eos_token_id=2), layers=2
+    ),
     family("olmo2", "Olmo2", GROUPED | dict(pad_token_id=0), layers=2),
     family("starcoder2", "Starcoder2", GROUPED, layers=2),
     family("granite", "Granite", GROUPED, layers=2),
@@ -124,82 +200,258 @@ FAMILIES = [
     family("pegasus", "Pegasus", SEQ, "pair", layers=6),
     family("m2m_100", "M2M100", SEQ, "pair", layers=6),
     family(
-        "whisper", "Whisper",
-        SEQ | dict(num_mel_bins=8, max_source_positions=16, max_target_positions=32, suppress_tokens=None,
-                   begin_suppress_tokens=None), "speech", layers=6,
+        "whisper",
+        "Whisper",
+        SEQ
+        | dict(
+            num_mel_bins=8,
+            max_source_positions=16,
+            max_target_positions=32,
+            suppress_tokens=None,
+            begin_suppress_tokens=None,
+        ),
+        "speech",
+        layers=6,
     ),
     family("vit", "ViT", VIT, "picture", layers=2),
     family("deit", "DeiT", VIT, "picture", layers=2),
     family("dinov2", "Dinov2", VIT, "picture", layers=2),
     family("beit", "Beit", VIT | dict(use_relative_position_bias=True), "picture", layers=2),
     family(
-        "swin_windows", "Swin",
-        dict(image_size=16, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[2, 4], window_size=2), "picture",
+        "swin_windows",
+        "Swin",
+        dict(
+            image_size=16, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[2, 4], window_size=2
+        ),
+        "picture",
         layers=2,
     ),
     family("siglip", "SiglipVision", VIT, "picture"),
     family(
-        "clip", "CLIP",
-        dict(text_config=TEXT, vision_config=VIT, projection_dim=8), "picture and text", layers=4,
+        "clip",
+        "CLIP",
+        dict(text_config=TEXT, vision_config=VIT, projection_dim=8),
+        "picture and text",
+        layers=4,
     ),
     family(
-        "wav2vec2", "Wav2Vec2",
-        TEXT | dict(conv_dim=(8, 8), conv_stride=(4, 4), conv_kernel=(4, 4), num_conv_pos_embeddings=4,
-                    num_conv_pos_embedding_groups=2, num_feat_extract_layers=2), "wave", layers=2,
+        "wav2vec2",
+        "Wav2Vec2",
+        TEXT
+        | dict(
+            conv_dim=(8, 8),
+            conv_stride=(4, 4),
+            conv_kernel=(4, 4),
+            num_conv_pos_embeddings=4,
+            num_conv_pos_embedding_groups=2,
+            num_feat_extract_layers=2,
+        ),
+        "wave",
+        layers=2,
     ),
     # What follows does not route through the attention interface, or not everywhere.
     family("gptj", "GPTJ", GPT | dict(rotary_dim=4), layers=2),
-    family("gpt_neo", "GPTNeo", dict(
-        vocab_size=VOCAB, hidden_size=24, num_layers=2, num_heads=3, max_position_embeddings=64, window_size=4,
-        attention_types=[[["global", "local"], 1]], intermediate_size=20), layers=2),
+    family(
+        "gpt_neo",
+        "GPTNeo",
+        dict(
+            vocab_size=VOCAB,
+            hidden_size=24,
+            num_layers=2,
+            num_heads=3,
+            max_position_embeddings=64,
+            window_size=4,
+            attention_types=[[["global", "local"], 1]],
+            intermediate_size=20,
+        ),
+        layers=2,
+    ),
     family("codegen", "CodeGen", GPT | dict(n_head=4, n_embd=32, rotary_dim=4), layers=2),
     family("falcon", "Falcon", TEXT | dict(alibi=False, new_decoder_architecture=False), layers=2),
-    family("falcon_alibi", "Falcon", TEXT | dict(alibi=True, new_decoder_architecture=False, multi_query=False),
-           layers=2, reference=False, note="its eager path computes another attention than its default"),
+    family(
+        "falcon_alibi",
+        "Falcon",
+        TEXT | dict(alibi=True, new_decoder_architecture=False, multi_query=False),
+        layers=2,
+        reference=False,
+        note="its eager path computes another attention than its default",
+    ),
     family("bloom", "Bloom", dict(vocab_size=VOCAB, hidden_size=24, n_layer=2, n_head=3), layers=2),
-    family("mpt", "Mpt", dict(vocab_size=VOCAB, d_model=32, n_layers=2, n_heads=4, max_seq_len=64), layers=2),
+    family(
+        "mpt",
+        "Mpt",
+        dict(vocab_size=VOCAB, d_model=32, n_layers=2, n_heads=4, max_seq_len=64),
+        layers=2,
+    ),
     family("openai_gpt", "OpenAIGPT", GPT, layers=2),
     family("mpnet", "MPNet", TEXT | dict(max_position_embeddings=80), layers=2),
-    family("deberta", "Deberta", TEXT | dict(relative_attention=True, pos_att_type=["c2p", "p2c"]), layers=2),
-    family("deberta_v2", "DebertaV2", TEXT | dict(
-        relative_attention=True, pos_att_type=["c2p", "p2c"], share_att_key=True, position_buckets=8,
-        norm_rel_ebd="layer_norm"), layers=2),
-    family("xlnet", "XLNet", dict(vocab_size=VOCAB, d_model=24, n_layer=2, n_head=3, d_inner=20), layers=2),
-    family("funnel", "Funnel", dict(
-        vocab_size=VOCAB, d_model=24, n_head=3, d_head=8, d_inner=20, block_sizes=[1, 1], num_decoder_layers=1)),
+    family(
+        "deberta",
+        "Deberta",
+        TEXT | dict(relative_attention=True, pos_att_type=["c2p", "p2c"]),
+        layers=2,
+    ),
+    family(
+        "deberta_v2",
+        "DebertaV2",
+        TEXT
+        | dict(
+            relative_attention=True,
+            pos_att_type=["c2p", "p2c"],
+            share_att_key=True,
+            position_buckets=8,
+            norm_rel_ebd="layer_norm",
+        ),
+        layers=2,
+    ),
+    family(
+        "xlnet",
+        "XLNet",
+        dict(vocab_size=VOCAB, d_model=24, n_layer=2, n_head=3, d_inner=20),
+        layers=2,
+    ),
+    family(
+        "funnel",
+        "Funnel",
+        dict(
+            vocab_size=VOCAB,
+            d_model=24,
+            n_head=3,
+            d_head=8,
+            d_inner=20,
+            block_sizes=[1, 1],
+            num_decoder_layers=1,
+        ),
+    ),
     family("roformer", "RoFormer", TEXT | dict(embedding_size=24), layers=2),
-    family("rembert", "RemBert", TEXT | dict(input_embedding_size=12, output_embedding_size=12), layers=2),
+    family(
+        "rembert",
+        "RemBert",
+        TEXT | dict(input_embedding_size=12, output_embedding_size=12),
+        layers=2,
+    ),
     family("megatron_bert", "MegatronBert", TEXT, layers=2),
     family("big_bird_full", "BigBird", TEXT | dict(attention_type="original_full"), layers=2),
-    family("xglm", "XGLM", dict(
-        vocab_size=VOCAB, d_model=24, num_layers=2, attention_heads=3, ffn_dim=20, max_position_embeddings=64),
-        layers=2),
-    family("trocr", "TrOCR", dict(
-        vocab_size=VOCAB, d_model=24, decoder_layers=2, decoder_attention_heads=3, decoder_ffn_dim=20,
-        max_position_embeddings=64, use_cache=False, pad_token_id=0, bos_token_id=1, eos_token_id=2),
-        head="ForCausalLM", layers=2),
-    family("blip_text", "BlipText", TEXT | dict(is_decoder=False, encoder_hidden_size=24), layers=2),
-    family("fsmt", "FSMT", dict(
-        langs=["a", "b"], src_vocab_size=VOCAB, tgt_vocab_size=VOCAB, d_model=24, encoder_layers=2, decoder_layers=2,
-        encoder_attention_heads=3, decoder_attention_heads=3, encoder_ffn_dim=20, decoder_ffn_dim=20,
-        max_position_embeddings=64, pad_token_id=0), "pair", layers=6),
-    family("convbert", "ConvBert", TEXT | dict(
-        embedding_size=24, hidden_size=32, num_attention_heads=4, head_ratio=2, conv_kernel_size=3), layers=2),
-    family("xlm", "XLM", dict(vocab_size=VOCAB, emb_dim=24, n_layers=2, n_heads=3, max_position_embeddings=64),
-           layers=2),
+    family(
+        "xglm",
+        "XGLM",
+        dict(
+            vocab_size=VOCAB,
+            d_model=24,
+            num_layers=2,
+            attention_heads=3,
+            ffn_dim=20,
+            max_position_embeddings=64,
+        ),
+        layers=2,
+    ),
+    family(
+        "trocr",
+        "TrOCR",
+        dict(
+            vocab_size=VOCAB,
+            d_model=24,
+            decoder_layers=2,
+            decoder_attention_heads=3,
+            decoder_ffn_dim=20,
+            max_position_embeddings=64,
+            use_cache=False,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+        ),
+        head="ForCausalLM",
+        layers=2,
+    ),
+    family(
+        "blip_text", "BlipText", TEXT | dict(is_decoder=False, encoder_hidden_size=24), layers=2
+    ),
+    family(
+        "fsmt",
+        "FSMT",
+        dict(
+            langs=["a", "b"],
+            src_vocab_size=VOCAB,
+            tgt_vocab_size=VOCAB,
+            d_model=24,
+            encoder_layers=2,
+            decoder_layers=2,
+            encoder_attention_heads=3,
+            decoder_attention_heads=3,
+            encoder_ffn_dim=20,
+            decoder_ffn_dim=20,
+            max_position_embeddings=64,
+            pad_token_id=0,
+        ),
+        "pair",
+        layers=6,
+    ),
+    family(
+        "convbert",
+        "ConvBert",
+        TEXT
+        | dict(
+            embedding_size=24,
+            hidden_size=32,
+            num_attention_heads=4,
+            head_ratio=2,
+            conv_kernel_size=3,
+        ),
+        layers=2,
+    ),
+    family(
+        "xlm",
+        "XLM",
+        dict(vocab_size=VOCAB, emb_dim=24, n_layers=2, n_heads=3, max_position_embeddings=64),
+        layers=2,
+    ),
     family("imagegpt", "ImageGPT", GPT, layers=2),
     family("layoutlm", "LayoutLM", TEXT, layers=2),
-    family("luke", "Luke", TEXT | dict(entity_vocab_size=5, entity_emb_size=8, max_position_embeddings=80), layers=2),
+    family(
+        "luke",
+        "Luke",
+        TEXT | dict(entity_vocab_size=5, entity_emb_size=8, max_position_embeddings=80),
+        layers=2,
+    ),
     family("visual_bert", "VisualBert", TEXT | dict(visual_embedding_dim=8), layers=2),
-    family("speecht5_like_hubert", "Hubert", TEXT | dict(
-        conv_dim=(8, 8), conv_stride=(4, 4), conv_kernel=(4, 4), num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2, num_feat_extract_layers=2), "wave", layers=2),
-    family("longformer", "Longformer", TEXT | dict(attention_window=4, max_position_embeddings=80), layers=2,
-           reference=False, note="banded"),
-    family("led", "LED", SEQ | dict(attention_window=4, max_encoder_position_embeddings=64,
-                                    max_decoder_position_embeddings=64), "pair", layers=6,
-           reference=False, note="banded"),
-]  # fmt: skip
+    family(
+        "speecht5_like_hubert",
+        "Hubert",
+        TEXT
+        | dict(
+            conv_dim=(8, 8),
+            conv_stride=(4, 4),
+            conv_kernel=(4, 4),
+            num_conv_pos_embeddings=4,
+            num_conv_pos_embedding_groups=2,
+            num_feat_extract_layers=2,
+        ),
+        "wave",
+        layers=2,
+    ),
+    family(
+        "longformer",
+        "Longformer",
+        TEXT | dict(attention_window=4, max_position_embeddings=80),
+        layers=2,
+        reference=False,
+        note="banded",
+    ),
+    family(
+        "led",
+        "LED",
+        SEQ
+        | dict(
+            attention_window=4,
+            max_encoder_position_embeddings=64,
+            max_decoder_position_embeddings=64,
+        ),
+        "pair",
+        layers=6,
+        reference=False,
+        note="banded",
+    ),
+]
 
 
 def build(one: Family, implementation: str | None = None) -> torch.nn.Module:
@@ -226,7 +478,7 @@ def peak(model: torch.nn.Module, spread: float = 0.25) -> None:
 
 
 def feed(one: Family) -> dict[str, torch.Tensor]:
-    """An input for the family: two items, the first of which is shorter than the other and padded."""
+    """Return an input of two items; the first is shorter than the other and padded."""
     generator = torch.Generator().manual_seed(2)
     ids = torch.randint(3, VOCAB, (BATCH, LENGTH), generator=generator)
     mask = torch.ones_like(ids)
@@ -257,7 +509,7 @@ def feed(one: Family) -> dict[str, torch.Tensor]:
 def reference(
     one: Family, inputs: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """The output of transformers' own eager path, and its attentions, each ``(batch, head, query, key)``."""
+    """Return transformers' own eager output, and its attentions ``(batch, head, query, key)``."""
     with torch.no_grad():
         output = build(one, "eager")(**inputs, output_attentions=True)
     found: list[torch.Tensor] = []

@@ -1,4 +1,4 @@
-"""Route 1 on transformers' models: what it must restore, whom it must leave alone, and what it refuses."""
+"""`capture` on transformers' models: what it restores, what it leaves alone, what it refuses."""
 
 from __future__ import annotations
 
@@ -179,14 +179,22 @@ def test_gradients_by_the_kept_weights_are_finite_differences(name):
 
     def shift(module, args, output):
         first = output[0] if isinstance(output, tuple) else output
-        added = sum((step[h] @ layer.v[h * len(layer.v) // layer.n_heads]) @ layer.output_projection[h]
-                    for h in range(layer.n_heads))  # fmt: skip
+        added = sum(
+            (step[h] @ layer.v[h * len(layer.v) // layer.n_heads]) @ layer.output_projection[h]
+            for h in range(layer.n_heads)
+        )
         first = first + added.reshape(first.shape)
         return (first, *output[1:]) if isinstance(output, tuple) else first
 
     place = layer.output_projection.data_ptr()
-    projecting = next((m for m in model.modules() if getattr(m, "weight", None) is not None
-                       and m.weight.data_ptr() == place), None)  # fmt: skip
+    projecting = next(
+        (
+            m
+            for m in model.modules()
+            if getattr(m, "weight", None) is not None and m.weight.data_ptr() == place
+        ),
+        None,
+    )
     assert projecting is not None
     handle = projecting.register_forward_hook(shift)
     with torch.no_grad():
@@ -315,18 +323,44 @@ def test_memory_of_a_light_capture_grows_with_tokens_not_with_their_square():
 @pytest.mark.parametrize(
     ("inputs", "options", "words"),
     [
-        ("The keys", {}, "inputs must be what the model is called with, got a text. Use ModelRunner"),
+        (
+            "The keys",
+            {},
+            "inputs must be what the model is called with, got a text. Use ModelRunner",
+        ),
         ({}, {}, "inputs must hold at least one tensor, got dict."),
-        ({"input_ids": [[1, 2]]}, {}, "inputs must hold at least one tensor, got dict. Use return_tensors='pt'."),
-        ({"input_ids": ids()}, {"item": 1}, "item must be 0 to 0, got 1. Choose an item of the batch that exists."),
-        ({"input_ids": ids()}, {"weights": "all"}, "weights must be True, False or \"auto\", got 'all'."),
-        ({"input_ids": ids()}, {"tokens": list("abc")},
-         "tokens must be as many as the model saw positions, got 3 for 6. Give 6 tokens"),
-        ({"input_ids": ids()}, {"tokens": "abc"}, "tokens must be one label per position, got the text 'abc'."),
-        ({"input_ids": ids().expand(2, -1)}, {"keep_graph": True},
-         "inputs must hold one item with keep_graph, got 2."),
+        (
+            {"input_ids": [[1, 2]]},
+            {},
+            "inputs must hold at least one tensor, got dict. Use return_tensors='pt'.",
+        ),
+        (
+            {"input_ids": ids()},
+            {"item": 1},
+            "item must be 0 to 0, got 1. Choose an item of the batch that exists.",
+        ),
+        (
+            {"input_ids": ids()},
+            {"weights": "all"},
+            "weights must be True, False or \"auto\", got 'all'.",
+        ),
+        (
+            {"input_ids": ids()},
+            {"tokens": list("abc")},
+            "tokens must be as many as the model saw positions, got 3 for 6. Give 6 tokens",
+        ),
+        (
+            {"input_ids": ids()},
+            {"tokens": "abc"},
+            "tokens must be one label per position, got the text 'abc'.",
+        ),
+        (
+            {"input_ids": ids().expand(2, -1)},
+            {"keep_graph": True},
+            "inputs must hold one item with keep_graph, got 2.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_inputs_that_cannot_be_run_are_refused_with_what_to_do(inputs, options, words):
     with pytest.raises(InputError) as error:
         capture(build(LLAMA), inputs, **options)

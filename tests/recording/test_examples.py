@@ -15,9 +15,12 @@ from attn_widget.records import deprecation, indices, protocols, weights
 METHODS = [n for n, _ in inspect.getmembers(ModelRunner, inspect.isroutine) if n[0] != "_"]
 RECORDS = [records.Tokens, records.Capture, records.LayerAttention, protocols.Runner]
 RULES = [
-    indices.check_index, indices.check_indices, weights.check_weights, weights.row_tolerance,
+    indices.check_index,
+    indices.check_indices,
+    weights.check_weights,
+    weights.row_tolerance,
     deprecation.renamed_arguments,
-]  # fmt: skip
+]
 
 
 def failures(thing, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Many architectures: what is recorded is what the model itself computed, and nothing is left changed."""
+"""Many architectures: the record equals what the model computed, and nothing stays changed."""
 
 from __future__ import annotations
 
@@ -88,8 +88,11 @@ def test_weights_recomputed_from_queries_and_keys_are_the_recorded_ones(one):
     assert len(seen.layers) == len(light.layers)
     for layer, other in zip(seen.layers, light.layers, strict=True):
         assert (layer.name, layer.kind, layer.stream, layer.layer) == (
-            other.name, other.kind, other.stream, other.layer,
-        )  # fmt: skip
+            other.name,
+            other.kind,
+            other.stream,
+            other.layer,
+        )
         if one.note == "banded" and layer.q is None:
             continue
         # The plain formula, and not the family's own code that stands in where the formula does not
@@ -145,12 +148,21 @@ def test_a_capture_leaves_the_model_as_it_was_and_repeats_itself(one):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("gptj", None), ("roformer", None), ("falcon", None), ("big_bird_full", None),
-        ("bloom", "position"), ("mpt", "position"), ("mpnet", "position"), ("t5", "position"),
+        ("gptj", None),
+        ("roformer", None),
+        ("falcon", None),
+        ("big_bird_full", None),
+        ("bloom", "position"),
+        ("mpt", "position"),
+        ("mpnet", "position"),
+        ("t5", "position"),
         ("falcon_alibi", "position"),
-        ("deberta", "content"), ("deberta_v2", "content"), ("xlnet", "content"), ("funnel", "content"),
+        ("deberta", "content"),
+        ("deberta_v2", "content"),
+        ("xlnet", "content"),
+        ("funnel", "content"),
     ],
-)  # fmt: skip
+)
 def test_what_scores_are_beyond_the_product_has_its_right_name(name, kind):
     one = BY_NAME[name]
     seen = capture(build_or_skip(one), feed(one), weights=True, item=1)

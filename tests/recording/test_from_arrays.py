@@ -84,22 +84,40 @@ def double(weights):
         (put(np.nan), "attention must be finite, got nan at layer 2, head 1, query 3, key 4."),
         (put(np.inf), "attention must be finite, got inf at layer 2, head 1, query 3, key 4."),
         (put(-0.5), "attention must be 0 or more, got -0.5 at layer 2, head 1, query 3, key 4."),
-        (double, "attention must have rows that sum to at most 1, got 2 at layer 1, head 0, query 4."),
+        (
+            double,
+            "attention must have rows that sum to at most 1, got 2 at layer 1, head 0, query 4.",
+        ),
         (lambda w: w[0], "attention must have 4 axes, got shape (2, 5, 7)."),
         (lambda w: w[None], "attention must have 4 axes, got shape (1, 3, 2, 5, 7)."),
-        (lambda w: [w[0, 0]], "attention must be (layer, head, query, key), or one (head, query, key) per layer, "
-         "got shape (5, 7) at layer 0."),
+        (
+            lambda w: [w[0, 0]],
+            "attention must be (layer, head, query, key), or one (head, query, key) per layer, "
+            "got shape (5, 7) at layer 0.",
+        ),
         (lambda w: [w, w], "attention must be of one item, got a batch of 3 at layer 0."),
-        (lambda w: [w[0], w[1, :, :4]], "attention must have the same queries and keys in every layer, "
-         "got (4, 7) at layer 1 after (5, 7)."),
-        (lambda w: (), "attention must hold at least one layer, got none. With transformers' default attention"),
+        (
+            lambda w: [w[0], w[1, :, :4]],
+            "attention must have the same queries and keys in every layer, "
+            "got (4, 7) at layer 1 after (5, 7).",
+        ),
+        (
+            lambda w: (),
+            "attention must hold at least one layer, got none. With transformers' default attention",
+        ),
         (lambda w: w[:0], "attention must hold at least one layer, got shape (0, 2, 5, 7)."),
         (lambda w: [w[0], None], "attention must hold an array per layer, got None at layer 1."),
         (lambda w: "words", "attention must be an array or a sequence of arrays, got str."),
-        (lambda w: [[[[0.5, 0.5], [1.0]]]], "attention must be numbers in rows of equal length, got something else"),
-        (lambda w: (w > 0.5).astype(int), "attention must be floating point, got int64 at layer 0."),
+        (
+            lambda w: [[[[0.5, 0.5], [1.0]]]],
+            "attention must be numbers in rows of equal length, got something else",
+        ),
+        (
+            lambda w: (w > 0.5).astype(int),
+            "attention must be floating point, got int64 at layer 0.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_no_softmax_can_have_made_is_refused_with_its_place(change, words):
     with pytest.raises(InputError) as error:
         from_arrays(broken(change))
@@ -108,9 +126,15 @@ def test_what_no_softmax_can_have_made_is_refused_with_its_place(change, words):
 
 @pytest.mark.parametrize(
     ("dtype", "excess", "legal"),
-    [("float32", 9e-5, True), ("float32", 3e-4, False), ("bfloat16", 1e-2, True), ("bfloat16", 4e-2, False),
-     ("float16", 1e-2, True), ("float16", 4e-2, False)],
-)  # fmt: skip
+    [
+        ("float32", 9e-5, True),
+        ("float32", 3e-4, False),
+        ("bfloat16", 1e-2, True),
+        ("bfloat16", 4e-2, False),
+        ("float16", 1e-2, True),
+        ("float16", 4e-2, False),
+    ],
+)
 def test_a_row_may_exceed_one_by_the_rounding_of_its_dtype_only(dtype, excess, legal):
     weights = torch.full((1, 1, 4, 4), 0.25)
     weights[0, 0, 2, 0] += excess

@@ -1,4 +1,4 @@
-"""Any PyTorch module: its softmax attention is found, explained and projected, whatever it is written like."""
+"""Any PyTorch module: its softmax attention is found, explained and projected."""
 
 from __future__ import annotations
 
@@ -95,9 +95,11 @@ def test_hand_written_attention_is_read_whatever_it_is_written_like(style):
     assert torch.allclose(raw, plain, atol=1e-5)
     bias, causal = layer.bias_kind, layer.causal
     assert (bias, causal, layer.softcap) == {
-        "in place": ("position", False, None), "causal where": (None, True, None),
-        "fused causal": (None, True, None), "softcap": (None, False, 2.0),
-    }.get(style, (None, False, None))  # fmt: skip
+        "in place": ("position", False, None),
+        "causal where": (None, True, None),
+        "fused causal": (None, True, None),
+        "softcap": (None, False, 2.0),
+    }.get(style, (None, False, None))
     assert torch.allclose(layer.recompute(layer, None, None), layer.weights, atol=1e-6)
     heads = [layer.head_output(h) @ layer.output_projection[h] for h in range(HEADS)]
     with torch.no_grad():
@@ -145,9 +147,12 @@ def test_a_pytorch_encoder_and_decoder_are_read_with_their_masks(batch_first, pa
     if not batch_first:
         source, target = source.transpose(0, 1), target.transpose(0, 1)
     inputs = {
-        "src": source, "tgt": target, "src_key_padding_mask": padding, "memory_key_padding_mask": padding,
+        "src": source,
+        "tgt": target,
+        "src_key_padding_mask": padding,
+        "memory_key_padding_mask": padding,
         "tgt_mask": model.generate_square_subsequent_mask(QUERIES),
-    }  # fmt: skip
+    }
     expected = {}
 
     def ask(path):
@@ -172,8 +177,11 @@ def test_a_pytorch_encoder_and_decoder_are_read_with_their_masks(batch_first, pa
     seen = capture(model.train(), inputs, weights=True, item=1)
     assert [layer.name for layer in seen.layers] == paths
     assert [(layer.stream, layer.kind) for layer in seen.layers] == [
-        ("encoder", "self"), ("encoder", "self"), ("decoder", "self"), ("decoder", "cross"),
-    ]  # fmt: skip
+        ("encoder", "self"),
+        ("encoder", "self"),
+        ("decoder", "self"),
+        ("decoder", "cross"),
+    ]
     assert dict(seen.cross_streams) == {"decoder": "encoder"}
     for layer in seen.layers:
         assert torch.allclose(layer.weights, expected[layer.name][1], atol=1e-6)
@@ -191,9 +199,13 @@ def test_a_row_that_two_masks_hide_entirely_is_no_nan():
     padding = torch.ones(1, QUERIES, dtype=torch.bool)
     padding[0, 0] = False
     inputs = {
-        "query": x, "key": x, "value": x, "need_weights": False, "attn_mask": hidden,
+        "query": x,
+        "key": x,
+        "value": x,
+        "need_weights": False,
+        "attn_mask": hidden,
         "key_padding_mask": padding,
-    }  # fmt: skip
+    }
     (layer,) = capture(model, inputs, weights=True).layers
     assert layer.weights.isfinite().all()
     others = [0, 1, 3, 4]
@@ -340,11 +352,19 @@ def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
         capture(mamba, {"input_ids": torch.tensor([[3, 4, 5, 6]])})
     reformer = transformers.ReformerModel(
         transformers.ReformerConfig(
-            vocab_size=20, hidden_size=8, num_attention_heads=2, attention_head_size=4, feed_forward_size=8,
-            attn_layers=["lsh"], axial_pos_embds=False, is_decoder=False, num_buckets=2, lsh_attn_chunk_length=4,
+            vocab_size=20,
+            hidden_size=8,
+            num_attention_heads=2,
+            attention_head_size=4,
+            feed_forward_size=8,
+            attn_layers=["lsh"],
+            axial_pos_embds=False,
+            is_decoder=False,
+            num_buckets=2,
+            lsh_attn_chunk_length=4,
             max_position_embeddings=16,
         )
-    )  # fmt: skip
+    )
     with pytest.raises(NoAttentionError, match=r"ReformerModel: .*(hashed|without any product)"):
         capture(reformer, {"input_ids": torch.tensor([[3, 4, 5, 6] * 4])})
 

@@ -1,4 +1,4 @@
-"""A text recorded while it is written: each row as at its own step, equal to one pass over the final text."""
+"""A text recorded while it is generated: its rows equal one pass over the final text."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def kernelised(q, k, v):
 
 
 def clustered(q, k, v):
-    """Queries of a cluster share their centre's attention (Vyas et al. 2020); here the sign of one channel."""
+    """Return attention shared by clusters of queries (Vyas et al. 2020), by one channel's sign."""
     member = (q[..., :1] > 0).float()
     out = 0
     for inside in (member, 1 - member):

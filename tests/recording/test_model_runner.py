@@ -282,8 +282,10 @@ def test_an_encoder_decoder_reads_a_target_or_writes_one():
     given = runner.run("CC(=O)Oc1ccccc1C(=O)O", target="CC(=O)N")
     assert given.streams["decoder"].text == ("<sos>", *"CC(=O)N", "<eos>")
     assert {group: layers[0].weights_for().shape for group, layers in given.groups.items()} == {
-        "encoder": (8, 23, 23), "decoder": (8, 9, 9), "cross": (8, 9, 23),
-    }  # fmt: skip
+        "encoder": (8, 23, 23),
+        "decoder": (8, 9, 9),
+        "cross": (8, 9, 23),
+    }
     ids = runner.run("CCO", target=[2, 5, 5])
     assert ids.streams["decoder"].ids == (2, 5, 5)
 

@@ -1,4 +1,4 @@
-"""Trained models: the same checks as the tiny ones, and what is known of their heads from elsewhere."""
+"""Trained models: the checks of the tiny ones, and what papers say of their heads."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ def eager_attentions(model, inputs):
             output = model(**inputs, output_attentions=True)
     finally:
         model.set_attn_implementation(before)
-    names = {"attentions": "self", "encoder_attentions": "encoder", "decoder_attentions": "decoder",
-             "cross_attentions": "cross"}  # fmt: skip
+    names = {
+        "attentions": "self",
+        "encoder_attentions": "encoder",
+        "decoder_attentions": "decoder",
+        "cross_attentions": "cross",
+    }
     return {
         group: [a[0] for a in output[name]] for name, group in names.items() if output.get(name)
     }
@@ -56,11 +60,14 @@ def inputs_of(name):
 @pytest.mark.parametrize(
     ("name", "shapes"),
     [
-        ("minilm", {"self": (6, 12)}), ("smollm2", {"self": (30, 9)}), ("rxnmapper", {"self": (12, 8)}),
-        ("annalog", {"encoder": (3, 8), "decoder": (3, 8), "cross": (3, 8)}), ("dinov2", {"self": (12, 6)}),
+        ("minilm", {"self": (6, 12)}),
+        ("smollm2", {"self": (30, 9)}),
+        ("rxnmapper", {"self": (12, 8)}),
+        ("annalog", {"encoder": (3, 8), "decoder": (3, 8), "cross": (3, 8)}),
+        ("dinov2", {"self": (12, 6)}),
         ("whisper", {"encoder": (4, 6), "decoder": (4, 6), "cross": (4, 6)}),
     ],
-)  # fmt: skip
+)
 def test_a_trained_models_attention_is_recorded_and_recomputed(name, shapes):
     model, inputs = inputs_of(name)
     seen = capture(model, inputs, weights=True)
@@ -104,9 +111,11 @@ REACTIONS = [
     ("CC(C)C(=O)Cl.NCCF>>CC(C)C(=O)NCCF", ([0, 2], [1], [0, 2], [3], [4], [6], [7], [8], [9])),
     ("CS(=O)(=O)Cl.NCCC>>CS(=O)(=O)NCCC", ([0], [1], [2, 3], [2, 3], [5], [6], [7], [8])),
     ("O=C(Cl)CCC#N.NCC>>CCNC(=O)CCC#N", ([9], [8], [7], [1], [0], [3], [4], [5], [6])),
-    ("FC(F)(F)CN.O=C(Cl)CS>>O=C(CS)NCC(F)(F)F",
-     ([6], [7], [9], [10], [5], [4], [1], [0, 2, 3], [0, 2, 3], [0, 2, 3])),
-]  # fmt: skip
+    (
+        "FC(F)(F)CN.O=C(Cl)CS>>O=C(CS)NCC(F)(F)F",
+        ([6], [7], [9], [10], [5], [4], [1], [0, 2, 3], [0, 2, 3], [0, 2, 3]),
+    ),
+]
 
 
 def accuracy(weights, tokens, pairs):
@@ -119,7 +128,7 @@ def accuracy(weights, tokens, pairs):
 
 
 def test_the_published_head_of_rxnmapper_maps_atoms_far_better_than_the_median_head():
-    """Schwaller et al. 2021 (Science Advances 7, eabe4166): layer 10, head 5, counted from 0, pairs the atoms."""
+    """Schwaller et al. 2021 (Science Advances 7, eabe4166): layer 10, head 5 pairs the atoms."""
     runner = ModelRunner(*models.rxnmapper())
     hits: dict[int, list[bool]] = {}
     for reaction, pairs in REACTIONS:
@@ -140,7 +149,7 @@ def spearman(values):
 
 
 def test_the_listed_alignment_heads_of_whisper_follow_the_sound():
-    """The heads that OpenAI's Whisper lists for word timestamps: their strongest frame moves forward in time."""
+    """In Whisper's alignment heads (OpenAI), the strongest frame moves forward in time."""
     model, reader = models.whisper()
     samples, rate = models.speech()
     seen = ModelRunner(model, reader).run(samples, sampling_rate=rate, max_new_tokens=24)
