@@ -1,4 +1,4 @@
-"""What is refused, before any work, and in which words."""
+"""Invalid input raises an error before any work, with the right message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def spoiled(attention, value, place=(1, 0, 2, 3)):
         (np.inf, "attention must be finite, got inf at layer 1, head 0, query 2, key 3."),
         (
             -0.25,
-            "attention must be 0 or more, got -0.25 at layer 1, head 0, query 2, key 3. Give attention after",
+            "attention must be 0 or more, got -0.25 at layer 1, head 0, query 2, key 3. "
+            "Give attention after",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The kernel against networkx, pair by pair, over every family; certificates where networkx would take days."""
+"""The flow kernel against networkx for every kind of attention; minimum cuts for large graphs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.attribution.families import FAMILIES, mixed
 
 
 def all_rows(matrices):
-    """Rows in no order: a wide causal row before a narrow one leaves more behind in the workspace than it reads."""
+    """Return all rows, computed in random order, so that state left in the workspace is found."""
     network = Network(matrices)
     rows = {i: network.row(i) for i in np.random.default_rng(0).permutation(network.n).tolist()}
     return np.stack([rows[i] for i in range(network.n)])
@@ -90,10 +90,9 @@ def test_flow_is_networkx_flow_on_more_than_fifty_thousand_pairs(family):
 
 
 def cut_of(matrices, query, key):
-    """Return the flow of a pair, and the capacity of a cut that separates the two: equal only if both are right.
+    """Return the flow of a pair and the capacity of a cut: equal only if both are correct.
 
-    Another solver, on whole numbers, says where to cut; the capacities across are summed as they
-    are.
+    scipy finds the cut from integer capacities; the exact capacities of its edges are summed.
     """
     flow = float(Network(matrices).row(query)[key])
     layers, n, _ = matrices.shape

@@ -1,4 +1,4 @@
-"""Flow against networkx, closed forms and certificates, on small graphs. Larger ones: test_exactness.py."""
+"""Flow on small graphs, against networkx and closed forms. Larger graphs: test_exactness.py."""
 
 from __future__ import annotations
 

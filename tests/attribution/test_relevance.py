@@ -1,4 +1,4 @@
-"""Gradient-weighted relevance and value-weighted attention, on real small models and against plain loops."""
+"""Gradient-weighted relevance and value-weighted attention of small models, against plain loops."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from attn_widget.records import to_numpy
 def small_bert():
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=40, hidden_size=12, num_attention_heads=3, num_hidden_layers=2, intermediate_size=16, num_labels=4,
-        initializer_range=0.5,
+        vocab_size=40, hidden_size=12, num_attention_heads=3, num_hidden_layers=2,
+        intermediate_size=16, num_labels=4, initializer_range=0.5,
     )  # fmt: skip
     return aw.ModelRunner(BertForSequenceClassification(config).eval())
 
@@ -36,8 +36,8 @@ def small_bert():
 def small_llama():
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=30, hidden_size=16, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
-        intermediate_size=16, initializer_range=0.5,
+        vocab_size=30, hidden_size=16, num_attention_heads=4, num_key_value_heads=2,
+        num_hidden_layers=2, intermediate_size=16, initializer_range=0.5,
     )  # fmt: skip
     return aw.ModelRunner(LlamaForCausalLM(config).eval())
 
@@ -46,8 +46,8 @@ def small_marian():
     torch.manual_seed(2)
     config = MarianConfig(
         vocab_size=25, d_model=8, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8, max_position_embeddings=16, pad_token_id=0,
-        decoder_start_token_id=0, init_std=0.5,
+        decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8,
+        max_position_embeddings=16, pad_token_id=0, decoder_start_token_id=0, init_std=0.5,
     )  # fmt: skip
     return aw.ModelRunner(MarianMTModel(config).eval())
 
@@ -186,7 +186,8 @@ def test_methods_that_need_more_than_attention_say_what_is_missing_and_what_woul
     bare = aw.from_arrays(attention, tokens)
     with pytest.raises(
         aw.MethodError,
-        match=r"gradient must have been recorded .* runner.gradients\(text\), or use method=\"rollout\"",
+        match=r"gradient must have been recorded .* runner.gradients\(text\), "
+        r"or use method=\"rollout\"",
     ):
         aw.attribute(bare, "relevance")
     with pytest.raises(aw.MethodError, match=r"gradient must have been recorded"):

@@ -1,4 +1,4 @@
-"""Figures for print: known attention shows in the right place and colour, and every token is only letters."""
+"""Figures for print: known attention has the right place and colour, and tokens are plain text."""
 
 import io
 import re
@@ -36,7 +36,7 @@ HOSTILE = (
 
 
 def one_link(query, key, *, heads=3, head=1, queries=4, keys=6, layers=2):
-    """Attention that goes to key 0 everywhere but for one strong link of the last layer."""
+    """Attention to key 0 only, except for one large weight in the last layer."""
     weights = np.zeros((layers, heads, queries, keys))
     weights[..., 0] = 1
     weights[-1, head, query] = 0
@@ -57,7 +57,7 @@ def words(picture):
 
 
 def pixels(picture):
-    """The figure as (row, column, rgb), a dot a px."""
+    """Return the figure as (row, column, rgb), one pixel per px."""
     out = io.BytesIO()
     picture.savefig(out, format="png", dpi=96)
     from PIL import Image
@@ -82,11 +82,10 @@ def svg_of(picture):
 
 
 # -- the head view
-# ------------------------------------------------------------------------------------------------
 
 
 def lines(picture):
-    """Every line as (start height, end height, colour)."""
+    """Return every line as (start height, end height, colour)."""
     found = []
     for collection in picture.axes[0].collections:
         paths, colours = collection.get_paths(), collection.get_edgecolors()
@@ -175,7 +174,6 @@ def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said(
 
 
 # -- heat maps
-# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column():
@@ -262,7 +260,6 @@ def test_a_method_without_what_it_needs_says_so(capture):
 
 
 # -- real models
-# --------------------------------------------------------------------------------------------------
 
 SENTENCE = "The keys to the cabinet in the hall are on the table."
 
@@ -361,7 +358,6 @@ def test_cross_attention_of_a_trained_model_names_both_sides():
 
 
 # -- files
-# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("view", ["head", "model", "matrix", "text"])

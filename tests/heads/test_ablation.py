@@ -1,4 +1,4 @@
-"""Switching heads off: the same numbers as changing the input of the output projection by hand, whatever is shared."""
+"""Head ablation: the same numbers as a change of the output projection's input, batched or not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def score(output):
 
 
 def new_output(layer, head: int, how: str) -> torch.Tensor:
-    """What the head mixes instead, from what was recorded with all heads on."""
+    """Return the replacement of the head's output, from a capture without ablation."""
     own = layer.head_output(head)
     if how == "zero":
         return torch.zeros_like(own)
@@ -100,7 +100,8 @@ def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
                 head = (layer.layer + 1) % layer.n_heads
                 new = (
                     torch.zeros(1, 24 // layer.n_heads) if layer.v is None and how == "zero"
-                    else _mean_of(model, inputs, projection, head, 24 // layer.n_heads) if layer.v is None
+                    else _mean_of(model, inputs, projection, head, 24 // layer.n_heads)
+                    if layer.v is None
                     else new_output(layer, head, how)
                 )  # fmt: skip
                 slow = score(by_hand(model, inputs, projection, call, head, new))
@@ -191,7 +192,7 @@ def test_layers_below_are_not_run_again_and_sets_share_passes():
 
 
 class Plain(torch.nn.Module):
-    """A model of another library, whose attentions stand in no list and read (token, item, channel)."""
+    """A model without a list of layers; its attention reads (token, item, channel)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,7 +247,7 @@ def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
 
 
 class Leaky(torch.nn.Module):
-    """Layers that hand something on behind the back of their outputs."""
+    """Layers that pass data to the next layer outside of their outputs."""
 
     def __init__(self, model) -> None:
         super().__init__()
@@ -285,7 +286,6 @@ def test_as_many_sets_as_positions_are_not_mistaken_for_them(n):
 
 
 # -- what comes out
-# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -478,7 +478,6 @@ def test_a_printed_ablation_shows_tokens_with_and_without():
 
 
 # -- nothing stays changed
-# --------------------------------------------------------------------------------------
 
 
 def fingerprint(model):
@@ -564,7 +563,6 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
 
 
 # -- what is refused
-# ------------------------------------------------------------------------------------------
 
 
 def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():

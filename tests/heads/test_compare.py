@@ -1,4 +1,4 @@
-"""Two captures side by side: which tokens stand for each other, what differs, and what cannot be compared."""
+"""Comparison of two captures: the alignment of tokens, the difference, and invalid pairs."""
 
 from __future__ import annotations
 

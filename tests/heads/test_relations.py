@@ -1,4 +1,4 @@
-"""Relations: the head that is known to map atoms is found first, and every way of naming pairs means the same."""
+"""Relations: the known atom-mapping head is ranked first; all forms of pairs are equivalent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ATOM = re.compile(r"\[(?P<symbol>[A-Z][a-z]?|[a-z])H?\d?:(?P<number>\d+)\]")
 
 
 def without_numbers(mapped: str) -> tuple[str, list]:
-    """The reaction as the model reads it, and (product atom, reactant atom) in characters of that."""
+    """Return the reaction as the model reads it, and (product atom, reactant atom) positions."""
     text, end, reactants, pairs = "", 0, {}, []
     for atom in ATOM.finditer(mapped):
         text += mapped[end : atom.start()]

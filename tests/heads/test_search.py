@@ -1,4 +1,4 @@
-"""Searches over texts: the mean of what each text gives, whatever is interrupted, skipped or batched."""
+"""Searches over texts: the mean over texts, also if interrupted, with skipped texts or batched."""
 
 from __future__ import annotations
 
@@ -330,7 +330,8 @@ class TestStreaming:
         (
             [LONG, LONG],
             {},
-            "texts must hold one that can be run, got 2 skipped; text 0: text must have at most 512",
+            "texts must hold one that can be run, got 2 skipped; "
+            "text 0: text must have at most 512",
         ),
         (["O", "N"], {"relation": BRANCH}, "got 0 matches of .* in 2 texts"),
         (["O"], {"metric": "entropie"}, "names must be among entropy"),

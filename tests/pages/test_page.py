@@ -1,4 +1,4 @@
-"""Pages without a kernel: their contents, what is left out to fit, and hostile tokens."""
+"""Pages without a kernel: their contents, what is omitted to fit the size, hostile tokens."""
 
 from __future__ import annotations
 
