@@ -239,7 +239,7 @@ def test_scores_that_do_not_exist_are_refused():
         aw.ModelRunner(runner.model.bert).gradients(IDS)
 
 
-def test_a_token_can_be_named_where_the_answer_is_a_token():
+def test_a_token_can_be_named_where_the_output_is_a_token():
     runner = small_bert()
     words = Tokenizer(WordLevel({f"w{i}": i for i in range(40)}, unk_token="w0"))
     runner.tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
@@ -251,7 +251,7 @@ def test_a_token_can_be_named_where_the_answer_is_a_token():
         runner.gradients(IDS, output="w30")
 
 
-def test_asking_why_leaves_the_model_as_it_was():
+def test_gradients_leave_the_model_unchanged():
     runner = small_bert()
     runner.model.train()
     before = [p.clone() for p in runner.model.parameters()]
@@ -342,7 +342,7 @@ def test_the_value_of_a_function_is_followed_one_text_at_a_time():
     assert changes[3] == pytest.approx(abs(blanked - plain), abs=1e-6)
 
 
-def test_a_translators_answer_is_held_while_its_text_is_blanked(monkeypatch):
+def test_a_translators_output_is_fixed_while_its_text_is_blanked(monkeypatch):
     from attn_widget.recording import blank_out
 
     monkeypatch.setattr(blank_out, "ANSWER_TOKENS", 8)

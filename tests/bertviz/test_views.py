@@ -126,14 +126,14 @@ def test_tokens_lose_the_marks_of_their_vocabulary_unless_they_are_to_keep_them(
     )
 
 
-def test_specials_can_be_hidden_and_pieces_joined():
+def test_special_tokens_can_be_hidden_and_subwords_merged():
     tokens = widget(head_view, layers(), TOKENS).capture.tokens
     assert tokens.text == ("[CLS]", "key", "s", "turn", "[SEP]")
     assert tokens.special == (True, False, False, False, True)
     assert tokens.words == (None, 0, 0, 1, None)
 
 
-def test_byte_level_pieces_without_a_space_before_them_go_on():
+def test_byte_level_tokens_without_a_space_continue_a_word():
     tokens = widget(head_view, layers(), ["The", "Ġkey", "s", "Ġturn", "ed"]).capture.tokens
     assert tokens.words == (0, 1, 1, 2, 2)
 
@@ -145,7 +145,7 @@ def test_an_atom_in_brackets_is_no_special_token():
 
 
 @VIEWERS
-def test_two_sentences_can_be_looked_at_apart(view):
+def test_two_sentences_can_be_shown_separately(view):
     w = widget(view, layers(), TOKENS, sentence_b_start=3)
     assert w.capture.tokens.segments == (0, 0, 0, 1, 1)
     w.view, w.segments = "head", "A-B"
@@ -352,7 +352,7 @@ def test_what_generate_returns_is_explained():
          "html_action must be one of view, return, widget, got 'print'. Choose one of these."),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_words(view, given, said):
+def test_invalid_arguments_have_a_clear_message(view, given, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         view(**given)
 
@@ -374,7 +374,7 @@ def test_what_is_wrong_is_said_in_words(view, given, said):
         ),
     ],
 )
-def test_what_is_wrong_in_one_view_is_said_in_words(view, given, said):
+def test_invalid_arguments_of_one_view_have_a_clear_message(view, given, said):
     with pytest.raises(InputError, match=re.escape(said)):
         view(layers(), TOKENS, **given)
 
@@ -383,7 +383,7 @@ def test_what_is_wrong_in_one_view_is_said_in_words(view, given, said):
 
 
 @VIEWERS
-def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch):
+def test_a_view_is_displayed_once_and_returns_nothing(view, wire, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert view(layers(), TOKENS) is None
@@ -392,7 +392,7 @@ def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch
 
 
 @VIEWERS
-def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
+def test_a_page_is_returned_on_one_line_without_tokens_as_markup(view, wire):
     page = view(
         layers(), ["</script>", "<img src=x onerror=alert(1)>", '"', "a", "b"], html_action="return"
     )

@@ -115,7 +115,7 @@ def test_a_strong_link_is_a_line_between_its_two_tokens_in_its_heads_colour():
     assert end[0] < y.get_position()[0]
 
 
-def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_is_said():
+def test_unselected_heads_and_shares_below_the_threshold_are_omitted_and_stated():
     weights = np.full((1, 2, 3, 3), 0.0)
     weights[:, 0] = [0.7, 0.29, 0.01]
     weights[:, 1] = [0.0, 0.0, 1.0]
@@ -131,7 +131,7 @@ def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_
     }
 
 
-def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
+def test_the_caption_names_hidden_tokens_and_the_sentences(attention, tokens):
     two = replace(tokens, segments=(0, 0, 0, 1, 1))
     said = words(
         shown(
@@ -143,7 +143,7 @@ def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
     assert re.search(rf"hidden: .*, {100 * hidden:.1f} % of the attention", said)
 
 
-def test_a_pinned_query_is_alone_and_its_shares_stand_beside_the_keys():
+def test_only_a_pinned_query_has_lines_and_its_shares_are_beside_the_keys():
     capture = one_link(2, 4)
     widget = shown(capture, layer=1, query=2, threshold=0)
     picture = widget.to_figure()
@@ -163,7 +163,7 @@ def number_of(value):
     return f"{value:.3f}"
 
 
-def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said():
+def test_a_long_text_is_cut_around_the_pinned_token_and_the_caption_says_so():
     n = 200
     weights = np.tril(np.ones((1, 1, n, n))) / np.arange(1, n + 1)[:, None]
     tokens = Tokens(tuple(f"t{i}" for i in range(n)))
@@ -188,7 +188,7 @@ def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column(
     )
 
 
-def test_what_a_causal_model_cannot_see_stays_paper():
+def test_cells_above_the_diagonal_of_a_causal_model_have_the_paper_colour():
     weights = np.tril(np.ones((1, 1, 5, 5))) / np.arange(1, 6)[:, None]
     picture = shown(capture_of(weights, Tokens(tuple("abcde"))), view="matrix").to_figure()
     image = picture.axes[0].images[0].get_array()
@@ -379,7 +379,7 @@ def test_hostile_tokens_are_letters_in_every_form(view, form):
         assert not set("".join(texts)) & set("\u202e\x00\u200d")
 
 
-def test_text_stays_text_in_svg_and_whatever_the_settings_the_figure_is_the_same(capture):
+def test_svg_text_stays_text_and_rc_settings_do_not_change_the_figure(capture):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)

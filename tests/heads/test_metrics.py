@@ -189,7 +189,7 @@ def test_what_cannot_be_measured_is_refused(capture, names, words):
         aw.head_metrics(capture, names)
 
 
-def test_something_else_than_a_capture_is_refused(attention):
+def test_a_value_that_is_not_a_capture_is_refused(attention):
     with pytest.raises(InputError, match="capture must be a Capture, got ndarray"):
         aw.head_metrics(attention)
 

@@ -90,10 +90,10 @@ def test_a_function_and_a_mapping_are_metrics_of_a_search_too(runner):
 
 
 class TestManyAtATime:
-    def test_what_shares_a_pass_is_what_each_alone_gives(self, runner):
+    def test_a_batch_gives_the_same_as_each_text_alone(self, runner):
         self.compare(runner, TEXTS)
 
-    def test_also_for_pairs_words_and_ids_beside_texts(self):
+    def test_batches_may_mix_pairs_words_ids_and_texts(self):
         self.compare(
             aw.ModelRunner(*models.minilm()),
             ["A cat.", ("Who?", "A big dog, she said."), ["two", "words"]],
@@ -127,7 +127,7 @@ class TestManyAtATime:
             if alone.logits is not None:
                 np.testing.assert_allclose(together.logits, alone.logits, rtol=1e-3, atol=1e-3)
 
-    def test_an_error_stands_in_the_place_of_what_cannot_be_run(self, runner):
+    def test_a_text_that_cannot_be_run_is_returned_as_an_error(self, runner):
         first, error, last = runner.run_many(["CCO", LONG, "CC"])
         assert (len(first.tokens), len(last.tokens)) == (5, 4)
         assert isinstance(error, InputError)
@@ -307,7 +307,7 @@ class TestStreaming:
         aw.search_heads(runner, TEXTS, "entropy", progress=True)
         assert "12/12" in capfd.readouterr().err
 
-    def test_what_is_held_does_not_grow_with_the_texts(self, runner):
+    def test_memory_does_not_grow_with_the_texts(self, runner):
         def peak(n: int) -> int:
             tracemalloc.start()
             aw.search_heads(
