@@ -1,4 +1,4 @@
-"""Tokens that try to be something else: markup, scripts, directions, marks that cannot be seen, great length."""
+"""Hostile tokens: markup, scripts, direction marks, invisible characters, great length."""
 
 HOSTILE = (
     "<img src=x onerror=window.hacked=1>",

@@ -1,7 +1,7 @@
-"""The packaged real models that tests share: each loaded once a session, from installed packages, without a hub.
+"""The real models of the tests, loaded once per session from installed packages, without a hub.
 
-Packages are found by their metadata and never imported: some ask for other versions of what we
-test.
+Packages are found by their metadata and never imported, because some need other versions of the
+libraries under test.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def minilm() -> tuple[Any, Any]:
 
 @functools.cache
 def smollm2() -> tuple[Any, Any]:
-    """SmolLM2-135M: Llama, 30 layers × 9 heads on 3 key heads, a causal decoder. Takes about 10 seconds."""
+    """SmolLM2-135M: Llama, a causal decoder, 30 layers × 9 heads on 3 key heads; about 10 s."""
     from attn_widget.recording.load_model import load
 
     return load(SMOLLM2)
@@ -50,7 +50,7 @@ def smollm2() -> tuple[Any, Any]:
 
 @functools.cache
 def rxnmapper() -> tuple[Any, Any]:
-    """rxnmapper's ALBERT on reaction SMILES: 12 shared layers × 8 heads; 0.1 seconds, head 5 maps atoms."""
+    """rxnmapper's ALBERT on reaction SMILES: 12 shared layers × 8 heads; head 5 maps atoms."""
     from tokenizers import Regex, Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Split
@@ -72,7 +72,7 @@ def rxnmapper() -> tuple[Any, Any]:
 
 @functools.cache
 def annalog() -> tuple[Any, Any]:
-    """annalog as Marian: an encoder-decoder on SMILES, 3 + 3 layers × 8 heads with cross-attention."""
+    """annalog as Marian: encoder-decoder on SMILES, 3 + 3 layers × 8 heads, cross-attention."""
     import torch
     from tokenizers import Regex, Tokenizer
     from tokenizers.models import WordLevel
@@ -93,7 +93,8 @@ def annalog() -> tuple[Any, Any]:
         encoder_ffn_dim=512, decoder_ffn_dim=512, activation_function="relu", scale_embedding=True,
         max_position_embeddings=state["encoder.pos_embedding.weight"].shape[0],
         share_encoder_decoder_embeddings=False, tie_word_embeddings=False,
-        pad_token_id=vocab["<pad>"], bos_token_id=start, eos_token_id=end, decoder_start_token_id=start,
+        pad_token_id=vocab["<pad>"], bos_token_id=start, eos_token_id=end,
+        decoder_start_token_id=start,
         forced_eos_token_id=None,
     )  # fmt: skip
     model = MarianMTModel(config)
@@ -130,8 +131,10 @@ def _marian(name: str) -> str:
     parts = {
         "self_attention.fc_q": "self_attn.q_proj", "self_attention.fc_k": "self_attn.k_proj",
         "self_attention.fc_v": "self_attn.v_proj", "self_attention.fc_o": "self_attn.out_proj",
-        "encoder_attention.fc_q": "encoder_attn.q_proj", "encoder_attention.fc_k": "encoder_attn.k_proj",
-        "encoder_attention.fc_v": "encoder_attn.v_proj", "encoder_attention.fc_o": "encoder_attn.out_proj",
+        "encoder_attention.fc_q": "encoder_attn.q_proj",
+        "encoder_attention.fc_k": "encoder_attn.k_proj",
+        "encoder_attention.fc_v": "encoder_attn.v_proj",
+        "encoder_attention.fc_o": "encoder_attn.out_proj",
         "enc_attn_layer_norm": "encoder_attn_layer_norm", "ff_layer_norm": "final_layer_norm",
         "positionwise_feedforward.fc_1": "fc1", "positionwise_feedforward.fc_2": "fc2",
     }  # fmt: skip

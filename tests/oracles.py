@@ -1,4 +1,4 @@
-"""Slow, plain answers to compare with: written from the definitions, sharing no line with the package."""
+"""Slow reference implementations, written from the definitions, independent of the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def joint(attention: np.ndarray, residual: float = 0.5) -> np.ndarray:
-    """Return ``residual·I + (1 − residual)·mean over heads`` of ``(layer, head, query, key)``, entry by entry."""
+    """Return ``residual·I + (1 − residual)·mean over heads`` of ``(layer, head, query, key)``."""
     layers, heads, n, _ = attention.shape
     out = np.zeros((layers, n, n))
     for layer, i, j in np.ndindex(layers, n, n):
@@ -34,7 +34,7 @@ def rollout_by_paths(matrices: np.ndarray) -> np.ndarray:
 
 
 def layered_graph(matrices: np.ndarray) -> nx.DiGraph:
-    """Return nodes ``(level, token)`` and an edge for every capacity above zero, from the top down."""
+    """Return the graph of nodes ``(level, token)``, with an edge for every capacity above zero."""
     graph = nx.DiGraph()
     layers, n, _ = matrices.shape
     graph.add_nodes_from(itertools.product(range(layers + 1), range(n)))
@@ -44,7 +44,7 @@ def layered_graph(matrices: np.ndarray) -> nx.DiGraph:
 
 
 def flow_pair(graph: nx.DiGraph, layers: int, query: int, key: int) -> float:
-    """Return one maximum flow. (networkx's `dinitz` fails on float capacities; this algorithm does not.)"""
+    """Return one maximum flow; not by networkx's `dinitz`, which fails on float capacities."""
     return nx.maximum_flow_value(
         graph, (layers, query), (0, key), flow_func=nx.algorithms.flow.shortest_augmenting_path
     )
@@ -84,7 +84,7 @@ def cut_capacity(matrices: np.ndarray, inside: np.ndarray) -> float:
 
 
 def smallest_cuts(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each pair's smallest cut around a chain of one end, and around one of both ends.
+    """Return, for every pair, the smallest cut around a chain of one end and of both ends.
 
     Around the query's chain down to a level, or the key's chain up to a level: one end. A chain
     that goes on to the level of the other end, which then is cut off alone: both ends.

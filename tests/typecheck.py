@@ -1,4 +1,4 @@
-"""The type checker of the test run: beartype, with Python's own rule that an int may stand for a float."""
+"""The type checker of the test run: beartype, which accepts an int for a float here."""
 
 from beartype import BeartypeConf, beartype
 

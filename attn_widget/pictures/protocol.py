@@ -41,7 +41,7 @@ class Spec:
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Spec:
-        """Return the Spec of a request; unknown fields are ignored, wrong types raise InputError."""
+        """Return the Spec of a request; ignore unknown fields, raise InputError on wrong types."""
         values: dict[str, Any] = {}
         for f in fields(cls):
             if f.name not in data:

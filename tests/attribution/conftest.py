@@ -22,7 +22,7 @@ def layer_of(
 
 @pytest.fixture
 def translator() -> Capture:
-    """Encoder of 2 layers on 4 tokens, decoder of 2 layers on 3 tokens that also asks the encoder; 2 heads."""
+    """Encoder: 2 layers, 4 tokens; decoder: 2 layers, 3 tokens, with cross-attention; 2 heads."""
     rng = np.random.default_rng(2)
     encoder = [
         layer_of(softmax_rows(rng, 2, ENCODER, ENCODER), i, "self", "encoder") for i in range(2)

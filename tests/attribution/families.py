@@ -1,4 +1,4 @@
-"""Families of attention that have broken a flow solver somewhere: each returns joint matrices (layer, query, key)."""
+"""Kinds of attention on which flow solvers have failed; joint matrices ``(layer, query, key)``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def banded(rng, layers, n):
 
 
 def first_token(rng, layers, n):
-    """Decoders park most of their attention on the first token."""
+    """Most attention goes to the first token, as in trained decoders."""
     weights = causal(rng, layers, n)
     weights[:, :, 0] += 4
     return _rows(weights)
@@ -82,7 +82,8 @@ def permutation(rng, layers, n):
 FAMILIES = {
     f.__name__: f
     for f in (
-        dirichlet, peaked, uniform, causal, uniform_causal, one_hot, zero_rows, nearly_zero, ties, sparse, padded,
+        dirichlet, peaked, uniform, causal, uniform_causal, one_hot, zero_rows, nearly_zero, ties,
+        sparse, padded,
         banded, first_token, sinks, copies, permutation,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is refused, before any work, and in which words."""
+"""Invalid input raises an error before any work, with the right message."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ def spoiled(attention, value, place=(1, 0, 2, 3)):
         (np.inf, "attention must be finite, got inf at layer 1, head 0, query 2, key 3."),
         (
             -0.25,
-            "attention must be 0 or more, got -0.25 at layer 1, head 0, query 2, key 3. Give attention after",
+            "attention must be 0 or more, got -0.25 at layer 1, head 0, query 2, key 3. "
+            "Give attention after",
         ),
     ],
 )
-def test_weights_that_are_no_attention_are_named_with_their_place(
-    function, value, words, attention
-):
+def test_invalid_weights_are_named_with_their_position(function, value, words, attention):
     with pytest.raises(aw.InputError) as caught:
         function(spoiled(attention, value))
     assert str(caught.value).startswith(words)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_rows_above_one_are_refused_beyond_the_precision_of_their_kind(function, attention):
+def test_rows_above_one_are_refused_beyond_the_precision_of_their_type(function, attention):
     with pytest.raises(
         aw.InputError,
         match=r"rows that sum to at most 1, got 2 at layer 0, head 0",
@@ -73,7 +72,7 @@ def test_mismatched_layers_are_refused(attention):
         aw.rollout(layers)
 
 
-def test_nothing_at_all_is_refused():
+def test_empty_input_is_refused():
     with pytest.raises(aw.InputError, match="at least one layer, got none"):
         aw.rollout(np.zeros((0, 2, 3, 3)))
     with pytest.raises(aw.InputError, match=r"must not be empty, got shape \(2, 0, 0\) at layer 0"):
@@ -139,7 +138,7 @@ def test_a_causal_baseline_is_refused_for_an_encoder(capture, translator):
         aw.attribute(translator, "rollout", attention="cross", baseline=True)
 
 
-def test_flow_refuses_what_would_not_fit_in_memory_and_says_what_would(monkeypatch, attention):
+def test_flow_refuses_a_size_that_exceeds_memory_and_names_one_that_fits(monkeypatch, attention):
     from attn_widget.attribution import flow
 
     monkeypatch.setattr(flow, "MEMORY_BYTES", 900)
@@ -149,9 +148,7 @@ def test_flow_refuses_what_would_not_fit_in_memory_and_says_what_would(monkeypat
         aw.flow(attention)
 
 
-def test_one_heads_own_weights_are_shown_with_their_nan_and_nothing_is_joined_over_it(
-    attention, tokens
-):
+def test_raw_weights_may_have_nan_but_joint_methods_refuse_it(attention, tokens):
     capture = capture_of(spoiled(attention, np.nan), tokens)
     raw = np.asarray(aw.attribute(capture, "raw", layer=1, head=0))
     assert np.argwhere(np.isnan(raw)).tolist() == [[2, 3]]

@@ -1,4 +1,4 @@
-"""The kernel against networkx, pair by pair, over every family; certificates where networkx would take days."""
+"""The flow kernel against networkx for every kind of attention; minimum cuts for large graphs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.attribution.families import FAMILIES, mixed
 
 
 def all_rows(matrices):
-    """Rows in no order: a wide causal row before a narrow one leaves more behind in the workspace than it reads."""
+    """Return all rows, computed in random order, so that state left in the workspace is found."""
     network = Network(matrices)
     rows = {i: network.row(i) for i in np.random.default_rng(0).permutation(network.n).tolist()}
     return np.stack([rows[i] for i in range(network.n)])
@@ -61,7 +61,7 @@ def test_flow_is_networkx_flow_on_a_few_thousand_pairs(family):
 
 
 @pytest.mark.parametrize("family", ["causal", "uniform_causal", "first_token"])
-def test_a_row_does_not_depend_on_the_rows_asked_before_it(family):
+def test_a_row_does_not_depend_on_the_rows_computed_before_it(family):
     matrices = mixed(FAMILIES[family](np.random.default_rng(3), 6, 24))
     downwards, upwards = Network(matrices), Network(matrices)
     last_first = [downwards.row(i) for i in reversed(range(24))][::-1]
@@ -90,10 +90,9 @@ def test_flow_is_networkx_flow_on_more_than_fifty_thousand_pairs(family):
 
 
 def cut_of(matrices, query, key):
-    """Return the flow of a pair, and the capacity of a cut that separates the two: equal only if both are right.
+    """Return the flow of a pair and the capacity of a cut: equal only if both are correct.
 
-    Another solver, on whole numbers, says where to cut; the capacities across are summed as they
-    are.
+    scipy finds the cut from integer capacities; the exact capacities of its edges are summed.
     """
     flow = float(Network(matrices).row(query)[key])
     layers, n, _ = matrices.shape
@@ -135,7 +134,7 @@ def test_flow_equals_the_capacity_of_a_cut_on_larger_graphs(family, layers, n):
 
 @pytest.mark.parametrize("n", [63, 64, 65, 128, 129])
 @pytest.mark.parametrize("family", ["dirichlet", "uniform_causal", "sparse"])
-def test_flow_lies_between_rollout_and_its_cuts_at_the_sizes_where_words_end(family, n):
+def test_flow_lies_between_rollout_and_its_cuts_at_sizes_near_multiples_of_64(family, n):
     matrices = mixed(FAMILIES[family](np.random.default_rng(n), 4, n))
     network = Network(matrices)
     rollout = np.linalg.multi_dot(matrices[::-1])
@@ -147,7 +146,7 @@ def test_flow_lies_between_rollout_and_its_cuts_at_the_sizes_where_words_end(fam
 
 
 @pytest.mark.parametrize("n", [63, 64, 65])
-def test_flow_is_networkx_flow_where_words_end(n):
+def test_flow_is_networkx_flow_at_sizes_near_multiples_of_64(n):
     rng = np.random.default_rng(n)
     for family in ("sparse", "one_hot", "banded"):
         compare(rng, family, 3, n, 0.5, 4)
@@ -169,7 +168,7 @@ def test_uniform_attention_has_a_flow_known_by_hand():
     assert values == pytest.approx(np.ones((n, n)))
 
 
-def test_a_pair_leaves_no_trace_on_the_next():
+def test_a_pair_does_not_change_the_result_of_the_next():
     matrices = mixed(FAMILIES["peaked"](np.random.default_rng(11), 5, 20))
     network = Network(matrices)
     first = [network.row(i) for i in range(20)]
@@ -183,7 +182,7 @@ def test_a_pair_leaves_no_trace_on_the_next():
         assert np.array_equal(network.row(i), first[i])
 
 
-def test_a_list_of_touched_edges_that_runs_over_is_put_back_whole():
+def test_all_edges_are_reset_if_the_list_of_touched_edges_overflows():
     matrices = mixed(FAMILIES["peaked"](np.random.default_rng(12), 4, 12))
     network = Network(matrices)
     expected = [network.row(i) for i in range(12)]
@@ -195,7 +194,7 @@ def test_a_list_of_touched_edges_that_runs_over_is_put_back_whole():
     assert np.array_equal(short.rest, network.fixed.middle)
 
 
-def test_bits_hold_what_they_were_made_of():
+def test_bit_sets_hold_the_booleans_they_were_made_of():
     mask = np.random.default_rng(0).random((3, 70)) < 0.5
     words = bits(mask)
     assert words.shape == (3, 2)

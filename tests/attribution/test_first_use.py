@@ -1,4 +1,4 @@
-"""The first flow on a machine compiles the kernel, and says so while it lasts."""
+"""The first flow on a machine compiles the kernel and reports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ bool(p.exact.any())))) json.dump(seen, sys.stdout)
 
 
 def flow_with_cache(folder):
-    """Return what a new process is told while it computes a flow."""
+    """Return the progress messages of a new process that computes a flow."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True

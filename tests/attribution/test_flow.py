@@ -1,4 +1,4 @@
-"""Flow against networkx, closed forms and certificates, on small graphs. Larger ones: test_exactness.py."""
+"""Flow on small graphs, against networkx and closed forms. Larger graphs: test_exactness.py."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_row_without_flow_stays_zero_when_divided_by_its_sum():
     assert values == pytest.approx(np.array([[1.0, 0.0], [0.0, 0.0]]))
 
 
-def test_rectangular_attention_asks_fixed_keys_layer_after_layer(cross_capture):
+def test_every_layer_of_rectangular_attention_has_the_same_keys(cross_capture):
     weights = cross_capture.attention
     blocks = oracles.block_matrices([("cross", w.mean(0)) for w in weights], 7, 5, 0.5)
     assert aw.flow(weights) == pytest.approx(oracles.flow_by_networkx(blocks)[7:, :7], abs=1e-12)

@@ -1,4 +1,4 @@
-"""Gradient-weighted relevance and value-weighted attention, on real small models and against plain loops."""
+"""Gradient-weighted relevance and value-weighted attention of small models, against plain loops."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from attn_widget.records import to_numpy
 def small_bert():
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=40, hidden_size=12, num_attention_heads=3, num_hidden_layers=2, intermediate_size=16, num_labels=4,
-        initializer_range=0.5,
+        vocab_size=40, hidden_size=12, num_attention_heads=3, num_hidden_layers=2,
+        intermediate_size=16, num_labels=4, initializer_range=0.5,
     )  # fmt: skip
     return aw.ModelRunner(BertForSequenceClassification(config).eval())
 
@@ -36,8 +36,8 @@ def small_bert():
 def small_llama():
     torch.manual_seed(1)
     config = LlamaConfig(
-        vocab_size=30, hidden_size=16, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
-        intermediate_size=16, initializer_range=0.5,
+        vocab_size=30, hidden_size=16, num_attention_heads=4, num_key_value_heads=2,
+        num_hidden_layers=2, intermediate_size=16, initializer_range=0.5,
     )  # fmt: skip
     return aw.ModelRunner(LlamaForCausalLM(config).eval())
 
@@ -46,8 +46,8 @@ def small_marian():
     torch.manual_seed(2)
     config = MarianConfig(
         vocab_size=25, d_model=8, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8, max_position_embeddings=16, pad_token_id=0,
-        decoder_start_token_id=0, init_std=0.5,
+        decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8,
+        max_position_embeddings=16, pad_token_id=0, decoder_start_token_id=0, init_std=0.5,
     )  # fmt: skip
     return aw.ModelRunner(MarianMTModel(config).eval())
 
@@ -186,7 +186,8 @@ def test_methods_that_need_more_than_attention_say_what_is_missing_and_what_woul
     bare = aw.from_arrays(attention, tokens)
     with pytest.raises(
         aw.MethodError,
-        match=r"gradient must have been recorded .* runner.gradients\(text\), or use method=\"rollout\"",
+        match=r"gradient must have been recorded .* runner.gradients\(text\), "
+        r"or use method=\"rollout\"",
     ):
         aw.attribute(bare, "relevance")
     with pytest.raises(aw.MethodError, match=r"gradient must have been recorded"):
@@ -238,7 +239,7 @@ def test_scores_that_do_not_exist_are_refused():
         aw.ModelRunner(runner.model.bert).gradients(IDS)
 
 
-def test_a_token_can_be_named_where_the_answer_is_a_token():
+def test_a_token_can_be_named_where_the_output_is_a_token():
     runner = small_bert()
     words = Tokenizer(WordLevel({f"w{i}": i for i in range(40)}, unk_token="w0"))
     runner.tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="w0")
@@ -250,7 +251,7 @@ def test_a_token_can_be_named_where_the_answer_is_a_token():
         runner.gradients(IDS, output="w30")
 
 
-def test_asking_why_leaves_the_model_as_it_was():
+def test_gradients_leave_the_model_unchanged():
     runner = small_bert()
     runner.model.train()
     before = [p.clone() for p in runner.model.parameters()]
@@ -341,7 +342,7 @@ def test_the_value_of_a_function_is_followed_one_text_at_a_time():
     assert changes[3] == pytest.approx(abs(blanked - plain), abs=1e-6)
 
 
-def test_a_translators_answer_is_held_while_its_text_is_blanked(monkeypatch):
+def test_a_translators_output_is_fixed_while_its_text_is_blanked(monkeypatch):
     from attn_widget.recording import blank_out
 
     monkeypatch.setattr(blank_out, "ANSWER_TOKENS", 8)

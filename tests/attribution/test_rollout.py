@@ -118,7 +118,7 @@ def test_arrays_without_heads_and_lists_of_layers_mean_the_same(attention):
     assert aw.rollout(attention.tolist()) == pytest.approx(expected)
 
 
-def test_rectangular_attention_asks_fixed_keys_layer_after_layer(cross_capture):
+def test_every_layer_of_rectangular_attention_has_the_same_keys(cross_capture):
     weights = cross_capture.attention  # 3 layers, 2 heads, 5 queries, 7 keys
     blocks = oracles.block_matrices([("cross", w.mean(0)) for w in weights], 7, 5, 0.5)
     expected = np.linalg.multi_dot(blocks[::-1])[7:, :7]

@@ -1,4 +1,4 @@
-"""Every head of SmolLM2-135M switched off in turn at 64 tokens: many to a pass, against one forward each.
+"""Ablate every head of SmolLM2-135M at 64 tokens: batched, against one forward pass per head.
 
     python tests/benchmarks/bench_ablation.py [tokens]
 
@@ -24,7 +24,10 @@ import attn_widget as aw
 from tests.models import smollm2
 
 AT_LEAST = 3.0
-TEXT = "The keys to the cabinet are on the table, and the cabinet stands beside the old window of the house. "
+TEXT = (
+    "The keys to the cabinet are on the table, and the cabinet stands beside the old window of "
+    "the house. "
+)
 
 
 def plain(model, ids: torch.Tensor, layer: int, head: int) -> torch.Tensor:
@@ -60,10 +63,11 @@ def main() -> None:
     one = (time.process_time() - start) / len(sample)
     own = torch.tensor(ids[1:])
     print(
-        f"{layers * heads} heads, {n} tokens; one forward {one * 1000:.0f} ms, all heads {one * layers * heads:.1f} s"
+        f"{layers * heads} heads, {n} tokens; one forward {one * 1000:.0f} ms, "
+        f"all heads {one * layers * heads:.1f} s"
     )
     start = time.process_time()
-    runner.run(ids)  # as people do: they look at the text before they try its heads
+    runner.run(ids)  # as in normal use: the attention is shown before its heads are ablated
     print(f"the capture before it took {time.process_time() - start:.2f} s")
     print(f"{'measure':<14}{'seconds':>10}{'ratio':>8}{'largest difference':>22}")
     for measure in ("probability", "loss"):

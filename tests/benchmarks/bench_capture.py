@@ -109,7 +109,8 @@ def measure(model, ids: torch.Tensor) -> dict[str, float]:
     row_sum = max((layer.weights_for(None, row).sum(-1) - 1).abs().max().item() for layer in layers)
     assert row_sum < 1e-4, row_sum
     return {
-        "held": held_bytes(seen) / MEBIBYTE, "peak": peak.grown_mib, "plain": min(plain_s), "ours": min(ours_s),
+        "held": held_bytes(seen) / MEBIBYTE, "peak": peak.grown_mib, "plain": min(plain_s),
+        "ours": min(ours_s),
         "row": row_s * 1e3, "head": head_s,
     }  # fmt: skip
 
@@ -122,7 +123,8 @@ def main() -> None:
     every = tokenizer(text, return_tensors="pt", verbose=False)["input_ids"]
     print("SmolLM2-135M, fp32, light mode, one thread; limits in brackets\n")
     print(
-        "| tokens | held MiB | peak MiB | plain forward s | capture s | ratio | row of 270 heads ms | one head s |"
+        "| tokens | held MiB | peak MiB | plain forward s | capture s | ratio "
+        "| row of 270 heads ms | one head s |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for n in [int(a) for a in sys.argv[1:]] or LIMITS:
@@ -130,7 +132,8 @@ def main() -> None:
         m = measure(model, every[:, :n])
         one_head = f"{m['head']:.3f} (≤ {ONE_HEAD_S})" if n == max(LIMITS) else f"{m['head']:.3f}"
         print(
-            f"| {n} | {m['held']:.0f} (≤ {held}) | {m['peak']:.0f} | {m['plain']:.2f} | {m['ours']:.2f} "
+            f"| {n} | {m['held']:.0f} (≤ {held}) | {m['peak']:.0f} | {m['plain']:.2f} "
+            f"| {m['ours']:.2f} "
             f"| {m['ours'] / m['plain']:.2f} (≤ {ratio}) | {m['row']:.1f} (≤ {row}) | {one_head} |",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""Attention flow, beside every other way to get it: the same attention, the same pairs, one run.
+"""Attention flow compared with other maximum-flow libraries: same attention, same pairs, one run.
 
     python tests/benchmarks/bench_flow.py [--quick]
 
@@ -29,8 +29,10 @@ from tests.oracles import layered_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (
-    "The keys to the cabinet are on the table, but nobody in the old house remembers who left them there last summer. "
-    "When the rain stopped, a small boat with two lanterns crossed the lake and the children ran down to see it. "
+    "The keys to the cabinet are on the table, but nobody in the old house remembers who left them "
+    "there last summer. "
+    "When the rain stopped, a small boat with two lanterns crossed the lake and the children ran "
+    "down to see it. "
 )
 SECONDS = 4.0  # for each library at each size
 QUICK = "--quick" in sys.argv
@@ -82,7 +84,7 @@ def ours(matrices: np.ndarray) -> float:
 
 
 def networkx_called(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarray], Solver]:
-    """Return a solver as networkx's manual calls it: the graph is ready made, its residual network is not."""
+    """Return networkx's solver on a prebuilt graph; it builds its residual network itself."""
 
     def prepare(matrices: np.ndarray) -> Solver:
         graph, top = layered_graph(matrices), len(matrices)
@@ -94,7 +96,7 @@ def networkx_called(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarra
 
 
 def networkx_solver(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarray], Solver]:
-    """Return a solver that is given its residual network ready made as well."""
+    """Return networkx's solver on a prebuilt graph and residual network."""
 
     def prepare(matrices: np.ndarray) -> Solver:
         graph, top = layered_graph(matrices), len(matrices)
@@ -113,7 +115,7 @@ def networkx_solver(algorithm: Callable[..., nx.DiGraph]) -> Callable[[np.ndarra
 def edges(
     matrices: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[int, int], int]]:
-    """Return tails, heads and capacities of the layered graph, and a function that numbers its nodes."""
+    """Return tails, heads and capacities of the edges, and a function that numbers the nodes."""
     n = matrices.shape[-1]
     level, i, j = np.nonzero(matrices)
     return (
@@ -125,7 +127,7 @@ def edges(
 
 
 def scipy_solver(matrices: np.ndarray) -> Solver:
-    """SciPy takes whole numbers of 32 bits only: capacities times 2³⁰, so its answers are off by about 1e-8."""
+    """Return SciPy's solver on 32-bit integers: capacities times 2³⁰, error about 1e-8."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_flow
 
@@ -138,7 +140,7 @@ def scipy_solver(matrices: np.ndarray) -> Solver:
 
 
 def ortools_solver(matrices: np.ndarray) -> Solver:
-    """OR-Tools takes whole numbers of 64 bits: capacities times 2⁵⁰."""
+    """Return OR-Tools' solver on 64-bit integers: capacities times 2⁵⁰."""
     from ortools.graph.python import max_flow
 
     tails, heads, data, node = edges(matrices)
@@ -191,7 +193,7 @@ SOLVERS: dict[
 def theirs(
     prepare: Callable[[np.ndarray], Solver], matrices: np.ndarray, exact: np.ndarray
 ) -> float | None:
-    """Return microseconds of one thread a pair over random pairs, answers checked; None when not installed."""
+    """Return microseconds per pair over random, checked pairs; None if not installed."""
     try:
         solve = prepare(matrices)
     except ImportError:
@@ -219,7 +221,7 @@ def wall_all_pairs(matrices: np.ndarray, threads: int) -> float:
 
 
 def compile_seconds() -> tuple[float, float]:
-    """Return seconds from starting Python's first flow to its end, with nothing on the disk, and again."""
+    """Return seconds of the first flow of a process, without and then with a compiled kernel."""
     code = (
         "import time, numpy as np, attn_widget as aw; a = np.full((3, 1, 4, 4), 0.25); "
         "s = time.perf_counter(); aw.flow(a); print(time.perf_counter() - s)"
@@ -243,9 +245,7 @@ def compile_seconds() -> tuple[float, float]:
 def main() -> None:
     """Print the tables."""
     first, again = compile_seconds()
-    print(
-        f"first flow of all, compiling: {first:.1f} s (limit 10 s); in a later session {again:.2f} s\n"
-    )
+    print(f"first flow, compiling: {first:.1f} s (limit 10 s); in a later session {again:.2f} s\n")
     sizes = (8, 16, 32, 64) if QUICK else (8, 16, 32, 64, 128, 256, 512)
     print("MiniLM, 6 layers, microseconds a pair of one thread, and how many times ours")
     print(f"{'':42}" + "".join(f"{n:>18}" for n in sizes))
@@ -279,10 +279,11 @@ def main() -> None:
     wall = {threads: wall_all_pairs(minilm[64], threads) / 64**2 * 1e6 for threads in (1, 2)}
     print(f"\n64 tokens, one thread: {called / own[64]:,.0f}× the best of networkx (limit 4,000×), "
           f"{library / own[64]:,.0f}× the best of scipy and OR-Tools (limit 20×)")  # fmt: skip
-    print(f"64 tokens, wall time on 2 threads {wall[2]:.1f} µs a pair: {called / wall[2]:,.0f}× (limit 8,000×), "
+    print(f"64 tokens, wall time on 2 threads {wall[2]:.1f} µs a pair: "
+          f"{called / wall[2]:,.0f}× (limit 8,000×), "
           f"{library / wall[2]:,.0f}× (limit 40×); on 1 thread {wall[1]:.1f} µs")  # fmt: skip
-    print(f"networkx with its residual network built beforehand: {prepared / own[64]:,.0f}×, on 2 threads "
-          f"{prepared / wall[2]:,.0f}×\n")  # fmt: skip
+    print("networkx with its residual network built beforehand: "
+          f"{prepared / own[64]:,.0f}×, on 2 threads {prepared / wall[2]:,.0f}×\n")  # fmt: skip
     if QUICK:
         return
     smollm2 = joint_smollm2(512)
@@ -290,11 +291,13 @@ def main() -> None:
     network = Network(smollm2)
     network.row(511)
     print(
-        f"SmolLM2, 30 layers, 512 tokens, one row with its graph: {time.perf_counter() - start:.2f} s (limit 1 s)"
+        "SmolLM2, 30 layers, 512 tokens, one row with its graph: "
+        f"{time.perf_counter() - start:.2f} s (limit 1 s)"
     )
     part = np.ascontiguousarray(smollm2[:, :256, :256])
     print(
-        f"SmolLM2, 30 layers, 256 tokens, all pairs on 2 threads: {wall_all_pairs(part, 2):.1f} s (limit 15 s)"
+        "SmolLM2, 30 layers, 256 tokens, all pairs on 2 threads: "
+        f"{wall_all_pairs(part, 2):.1f} s (limit 15 s)"
     )
 
 

@@ -29,7 +29,7 @@ LIMIT, ERROR = 1.2, 1e-6
 
 
 def products(matrices: list) -> object:
-    """Return the product of the matrices, from the lowest layer up: nothing is mixed, checked or divided."""
+    """Return the product of the matrices, from the lowest layer up, without any other work."""
     state = matrices[0]
     for matrix in matrices[1:]:
         state = matrix @ state
@@ -48,7 +48,7 @@ def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[fl
 
 
 def long_text(tokens: int) -> None:
-    """Print what one row of rollout takes of time and memory on a real decoder whose weights are not kept."""
+    """Print time and memory of one row of rollout on a real decoder whose weights are not kept."""
     from attn_widget import attribute
     from attn_widget.recording.model_runner import ModelRunner
     from tests.models import smollm2
@@ -59,7 +59,8 @@ def long_text(tokens: int) -> None:
     ]
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # noqa: E731  (KiB on Linux) -> GiB
     print(
-        f"one row, {tokens:,} tokens × {model.config.num_hidden_layers} layers, SmolLM2: seconds, peak of the process"
+        f"one row, {tokens:,} tokens × {model.config.num_hidden_layers} layers, SmolLM2: seconds, "
+        "peak of the process"
     )
     print(f"{'model loaded':14} {'':8} {peak():6.2f} GiB", flush=True)
     start = time.perf_counter()
@@ -81,7 +82,8 @@ def main() -> None:
     attention = rng.dirichlet(np.full(TOKENS, 0.1), size=(LAYERS, TOKENS))
     exact = products(list(0.5 * attention + 0.5 * np.eye(TOKENS)))
     print(
-        f"rollout, {TOKENS} tokens × {LAYERS} layers: milliseconds, times the bare products (limit {LIMIT}), error"
+        f"rollout, {TOKENS} tokens × {LAYERS} layers: milliseconds, times the bare products "
+        f"(limit {LIMIT}), error"
     )
     kinds = {
         "NumPy float32": attention.astype(np.float32),
@@ -95,7 +97,8 @@ def main() -> None:
         error = float(np.abs(np.asarray(rollout(given)) - exact).max())
         row = least(lambda m=matrices: m[-1][0], lambda g=given: rollout(g, query=0))[1]
         print(
-            f"{name:14} {whole * 1e3:8.1f} {whole / bare:6.2f}× {error:10.1e}   one row {row * 1e3:.2f} ms",
+            f"{name:14} {whole * 1e3:8.1f} {whole / bare:6.2f}× {error:10.1e}   "
+            f"one row {row * 1e3:.2f} ms",
             flush=True,
         )
 

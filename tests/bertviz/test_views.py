@@ -1,4 +1,4 @@
-"""bertviz's calls as its notebooks make them, and the faults of its arguments that are mended."""
+"""bertviz's calls as its notebooks make them, and input on which bertviz itself fails."""
 
 import doctest
 import inspect
@@ -20,18 +20,22 @@ from tests.conftest import softmax_rows
 # Signatures of bertviz 1.4.1 (PyPI, 2025-06-01), as inspect.signature prints them.
 THEIRS = {
     head_view: (
-        "(attention=None, tokens=None, sentence_b_start=None, prettify_tokens=True, layer=None, heads=None, "
-        "encoder_attention=None, decoder_attention=None, cross_attention=None, encoder_tokens=None, "
+        "(attention=None, tokens=None, sentence_b_start=None, prettify_tokens=True, "
+        "layer=None, heads=None, "
+        "encoder_attention=None, decoder_attention=None, cross_attention=None, "
+        "encoder_tokens=None, "
         "decoder_tokens=None, include_layers=None, html_action='view')"
     ),
     model_view: (
-        "(attention=None, tokens=None, sentence_b_start=None, prettify_tokens=True, display_mode='dark', "
-        "encoder_attention=None, decoder_attention=None, cross_attention=None, encoder_tokens=None, "
+        "(attention=None, tokens=None, sentence_b_start=None, prettify_tokens=True, "
+        "display_mode='dark', "
+        "encoder_attention=None, decoder_attention=None, cross_attention=None, "
+        "encoder_tokens=None, "
         "decoder_tokens=None, include_layers=None, include_heads=None, html_action='view')"
     ),
     show: (
-        "(model, model_type, tokenizer, sentence_a, sentence_b=None, display_mode='dark', layer=None, head=None, "
-        "html_action='view')"
+        "(model, model_type, tokenizer, sentence_a, sentence_b=None, display_mode='dark', "
+        "layer=None, head=None, html_action='view')"
     ),
 }
 LAYERS, HEADS, N = 3, 4, 5
@@ -80,7 +84,6 @@ def test_the_docstrings_example_runs(ours):
 
 
 # -- what is shown
-# ------------------------------------------------------------------------------------------------
 
 
 def test_the_numbers_are_those_that_were_given():
@@ -123,14 +126,14 @@ def test_tokens_lose_the_marks_of_their_vocabulary_unless_they_are_to_keep_them(
     )
 
 
-def test_specials_can_be_hidden_and_pieces_joined():
+def test_special_tokens_can_be_hidden_and_subwords_merged():
     tokens = widget(head_view, layers(), TOKENS).capture.tokens
     assert tokens.text == ("[CLS]", "key", "s", "turn", "[SEP]")
     assert tokens.special == (True, False, False, False, True)
     assert tokens.words == (None, 0, 0, 1, None)
 
 
-def test_byte_level_pieces_without_a_space_before_them_go_on():
+def test_byte_level_tokens_without_a_space_continue_a_word():
     tokens = widget(head_view, layers(), ["The", "Ġkey", "s", "Ġturn", "ed"]).capture.tokens
     assert tokens.words == (0, 1, 1, 2, 2)
 
@@ -142,7 +145,7 @@ def test_an_atom_in_brackets_is_no_special_token():
 
 
 @VIEWERS
-def test_two_sentences_can_be_looked_at_apart(view):
+def test_two_sentences_can_be_shown_separately(view):
     w = widget(view, layers(), TOKENS, sentence_b_start=3)
     assert w.capture.tokens.segments == (0, 0, 0, 1, 1)
     w.view, w.segments = "head", "A-B"
@@ -190,7 +193,6 @@ def test_square_cross_attention_is_still_between_two_texts():
 
 
 # -- which layers and heads
-# ---------------------------------------------------------------------------------------
 
 
 def test_included_layers_and_heads_keep_their_numbers():
@@ -215,7 +217,6 @@ def test_the_head_view_begins_with_the_first_included_layer():
 
 
 # -- the faults that are mended
-# -----------------------------------------------------------------------------------
 
 
 @VIEWERS
@@ -310,39 +311,48 @@ def test_what_generate_returns_is_explained():
 
 
 # -- what cannot be shown
-# -----------------------------------------------------------------------------------------
 
 
 @VIEWERS
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "attention must be given, got neither it nor encoder_attention, decoder_attention, cross_attention."),
+        ({}, "attention must be given, got neither it nor encoder_attention, decoder_attention, "
+             "cross_attention."),
         ({"attention": layers()}, "tokens must be given with attention, got None."),
         ({"attention": layers(), "tokens": "key"}, "tokens must be a list of tokens, got 'key'."),
-        ({"attention": layers(), "tokens": ["a"]}, "tokens must be as many as the positions of attention, got 1 for 5"),
+        ({"attention": layers(), "tokens": ["a"]},
+         "tokens must be as many as the positions of attention, got 1 for 5"),
         ({"attention": layers(), "tokens": TOKENS, "encoder_tokens": ["a"]},
          "encoder_tokens must be left out where attention is given, got both. Give one of them."),
-        ({"encoder_attention": layers()}, "encoder_tokens must be given with encoder_attention, got None."),
-        ({"decoder_attention": layers()}, "decoder_tokens must be given with decoder_attention, got None."),
-        ({"cross_attention": layers(), "encoder_tokens": TOKENS}, "decoder_tokens must be given with cross_attention"),
-        ({"attention": 3, "tokens": TOKENS}, "attention must be a list with an array per layer, got int."),
+        ({"encoder_attention": layers()},
+         "encoder_tokens must be given with encoder_attention, got None."),
+        ({"decoder_attention": layers()},
+         "decoder_tokens must be given with decoder_attention, got None."),
+        ({"cross_attention": layers(), "encoder_tokens": TOKENS},
+         "decoder_tokens must be given with cross_attention"),
+        ({"attention": 3, "tokens": TOKENS},
+         "attention must be a list with an array per layer, got int."),
         ({"attention": [torch.zeros(5, 5)], "tokens": TOKENS},
-         "(batch, head, query, key) or (head, query, key) in every layer, got shape (5, 5) at layer 0."),
+         "(batch, head, query, key) or (head, query, key) in every layer, "
+         "got shape (5, 5) at layer 0."),
         ({"attention": [torch.ones(2, 1, 5, 5) / 5], "tokens": TOKENS},
          "must be of one text, got a batch of 2 at layer 0. Choose one of them."),
         ({"encoder_attention": [torch.ones(1, 1, 5, 5)], "encoder_tokens": TOKENS},
          "encoder_attention must have rows that sum to at most 1, got 5 at layer 0"),
-        ({"attention": (None, None), "tokens": TOKENS}, "must hold an array per layer, got None in every layer."),
-        ({"attention": layers(), "tokens": TOKENS, "sentence_b_start": 5}, "sentence_b_start must be 1 to 4, got 5."),
+        ({"attention": (None, None), "tokens": TOKENS},
+         "must hold an array per layer, got None in every layer."),
+        ({"attention": layers(), "tokens": TOKENS, "sentence_b_start": 5},
+         "sentence_b_start must be 1 to 4, got 5."),
         ({"attention": layers(), "tokens": TOKENS, "include_layers": []},
          "include_layers must name at least one, got []. Omit it for all."),
-        ({"attention": layers(), "tokens": TOKENS, "include_layers": [3]}, "include_layers must be 0 to 2, got 3."),
+        ({"attention": layers(), "tokens": TOKENS, "include_layers": [3]},
+         "include_layers must be 0 to 2, got 3."),
         ({"attention": layers(), "tokens": TOKENS, "html_action": "print"},
          "html_action must be one of view, return, widget, got 'print'. Choose one of these."),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_words(view, given, said):
+def test_invalid_arguments_have_a_clear_message(view, given, said):
     with pytest.raises(ValueError, match=re.escape(said)):
         view(**given)
 
@@ -364,17 +374,16 @@ def test_what_is_wrong_is_said_in_words(view, given, said):
         ),
     ],
 )
-def test_what_is_wrong_in_one_view_is_said_in_words(view, given, said):
+def test_invalid_arguments_of_one_view_have_a_clear_message(view, given, said):
     with pytest.raises(InputError, match=re.escape(said)):
         view(layers(), TOKENS, **given)
 
 
 # -- what comes back
-# ----------------------------------------------------------------------------------------------
 
 
 @VIEWERS
-def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch):
+def test_a_view_is_displayed_once_and_returns_nothing(view, wire, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
     assert view(layers(), TOKENS) is None
@@ -383,7 +392,7 @@ def test_a_view_is_displayed_once_and_nothing_comes_back(view, wire, monkeypatch
 
 
 @VIEWERS
-def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
+def test_a_page_is_returned_on_one_line_without_tokens_as_markup(view, wire):
     page = view(
         layers(), ["</script>", "<img src=x onerror=alert(1)>", '"', "a", "b"], html_action="return"
     )
@@ -395,7 +404,6 @@ def test_a_page_comes_back_on_one_line_and_no_token_of_it_is_markup(view, wire):
 
 
 # -- real models
-# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -446,7 +454,6 @@ def test_an_encoder_decoder_is_shown_with_all_three_attentions():
 
 
 # -- the neuron view
-# ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model_type", ["bert", "no such type", None])

@@ -56,7 +56,7 @@ def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_ag
     expect(notebook.page.locator(".attn-widget")).to_have_count(1)
 
 
-def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_back(open_notebook):
+def test_after_a_kernel_restart_the_picture_stays_and_a_run_makes_it_live_again(open_notebook):
     notebook = open_notebook(MAKE, "w")
     notebook.run(0)
     notebook.run(1)
@@ -78,7 +78,7 @@ def test_after_a_restart_of_the_kernel_the_picture_stays_and_a_run_brings_life_b
 
 
 @pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
-def test_a_page_that_has_the_code_is_not_given_it_again_and_one_that_has_not_asks(
+def test_a_page_with_the_bundle_does_not_receive_it_again_and_one_without_requests_it(
     open_notebook, host
 ):
     notebook = open_notebook(MAKE, "w", host=host)

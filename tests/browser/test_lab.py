@@ -148,7 +148,7 @@ def test_a_hovered_weight_is_the_models_own(open_notebook, source, name, layer):
     assert read["shown"] == f"{read['value']:.4f}"
 
 
-def test_a_hover_answers_within_a_frame_with_a_rounded_number(open_notebook):
+def test_a_hover_shows_a_rounded_number_within_a_frame(open_notebook):
     notebook = open_notebook(MINILM)
     notebook.run(0)
     widget = notebook.widget()

@@ -1,4 +1,4 @@
-"""One owner per rule: the page holds the numbers of `w.matrix()`, and every medium shows the same of one state."""
+"""The page has the numbers of `w.matrix()`, and every medium shows the same picture of a state."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def in_step(widget: Locator, spec: dict) -> dict:
 
 
 def assert_same_numbers(held: dict, state: dict) -> None:
-    """Assert that the page's numbers are those of w.matrix(), to within a byte on a square-root scale."""
+    """Assert that the page's numbers are those of w.matrix(), within the rounding of sqrt8."""
     values, wanted = np.array(held["values"]).reshape(held["shape"]), np.array(state["matrix"])
     values = values if values.ndim == 3 else values[None]
     if held["heads"] and held["heads"][0] is not None and len(held["heads"]) > 1:
@@ -153,8 +153,8 @@ STATES = [
     )
 ]
 USUAL = {
-    "layer": 2, "heads": [0, 1, 2, 3], "hide_special": False, "words": False, "threshold": 0.02, "query": [],
-    "baseline": False, "normalise": False,
+    "layer": 2, "heads": [0, 1, 2, 3], "hide_special": False, "words": False, "threshold": 0.02,
+    "query": [], "baseline": False, "normalise": False,
 }  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def sentences(widget: Locator) -> list[str]:
 
 
 def caption_of(widget: Locator, wanted: list[str]) -> list[str]:
-    """Return the caption once it is the wanted one, else what it is after a while."""
+    """Return the caption once it is the expected one, else the caption after a timeout."""
     deadline = time.monotonic() + 10
     while (found := sentences(widget)) != wanted and time.monotonic() < deadline:
         widget.page.wait_for_timeout(20)
@@ -195,7 +195,8 @@ def test_page_static_page_figure_and_still_picture_say_the_same(
         printed = json.loads(
             run(
                 notebook,
-                "figure = w.to_figure(); print(json.dumps(' '.join(t.get_text() for t in figure.axes[0].texts)))",
+                "figure = w.to_figure(); "
+                "print(json.dumps(' '.join(t.get_text() for t in figure.axes[0].texts)))",
             )
         )
         assert " ".join(" · ".join(wanted).split()) in " ".join(printed.split()), traits

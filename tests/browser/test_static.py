@@ -92,7 +92,7 @@ def test_a_hovered_token_reads_the_models_number_to_the_stated_precision(
     assert len(seen) == 2
 
 
-def test_methods_layers_and_heads_answer_with_their_own_numbers(page_file, open_file, widget):
+def test_methods_layers_and_heads_show_their_own_numbers(page_file, open_file, widget):
     page = open_file(page_file)
     root = shown(page)
     page.locator("[data-view=matrix]").click()
@@ -317,9 +317,7 @@ def test_the_bar_of_a_live_widget_saves_what_the_kernel_draws(open_notebook):
 
 
 @pytest.mark.parametrize("system_is_dark", [False, True])
-def test_the_theme_of_vs_code_and_of_colab_is_followed_whatever_the_system_prefers(
-    open_file, page_file, system_is_dark
-):
+def test_the_theme_of_vs_code_and_colab_overrides_the_systems(open_file, page_file, system_is_dark):
     """VS Code sets --vscode-* variables on the root element, Colab an attribute ``theme``."""
     page = open_file(page_file, dark=system_is_dark)
     expect(shown(page)).to_be_visible()

@@ -1,4 +1,4 @@
-"""Figures for print: known attention shows in the right place and colour, and every token is only letters."""
+"""Figures for print: known attention has the right place and colour, and tokens are plain text."""
 
 import io
 import re
@@ -36,7 +36,7 @@ HOSTILE = (
 
 
 def one_link(query, key, *, heads=3, head=1, queries=4, keys=6, layers=2):
-    """Attention that goes to key 0 everywhere but for one strong link of the last layer."""
+    """Attention to key 0 only, except for one large weight in the last layer."""
     weights = np.zeros((layers, heads, queries, keys))
     weights[..., 0] = 1
     weights[-1, head, query] = 0
@@ -57,7 +57,7 @@ def words(picture):
 
 
 def pixels(picture):
-    """The figure as (row, column, rgb), a dot a px."""
+    """Return the figure as (row, column, rgb), one pixel per px."""
     out = io.BytesIO()
     picture.savefig(out, format="png", dpi=96)
     from PIL import Image
@@ -82,11 +82,10 @@ def svg_of(picture):
 
 
 # -- the head view
-# ------------------------------------------------------------------------------------------------
 
 
 def lines(picture):
-    """Every line as (start height, end height, colour)."""
+    """Return every line as (start height, end height, colour)."""
     found = []
     for collection in picture.axes[0].collections:
         paths, colours = collection.get_paths(), collection.get_edgecolors()
@@ -116,7 +115,7 @@ def test_a_strong_link_is_a_line_between_its_two_tokens_in_its_heads_colour():
     assert end[0] < y.get_position()[0]
 
 
-def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_is_said():
+def test_unselected_heads_and_shares_below_the_threshold_are_omitted_and_stated():
     weights = np.full((1, 2, 3, 3), 0.0)
     weights[:, 0] = [0.7, 0.29, 0.01]
     weights[:, 1] = [0.0, 0.0, 1.0]
@@ -132,7 +131,7 @@ def test_heads_that_are_off_and_shares_below_the_threshold_are_not_drawn_and_it_
     }
 
 
-def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
+def test_the_caption_names_hidden_tokens_and_the_sentences(attention, tokens):
     two = replace(tokens, segments=(0, 0, 0, 1, 1))
     said = words(
         shown(
@@ -144,7 +143,7 @@ def test_hidden_tokens_and_the_sentences_shown_are_said(attention, tokens):
     assert re.search(rf"hidden: .*, {100 * hidden:.1f} % of the attention", said)
 
 
-def test_a_pinned_query_is_alone_and_its_shares_stand_beside_the_keys():
+def test_only_a_pinned_query_has_lines_and_its_shares_are_beside_the_keys():
     capture = one_link(2, 4)
     widget = shown(capture, layer=1, query=2, threshold=0)
     picture = widget.to_figure()
@@ -164,7 +163,7 @@ def number_of(value):
     return f"{value:.3f}"
 
 
-def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said():
+def test_a_long_text_is_cut_around_the_pinned_token_and_the_caption_says_so():
     n = 200
     weights = np.tril(np.ones((1, 1, n, n))) / np.arange(1, n + 1)[:, None]
     tokens = Tokens(tuple(f"t{i}" for i in range(n)))
@@ -175,7 +174,6 @@ def test_of_a_long_text_the_pinned_token_is_in_the_picture_and_the_rest_is_said(
 
 
 # -- heat maps
-# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column():
@@ -190,7 +188,7 @@ def test_a_cell_of_the_matrix_has_the_colour_of_its_value_in_its_row_and_column(
     )
 
 
-def test_what_a_causal_model_cannot_see_stays_paper():
+def test_cells_above_the_diagonal_of_a_causal_model_have_the_paper_colour():
     weights = np.tril(np.ones((1, 1, 5, 5))) / np.arange(1, 6)[:, None]
     picture = shown(capture_of(weights, Tokens(tuple("abcde"))), view="matrix").to_figure()
     image = picture.axes[0].images[0].get_array()
@@ -262,7 +260,6 @@ def test_a_method_without_what_it_needs_says_so(capture):
 
 
 # -- real models
-# --------------------------------------------------------------------------------------------------
 
 SENTENCE = "The keys to the cabinet in the hall are on the table."
 
@@ -361,7 +358,6 @@ def test_cross_attention_of_a_trained_model_names_both_sides():
 
 
 # -- files
-# --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("view", ["head", "model", "matrix", "text"])
@@ -383,7 +379,7 @@ def test_hostile_tokens_are_letters_in_every_form(view, form):
         assert not set("".join(texts)) & set("\u202e\x00\u200d")
 
 
-def test_text_stays_text_in_svg_and_whatever_the_settings_the_figure_is_the_same(capture):
+def test_svg_text_stays_text_and_rc_settings_do_not_change_the_figure(capture):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)

@@ -51,7 +51,7 @@ def test_the_seventeenth_head_has_the_colour_it_has_in_the_page():
     assert len(places(pixels, palettes.rgb(LIGHT.heads[0]))) > 50
 
 
-def test_a_head_that_is_off_is_not_drawn():
+def test_an_unselected_head_is_not_drawn():
     frame = head_frame(Spec(), one_link(1, 4, head=1), AXIS, AXIS)
     pixels = picture(frame, Selection(heads=[0]))
     assert len(places(pixels, palettes.rgb(LIGHT.heads[1]))) == 0
@@ -78,7 +78,7 @@ def test_a_cell_has_the_colour_of_its_value_in_its_row_and_column():
     assert ((strong.mean(axis=0) - corner) // 24).astype(int).tolist() == [1, 3]
 
 
-def test_what_a_causal_model_cannot_see_stays_paper():
+def test_cells_above_the_diagonal_of_a_causal_model_have_the_paper_colour():
     values = np.tril(np.full((5, 5), 0.2))[None]
     frame = matrix_frame(Spec(view="matrix"), Numbers(values, (0,), causal=True), AXIS, AXIS)
     coloured = places(picture(frame, Selection()), LIGHT.sequential[51])
@@ -87,7 +87,7 @@ def test_what_a_causal_model_cannot_see_stays_paper():
     assert len(coloured) > 15 * 300
 
 
-def test_what_is_not_a_number_is_striped_and_said():
+def test_nan_is_striped_and_counted_in_the_caption():
     values = np.full((1, 5, 5), 0.2)
     values[0, 2, 1] = np.nan
     frame = matrix_frame(Spec(view="matrix"), Numbers(values, (0,)), AXIS, AXIS)

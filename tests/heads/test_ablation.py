@@ -1,4 +1,4 @@
-"""Switching heads off: the same numbers as changing the input of the output projection by hand, whatever is shared."""
+"""Head ablation: the same numbers as a change of the output projection's input, batched or not."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def score(output):
 
 
 def new_output(layer, head: int, how: str) -> torch.Tensor:
-    """What the head mixes instead, from what was recorded with all heads on."""
+    """Return the replacement of the head's output, from a capture without ablation."""
     own = layer.head_output(head)
     if how == "zero":
         return torch.zeros_like(own)
@@ -79,7 +79,7 @@ def one_item(family) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("name", PROJECTIONS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
+def test_ablating_any_head_of_a_family_equals_the_manual_change(name):
     family = next(f for f in FAMILIES if f.name == name)
     if not family.here:
         pytest.skip("not in this version of transformers")
@@ -100,7 +100,8 @@ def test_every_head_of_a_family_is_switched_off_as_by_hand(name):
                 head = (layer.layer + 1) % layer.n_heads
                 new = (
                     torch.zeros(1, 24 // layer.n_heads) if layer.v is None and how == "zero"
-                    else _mean_of(model, inputs, projection, head, 24 // layer.n_heads) if layer.v is None
+                    else _mean_of(model, inputs, projection, head, 24 // layer.n_heads)
+                    if layer.v is None
                     else new_output(layer, head, how)
                 )  # fmt: skip
                 slow = score(by_hand(model, inputs, projection, call, head, new))
@@ -149,7 +150,7 @@ def test_logits_losses_and_distributions_are_those_of_one_pass_each():
             np.testing.assert_allclose(fast.probabilities, logits[-1].softmax(-1), atol=1e-6)
 
 
-def test_heads_of_one_set_are_off_together_and_other_sets_are_not_touched_by_them():
+def test_heads_of_one_set_are_ablated_together_and_sets_are_independent():
     runner = aw.ModelRunner(llama())
     sets = [[(0, 1)], [(0, 1), (2, 3), (2, 0)], [(2, 3), (2, 0)]]
     together = dict(runner.ablate(IDS, sets))
@@ -191,7 +192,7 @@ def test_layers_below_are_not_run_again_and_sets_share_passes():
 
 
 class Plain(torch.nn.Module):
-    """A model of another library, whose attentions stand in no list and read (token, item, channel)."""
+    """A model without a list of layers; its attention reads (token, item, channel)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,7 +236,7 @@ def sessions(monkeypatch, refuse=False) -> list[AblationSession]:
     return begun
 
 
-def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
+def test_models_that_cannot_be_batched_are_run_whole_with_the_same_numbers(monkeypatch):
     runner = aw.ModelRunner(llama())
     together = {k: v.logits for k, v in runner.ablate(IDS)}
     begun = sessions(monkeypatch, refuse=True)
@@ -246,7 +247,7 @@ def test_what_cannot_be_shared_is_run_whole_with_the_same_numbers(monkeypatch):
 
 
 class Leaky(torch.nn.Module):
-    """Layers that hand something on behind the back of their outputs."""
+    """Layers that pass data to the next layer outside of their outputs."""
 
     def __init__(self, model) -> None:
         super().__init__()
@@ -263,7 +264,7 @@ class Leaky(torch.nn.Module):
         return self.model(input_ids=input_ids, use_cache=False)
 
 
-def test_layers_that_pass_something_on_beside_their_outputs_are_noticed_and_run(monkeypatch):
+def test_layers_that_pass_data_outside_of_their_outputs_are_detected_and_run(monkeypatch):
     runner = aw.ModelRunner(Leaky(llama()))
     begun = sessions(monkeypatch)
     found = dict(runner.ablate(IDS, [[(2, 1)], [(0, 3)]]))
@@ -285,7 +286,6 @@ def test_as_many_sets_as_positions_are_not_mistaken_for_them(n):
 
 
 # -- what comes out
-# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +302,7 @@ def similarity(output):
 @pytest.mark.parametrize(
     "given", [torch.tensor([IDS]), (torch.tensor([IDS]),), {"input_ids": torch.tensor([IDS])}]
 )
-def test_inputs_without_names_are_asked_like_those_with(given, position):
+def test_positional_inputs_give_the_same_as_named_inputs(given, position):
     runner = aw.ModelRunner(llama())
     wanted = dict(runner.ablate(IDS, [[(1, 2)]], position=position, loss=True))[((1, 2),)]
     for loss in (True, False):
@@ -323,7 +323,7 @@ class Positional(torch.nn.Module):
         return self.model(*inputs, use_cache=False)
 
 
-def test_a_model_that_names_no_inputs_answers_too():
+def test_a_model_without_named_inputs_works():
     model = llama()
     wanted = dict(aw.ModelRunner(model).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
     found = dict(aw.ModelRunner(Positional(model)).ablate(torch.tensor([IDS]), [[(1, 2)]]))[
@@ -346,14 +346,14 @@ class Trimmed(torch.nn.Module):
         return output
 
 
-def test_a_shorter_answer_is_read_only_where_it_is_the_same():
+def test_logits_to_keep_is_used_only_if_the_logits_are_the_same():
     model = llama()
     wanted = dict(aw.ModelRunner(model).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
     found = dict(aw.ModelRunner(Trimmed(model)).ablate(IDS, [[(1, 2)]]))[((1, 2),)]
     np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-6)
 
 
-def test_a_model_that_answers_otherwise_each_time_is_refused():
+def test_a_model_that_is_not_deterministic_is_refused():
     model = llama()
     model.model.norm.register_forward_hook(lambda m, args, out: out + torch.randn_like(out))
     with pytest.raises(
@@ -362,7 +362,7 @@ def test_a_model_that_answers_otherwise_each_time_is_refused():
         aw.ablate(aw.ModelRunner(model), IDS, [(0, 0)])
 
 
-def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
+def test_a_model_without_logits_is_measured_by_a_function_of_its_output(minilm):
     text = "The keys to the cabinet are old."
     scores = aw.ablation_scan(minilm, text, output=similarity)
     assert scores.values.shape == (6, 12)
@@ -389,7 +389,7 @@ def test_a_model_without_logits_answers_with_a_function_of_its_output(minilm):
         one.logits  # noqa: B018
 
 
-def test_a_classifier_answers_with_its_classes():
+def test_a_classifier_is_measured_by_its_classes():
     torch.manual_seed(0)
     config = transformers.BertConfig(
         **TEXT, id2label={0: "bad", 1: "good", 2: "so so"}, label2id={}
@@ -420,7 +420,7 @@ def test_a_masked_word_is_read_at_its_mask():
     assert aw.ablate(runner, "the [MASK] is old", [(0, 0)], position=-1).before.position == 5
 
 
-def test_measures_are_what_they_say():
+def test_measures_equal_their_definitions():
     runner = aw.ModelRunner(llama())
     one = aw.ablate(runner, IDS, [(1, 2)])
     p, q = one.before.probabilities, one.after.probabilities
@@ -443,7 +443,7 @@ def test_measures_are_what_they_say():
     assert sum(row["before"] for row in rows) == pytest.approx(1)
 
 
-def test_cross_attention_and_the_encoder_can_be_switched_off_by_name():
+def test_heads_of_cross_attention_and_the_encoder_can_be_ablated_by_name():
     torch.manual_seed(0)
     runner = aw.ModelRunner(
         transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)).eval()
@@ -478,7 +478,6 @@ def test_a_printed_ablation_shows_tokens_with_and_without():
 
 
 # -- nothing stays changed
-# --------------------------------------------------------------------------------------
 
 
 def fingerprint(model):
@@ -564,7 +563,6 @@ def test_a_model_that_is_trained_on_meanwhile_is_noticed():
 
 
 # -- what is refused
-# ------------------------------------------------------------------------------------------
 
 
 def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
@@ -584,7 +582,7 @@ def test_heads_that_do_not_exist_are_refused_with_how_many_there_are():
         aw.ablate(runner, IDS, [(0, -1)])
 
 
-def test_what_cannot_be_asked_is_refused_by_name(minilm):
+def test_invalid_arguments_are_refused_by_name(minilm):
     runner = aw.ModelRunner(llama())
     with pytest.raises(aw.InputError, match=r"mode must be one of zero, mean, uniform, got 'off'"):
         aw.ablate(runner, IDS, [(0, 0)], mode="off")

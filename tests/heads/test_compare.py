@@ -1,4 +1,4 @@
-"""Two captures side by side: which tokens stand for each other, what differs, and what cannot be compared."""
+"""Comparison of two captures: the alignment of tokens, the difference, and invalid pairs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def minilm():
     return aw.ModelRunner(*models.minilm())
 
 
-def test_equal_words_stand_for_each_other_and_as_many_others_between_them():
+def test_equal_words_are_aligned_and_equal_numbers_of_words_between_them():
     rows = aligned(words(SHE), words(HE))
     assert rows.labels == ("the", "nurse", "said", "she | he", "was", "late")
     rows = aligned(words(SHE), words(LONGER))
@@ -61,7 +61,7 @@ def test_pieces_of_a_word_are_aligned_together():
     assert rows.b.positions == ((0,), (1,))
 
 
-def test_by_position_every_token_stands_for_the_one_at_its_place():
+def test_by_position_tokens_at_the_same_position_are_aligned():
     rows = aligned(words("a b c"), words("a x y"), "position")
     assert rows.labels == ("a", "b | x", "c | y")
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_aligned_is_refused_with_the_reason(cross_capture):
         aw.compare(w, w)
 
 
-def test_other_units_are_refused_with_what_would_make_them_one():
+def test_different_units_are_refused_with_the_option_that_makes_them_equal():
     a = toy(SHE, 0)
     c = aw.compare(a, a, method=("raw", "flow"), layer=1)
     with pytest.raises(aw.InputError, match=r"b must be in the unit of a, got flow and share"):

@@ -1,4 +1,4 @@
-"""Head metrics: the same numbers as loops over every query and key, and the known ones on known attention."""
+"""Head metrics against loops over every query and key, and on attention with known metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPEATING = Tokens(tuple("abcabcadb"), special=(True, *[False] * 7, True))
 
 
 def by_loops(name: str, weights, tokens: Tokens) -> float:
-    """One metric of one head, entry by entry from its definition; NaN where no query has such a key."""
+    """Return a metric of one head from its definition; NaN if no query has such a key."""
     words, special, n = tokens.text, tokens.special, len(weights)
 
     def counts(query: int, key: int) -> bool:
@@ -189,7 +189,7 @@ def test_what_cannot_be_measured_is_refused(capture, names, words):
         aw.head_metrics(capture, names)
 
 
-def test_something_else_than_a_capture_is_refused(attention):
+def test_a_value_that_is_not_a_capture_is_refused(attention):
     with pytest.raises(InputError, match="capture must be a Capture, got ndarray"):
         aw.head_metrics(attention)
 

@@ -18,7 +18,7 @@ from tests.heads.test_search import BRANCH, LONG, TEXTS, assert_same
 
 
 class Mapper:
-    """Makes its runner where it is called; text "N" may end the process that reads it, as often as it says."""
+    """Makes its runner in the worker; text "N" ends the worker process a given number of times."""
 
     def __init__(self, folder, deaths: int = 0):
         self._folder, self._deaths = folder, deaths

@@ -1,4 +1,4 @@
-"""Relations: the head that is known to map atoms is found first, and every way of naming pairs means the same."""
+"""Relations: the known atom-mapping head is ranked first; all forms of pairs are equivalent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ATOM = re.compile(r"\[(?P<symbol>[A-Z][a-z]?|[a-z])H?\d?:(?P<number>\d+)\]")
 
 
 def without_numbers(mapped: str) -> tuple[str, list]:
-    """The reaction as the model reads it, and (product atom, reactant atom) in characters of that."""
+    """Return the reaction as the model reads it, and (product atom, reactant atom) positions."""
     text, end, reactants, pairs = "", 0, {}, []
     for atom in ATOM.finditer(mapped):
         text += mapped[end : atom.start()]
@@ -171,7 +171,7 @@ def test_each_text_may_have_pairs_of_its_own(words, capture):
     np.testing.assert_allclose(found.scores["share"].values, np.mean(rows, 0))
 
 
-def test_the_guess_by_position_is_the_distance_that_answers_most_queries(capture):
+def test_the_positional_baseline_is_the_distance_that_is_correct_most_often(capture):
     found = aw.search_heads(None, capture, relation=[(1, 0), (2, 0), (3, 1), (4, 2)])
     assert found.position == (-2, 0.75)
     assert "always the key 2 before: 0.750" in str(found)
@@ -221,7 +221,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     ],
     ids=lambda v: "",
 )
-def test_what_relates_nothing_is_refused(capture, relation, words):
+def test_a_relation_without_pairs_is_refused(capture, relation, words):
 
     with pytest.raises(InputError, match=words):
         aw.search_heads(None, capture, relation=relation)

@@ -1,4 +1,4 @@
-"""Searches over texts: the mean of what each text gives, whatever is interrupted, skipped or batched."""
+"""Searches over texts: the mean over texts, also if interrupted, with skipped texts or batched."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def test_a_function_and_a_mapping_are_metrics_of_a_search_too(runner):
 
 
 class TestManyAtATime:
-    def test_what_shares_a_pass_is_what_each_alone_gives(self, runner):
+    def test_a_batch_gives_the_same_as_each_text_alone(self, runner):
         self.compare(runner, TEXTS)
 
-    def test_also_for_pairs_words_and_ids_beside_texts(self):
+    def test_batches_may_mix_pairs_words_ids_and_texts(self):
         self.compare(
             aw.ModelRunner(*models.minilm()),
             ["A cat.", ("Who?", "A big dog, she said."), ["two", "words"]],
@@ -128,7 +128,7 @@ class TestManyAtATime:
             if alone.logits is not None:
                 np.testing.assert_allclose(together.logits, alone.logits, rtol=1e-3, atol=1e-3)
 
-    def test_an_error_stands_in_the_place_of_what_cannot_be_run(self, runner):
+    def test_a_text_that_cannot_be_run_is_returned_as_an_error(self, runner):
         first, error, last = runner.run_many(["CCO", LONG, "CC"])
         assert (len(first.tokens), len(last.tokens)) == (5, 4)
         assert isinstance(error, InputError)
@@ -308,7 +308,7 @@ class TestStreaming:
         aw.search_heads(runner, TEXTS, "entropy", progress=True)
         assert "12/12" in capfd.readouterr().err
 
-    def test_what_is_held_does_not_grow_with_the_texts(self, runner):
+    def test_memory_does_not_grow_with_the_texts(self, runner):
         def peak(n: int) -> int:
             tracemalloc.start()
             texts = (TEXTS[i % len(TEXTS)] for i in range(n))
@@ -333,7 +333,8 @@ class TestStreaming:
         (
             [LONG, LONG],
             {},
-            "texts must hold one that can be run, got 2 skipped; text 0: text must have at most 512",
+            "texts must hold one that can be run, got 2 skipped; "
+            "text 0: text must have at most 512",
         ),
         (["O", "N"], {"relation": BRANCH}, "got 0 matches of .* in 2 texts"),
         (["O"], {"metric": "entropie"}, "names must be among entropy"),

@@ -1,4 +1,4 @@
-"""Numbers in few bits: what is read back is within what the page says of itself."""
+"""Numbers coded in few bits: the decoded numbers are within the precision that the page states."""
 
 from __future__ import annotations
 

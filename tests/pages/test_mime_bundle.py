@@ -37,7 +37,7 @@ def test_displaying_a_long_text_does_not_wait_for_flow(wire):
 
 
 @pytest.mark.parametrize("view", ["head", "model", "neuron", "matrix", "text"])
-def test_whatever_tokens_hold_the_still_picture_and_its_words_are_made(wire, view):
+def test_any_tokens_have_a_still_picture_and_a_text(wire, view):
     n = len(HOSTILE)
     capture = capture_of(softmax_rows(np.random.default_rng(0), 2, 3, n, n), Tokens(HOSTILE))
     data, _ = AttentionWidget(capture, view=view, query=3)._repr_mimebundle_()

@@ -1,4 +1,4 @@
-"""Pages without a kernel: their contents, what is left out to fit, and hostile tokens."""
+"""Pages without a kernel: their contents, what is omitted to fit the size, hostile tokens."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_the_cap_holds_for_the_whole_file(larger, wrapped, max_bytes):
     assert len(text.encode()) <= max_bytes
 
 
-def test_numbers_get_coarser_before_anything_is_left_out_and_both_are_said(larger):
+def test_precision_is_reduced_before_matrices_are_omitted_and_both_are_stated(larger):
     def look(text):
         bits = {p["bits"] for p in stored(text)["places"] if p["head"] is not None}
         return bits, len(holds(text)), notes(text)
@@ -225,7 +225,7 @@ def test_numbers_get_coarser_before_anything_is_left_out_and_both_are_said(large
     assert "Left out: heads of layers other than layer 2." in partial
 
 
-def test_no_room_is_said_before_any_work(widget):
+def test_a_limit_too_small_for_a_page_is_refused_before_any_work(widget):
     with pytest.raises(
         InputError, match=r"max_bytes must leave room for the page's script, got 50000\."
     ):

@@ -1,4 +1,4 @@
-"""The button that saves: what the page gets back, whole, watched, stopped or refused."""
+"""Requests to save a file: the reply, its progress, cancellation and errors."""
 
 from __future__ import annotations
 

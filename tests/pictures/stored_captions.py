@@ -1,4 +1,4 @@
-"""Frames, and the lines and captions that Python makes of them: what the JavaScript twin must equal.
+"""Frames with the lines and captions that Python makes of them; JavaScript must make the same.
 
 ``python -m tests.pictures.stored_captions`` writes the file that the node tests read; a test here
 compares it.
@@ -41,7 +41,7 @@ TOGGLES = (
 
 
 def cases() -> list[dict[str, Any]]:
-    """Return every view, method and toggle of a small capture, and of one with more tokens than lines are drawn for."""
+    """Return every view, method and toggle of a small capture and of one with many tokens."""
     found = []
     capture = stored_page.capture()
     pictures = Pictures(capture)

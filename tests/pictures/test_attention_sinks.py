@@ -21,7 +21,7 @@ def test_a_key_that_takes_most_in_most_layers_is_a_sink():
     assert sinks(layers_of(weights), same_text=True) == (4,)
 
 
-def test_what_a_token_takes_of_itself_does_not_count():
+def test_attention_of_a_token_to_itself_does_not_count():
     weights = np.full((2, 2, 10, 10), 0.75 / 9)
     weights[..., 4] = 0.25
     weights[..., 4, :] = 0.955 * np.eye(10)[4] + 0.0045

@@ -3,7 +3,7 @@ import numpy as np
 from attn_widget.pictures.axes import displayed, merge, merge_flags
 
 
-def test_without_options_every_token_stands_for_itself(tokens):
+def test_without_options_every_token_has_a_row(tokens):
     axis = displayed(tokens)
     assert axis.is_plain
     assert axis.text == tokens.text
@@ -38,7 +38,7 @@ def test_merging_averages_queries_and_sums_keys(attention, tokens):
     assert np.isclose(merged[0, 2, 1], attention[0][0, 3, 1] + attention[0][0, 3, 2])
 
 
-def test_merging_keeps_what_every_row_sums_to(attention, tokens):
+def test_merging_keeps_the_sum_of_every_row(attention, tokens):
     axis = displayed(tokens, words=True)
     np.testing.assert_allclose(merge(attention[2], axis, axis).sum(-1), 1)
 
@@ -53,7 +53,7 @@ def test_a_merged_pair_is_flagged_only_if_all_its_tokens_are(tokens):
     assert merge_flags(flags, axis, axis).sum() == 1
 
 
-def test_an_axis_of_specials_alone_can_be_hidden_away(tokens):
+def test_an_axis_of_special_tokens_only_can_be_hidden(tokens):
     from dataclasses import replace
 
     nothing = displayed(replace(tokens, special=(True,) * 5), hide_special=True)

@@ -31,7 +31,7 @@ def test_a_line_is_drawn_from_the_threshold_up_and_zeros_never():
     assert len(lines_of(frame, Selection([0], threshold=0.0))) == 3
 
 
-def test_lines_come_weakest_first_and_the_rest_is_what_they_do_not_carry():
+def test_lines_come_weakest_first_and_the_rest_is_the_weight_without_lines():
     values = np.array([[[0.9, 0.1], [0.4, 0.6]]])
     lines = lines_of(frame_of(values), Selection([0], threshold=0.3))
     assert (np.diff(lines.weight) >= 0).all()
@@ -54,7 +54,7 @@ def test_above_64_tokens_each_query_and_head_has_its_strongest_keys():
     assert weakest == pytest.approx(others[7], abs=0.01)
 
 
-def test_what_a_viewport_does_not_show_is_said():
+def test_the_caption_states_what_is_outside_the_viewport():
     values = np.full((1, 200, 200), 1 / 200)
     said = caption(frame_of(values), Selection([0]), (50, 200))
     assert said[-1] == "rows 50–199 of 200"

@@ -28,7 +28,7 @@ def test_a_head_frame_holds_every_head_of_the_layer(numbers, tokens, attention):
     assert not array(frame, "hidden_mass").any()
 
 
-def test_what_goes_to_hidden_keys_is_said(numbers, tokens, attention):
+def test_the_frame_states_the_share_of_hidden_keys(numbers, tokens, attention):
     axis = displayed(tokens, hide_special=True)
     frame = head_frame(Spec(hide_special=True), numbers, axis, axis)
     hidden = attention[1][:, 1:4][:, :, [0, 4]].sum(-1)

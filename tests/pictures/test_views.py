@@ -120,7 +120,7 @@ def test_a_large_picture_is_made_small_for_the_page(minilm):
 
 
 @pytest.mark.parametrize("n", [2, 63, 64, 65, 130])
-def test_causal_is_seen_from_the_numbers_whatever_the_length(n):
+def test_causal_attention_is_detected_from_the_numbers_at_any_length(n):
     past = np.tril(np.ones((2, n, n)))
     assert _is_causal(past)
     for query, key in [(0, 1), (0, n - 1), (n - 2, n - 1)]:

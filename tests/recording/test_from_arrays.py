@@ -103,7 +103,7 @@ def double(weights):
         ),
         (
             lambda w: (),
-            "attention must hold at least one layer, got none. With transformers' default attention",
+            "attention must hold at least one layer, got none. With transformers' default",
         ),
         (lambda w: w[:0], "attention must hold at least one layer, got shape (0, 2, 5, 7)."),
         (lambda w: [w[0], None], "attention must hold an array per layer, got None at layer 1."),

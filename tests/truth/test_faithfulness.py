@@ -80,7 +80,7 @@ def test_several_texts_give_a_mean_and_a_deviation(minilm):
     assert seen == [(0, 2), (1, 2)]
 
 
-def test_a_ranking_that_is_constant_is_said_to_be():
+def test_a_constant_ranking_is_reported():
     table = Faithfulness(
         ("flow",), ("blank_out",), np.full((1, 1, 1), np.nan), np.zeros((1, 1, 1)), 2, "row 0"
     )
@@ -140,7 +140,7 @@ def test_a_plot_has_a_panel_for_every_reference_and_a_line_for_every_method():
         ),
     ],
 )
-def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
+def test_a_missing_library_is_named_with_the_line_that_installs_it(
     call, missing, words, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, missing, None)
@@ -150,7 +150,7 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(
     assert caught.value.code == f"pip install {missing.split('.')[0]}"
 
 
-def test_what_cannot_be_asked_is_refused_by_name(minilm):
+def test_invalid_arguments_are_refused_by_name(minilm):
     with pytest.raises(aw.InputError, match=r"methods must be among raw, rollout, .* got 'flwo'"):
         faithfulness(minilm, TEXT, methods=("flwo",))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Messages without a browser: what the widget sends is kept, what a page sends is delivered."""
+"""Messages without a browser: records what a widget sends, and delivers messages of a page."""
 
 from __future__ import annotations
 

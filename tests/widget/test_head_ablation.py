@@ -29,7 +29,7 @@ def written(runner):
     return runner.generate("The keys", max_new_tokens=4)
 
 
-def test_a_step_pins_the_query_that_asked(runner, written, wire):
+def test_a_generation_step_pins_the_query_that_predicted_its_token(runner, written, wire):
     w = AttentionWidget(written, runner)
     assert w.step == -1
     assert [s["position"] for s in w.info["steps"]] == [3, 4, 5, 6, 7]

@@ -31,7 +31,7 @@ def test_an_array_is_a_metric_too_and_a_head_without_a_number_has_none(widget, w
     assert wire.updates("metric")[-1]["values"][2] == [None, 5.0]
 
 
-def test_none_takes_the_metric_away(widget, wire):
+def test_none_removes_the_metric(widget, wire):
     widget.metric = VALUES
     widget.metric = None
     assert wire.updates("metric")[-1] == {}

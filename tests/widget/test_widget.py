@@ -91,7 +91,7 @@ def test_a_value_that_breaks_its_rule_is_refused_and_changes_nothing(widget, nam
     assert getattr(widget, name) == before
 
 
-def test_a_refused_value_is_said_in_the_widget_too(widget):
+def test_a_refused_value_shows_its_error_in_the_widget(widget):
     with pytest.raises(InputError):
         widget.layer = 7
     assert widget.error["message"] == "layer must be 0 to 2, got 7."
@@ -111,7 +111,7 @@ def test_a_wrong_start_is_refused(wire, capture):
         AttentionWidget(capture, layer=9)
 
 
-def test_text_without_a_runner_is_refused_with_the_line_that_mends_it(widget):
+def test_text_without_a_runner_is_refused_with_the_line_that_fixes_it(widget):
     with pytest.raises(
         InputError, match="text must stay as it is on a widget without a runner, got 'other'"
     ) as error:
@@ -120,7 +120,7 @@ def test_text_without_a_runner_is_refused_with_the_line_that_mends_it(widget):
     assert widget.text == "keys turn"
 
 
-def test_matrix_is_the_heads_that_are_on_exactly(widget, attention):
+def test_matrix_holds_exactly_the_selected_heads(widget, attention):
     widget.layer, widget.heads = 2, [1]
     np.testing.assert_array_equal(widget.matrix(), attention[2][[1]])
     widget.view, widget.head = "matrix", 1
