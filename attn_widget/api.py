@@ -119,8 +119,7 @@ def plot_heads(
     Raises
     ------
     InputError
-        If a layer or head does not exist, or matplotlib is not installed
-        (``attn-widget[figures]``).
+        If a layer or head does not exist.
     MethodError
         If the method cannot be applied to this attention.
 

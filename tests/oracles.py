@@ -111,3 +111,23 @@ def smallest_cuts(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inside[layers] = np.arange(n) == query
         both_ends[query, key] = min(both_ends[query, key], cut_capacity(reached, inside))
     return one_end, both_ends
+
+
+def decode_page(
+    data: bytes, shape: tuple[int, int], bits: int, scale: float, *, causal: bool = False
+) -> np.ndarray:
+    """Return the values that a page shows: the inverse of `code`, to within `error_of`."""
+    codes = np.frombuffer(data, np.uint8)
+    by_key = np.zeros(shape[::-1], np.uint8)
+    if causal:
+        by_key[np.tri(*shape, dtype=bool).T] = codes
+    else:
+        by_key[:] = codes.reshape(shape[::-1])
+    values = (by_key.T / (2**bits - 1)) ** 2 * scale
+    values[(2**bits - 1) < by_key.T] = np.nan
+    return values
+
+
+def from_sqrt8(encoded: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """Return the values that the front end draws from `sqrt8`, for tests and static figures."""
+    return (encoded.astype(np.float64) / 255) ** 2 * scale

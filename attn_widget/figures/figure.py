@@ -61,7 +61,7 @@ def figure(
     Raises
     ------
     InputError
-        If the theme does not exist, or matplotlib is not installed.
+        If the theme does not exist.
 
     Notes
     -----

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attn_widget.errors import InputError
 from attn_widget.figures import fonts
 from attn_widget.pictures.palettes import Theme
 
@@ -232,14 +231,8 @@ def _measure() -> Any:
 @cache
 def _figure_class() -> type:
     """Return a subclass of matplotlib's Figure that applies `FILES` while it writes a file."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(
-            "figures must have matplotlib to draw with, got none. Install it once.",
-            code='pip install "attn-widget[figures]"',
-        ) from None
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     class Picture(Figure):
         """A figure whose text stays text in SVG and PDF."""

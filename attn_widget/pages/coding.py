@@ -44,21 +44,6 @@ def code(
     return (codes.T[_triangle(*values.shape)] if causal else codes.T).tobytes(), scale
 
 
-def decode(
-    data: bytes, shape: tuple[int, int], bits: int, scale: float, *, causal: bool = False
-) -> Float[np.ndarray, "query key"]:
-    """Return the values that a page shows: the inverse of `code`, to within `error_of`."""
-    codes = np.frombuffer(data, np.uint8)
-    by_key = np.zeros(shape[::-1], np.uint8)
-    if causal:
-        by_key[_triangle(*shape)] = codes
-    else:
-        by_key[:] = codes.reshape(shape[::-1])
-    values = (by_key.T / _top(bits)) ** 2 * scale
-    values[_top(bits) < by_key.T] = np.nan
-    return values
-
-
 def error_of(value: float, bits: int) -> float:
     """Return the largest rounding error of a share: half a step on the square-root scale."""
     half = 0.5 / _top(bits)

@@ -46,8 +46,7 @@ def file_of(state: PictureState, kind: str, theme: str, report: Report) -> Saved
     Raises
     ------
     InputError
-        If there is no such kind, matplotlib is not installed, or the file is too large for one
-        message.
+        If there is no such kind, or the file is too large for one message.
     """
     if kind not in MIMES:
         raise InputError(

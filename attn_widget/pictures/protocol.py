@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Shaped
 
 from attn_widget.errors import InputError
 from attn_widget.pictures.axes import Axis
@@ -140,11 +140,6 @@ def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], 
         "sqrt8",
         scale,
     )
-
-
-def from_sqrt8(encoded: UInt8[np.ndarray, "..."], scale: float = 1.0) -> Float[np.ndarray, "..."]:
-    """Return the values that the front end draws from `sqrt8`, for tests and static figures."""
-    return (encoded.astype(np.float64) / 255) ** 2 * scale
 
 
 def decoded(frame: Frame, name: str) -> Shaped[np.ndarray, "..."]:

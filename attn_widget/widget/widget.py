@@ -113,7 +113,6 @@ class AttentionWidget(PictureTraits):
         """Return what is on screen as a matplotlib figure with legend and caption.
 
         ``savefig`` writes SVG, PDF or PNG; text stays text. ``theme`` is ``light`` or ``dark``.
-        Needs matplotlib: ``attn-widget[figures]``.
         """
         from attn_widget.figures.of_state import figure_of
 

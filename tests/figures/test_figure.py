@@ -13,7 +13,7 @@ import pytest
 
 import attn_widget as aw
 from attn_widget.errors import InputError, MethodError
-from attn_widget.figures import fonts, sheet
+from attn_widget.figures import fonts
 from attn_widget.pictures import palettes
 from attn_widget.records import Tokens
 from attn_widget.widget.widget import AttentionWidget
@@ -424,14 +424,6 @@ def test_figures_open_no_window_and_leave_pyplot_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-def test_without_matplotlib_the_line_that_installs_it_is_given(monkeypatch, capture):
-    sheet._figure_class.cache_clear()
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(InputError, match=re.escape('pip install "attn-widget[figures]"')):
-        shown(capture).to_figure()
-    sheet._figure_class.cache_clear()
 
 
 def test_the_theme_of_a_figure_is_checked_in_words(capture):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attn_widget.pages.coding import code, decode
+from attn_widget.pages.coding import code
 from attn_widget.pages.contents import JOINT_BITS, ContentsChooser
 from attn_widget.pages.exact import frame_on_screen, neuron_parts
 from attn_widget.pages.payload import PageParts, payload
@@ -25,6 +25,7 @@ from attn_widget.pictures.frame import Numbers
 from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.views import Pictures
 from attn_widget.records import Capture, LayerAttention, Tokens
+from tests.oracles import decode_page
 
 FILE = Path(__file__).parents[2] / "js" / "test" / "frames" / "page.json"
 SPEC = Spec(attention="decoder", layer=1, head=1)
@@ -89,7 +90,7 @@ class RoundedPictures(Pictures):
         for values, head in zip(numbers.values, numbers.lanes, strict=True):
             bits = BITS + (JOINT_BITS if head is None else 0)
             data, scale = code(values, bits, causal=numbers.causal)
-            lanes.append(decode(data, values.shape, bits, scale, causal=numbers.causal))
+            lanes.append(decode_page(data, values.shape, bits, scale, causal=numbers.causal))
         return replace(numbers, values=np.stack(lanes))
 
 

@@ -4,9 +4,10 @@ import pytest
 from attn_widget.pictures import frame as frames
 from attn_widget.pictures.axes import displayed
 from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, max_pool, row_frame
-from attn_widget.pictures.protocol import Spec, from_sqrt8
+from attn_widget.pictures.protocol import Spec
 from attn_widget.records import Tokens
 from tests.conftest import softmax_rows
+from tests.oracles import from_sqrt8
 
 
 @pytest.fixture

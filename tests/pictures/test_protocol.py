@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from attn_widget.errors import InputError
-from attn_widget.pictures.protocol import Frame, Spec, from_sqrt8, plain, sqrt8
+from attn_widget.pictures.protocol import Frame, Spec, plain, sqrt8
+from tests.oracles import from_sqrt8
 
 
 def test_one_byte_per_value_keeps_drawing_precision():

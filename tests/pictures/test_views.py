@@ -7,12 +7,13 @@ import pytest
 
 from attn_widget.errors import InputError, MethodError
 from attn_widget.pictures.numbers import _is_causal
-from attn_widget.pictures.protocol import Spec, from_sqrt8
+from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.score_stages import stages_of
 from attn_widget.pictures.views import Pictures
 from attn_widget.recording.model_runner import ModelRunner
 from attn_widget.records import to_numpy
 from tests import models
+from tests.oracles import from_sqrt8
 
 
 @pytest.fixture(scope="module")

@@ -188,8 +188,8 @@ def test_a_tokenizer_of_another_model_is_refused():
     with pytest.raises(InputError) as error:
         ModelRunner(small, minilm()[1]).run("keys")
     assert str(error.value) == (
-        "tokenizer must fit the model, got id 6309 ('keys') where the model's embedding has 99 rows. "
-        "Use the tokenizer that this model was trained with."
+        "tokenizer must fit the model, got id 6309 ('keys') where the model's embedding has "
+        "99 rows. Use the tokenizer that this model was trained with."
     )
 
 

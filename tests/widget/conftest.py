@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from comm.base_comm import BaseComm
 
-from attn_widget.pictures.protocol import from_sqrt8
+from tests.oracles import from_sqrt8
 
 
 class Wire:
