@@ -76,7 +76,7 @@ def block_matrices(
 
 
 def cut_capacity(matrices: np.ndarray, inside: np.ndarray) -> float:
-    """Return what can leave a set of nodes, ``inside`` being ``(level, token)``."""
+    """Return the capacity of all edges that leave a set of nodes ``(level, token)``."""
     return sum(
         matrices[level][np.ix_(inside[level + 1], ~inside[level])].sum()
         for level in range(len(matrices))

@@ -290,7 +290,7 @@ def test_input_gradients_are_the_length_of_the_change_when_an_embedding_moves(ma
     runner.model.double()
     found = runner.input_gradients(IDS, output=2)
     embedding = runner.model.get_input_embeddings()
-    step = 1e-3  # some norms work in single precision whatever they are given
+    step = 1e-3  # some norms compute in float32 for any input type
 
     def moved(token, channel, by):
         def hook(module, args, output):

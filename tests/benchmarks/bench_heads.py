@@ -55,7 +55,7 @@ def corpus(n: int) -> list[str]:
 
 
 def best_of(times: int, do) -> float:
-    """Return the least processor time of some runs: a busy machine only ever adds."""
+    """Return the shortest processor time of several runs; other load can only add time."""
     spent = []
     for _ in range(times):
         start = time.process_time()
@@ -114,7 +114,7 @@ def texts() -> None:
 
 
 class Made:
-    """Makes MiniLM in a worker's own process, and leaves a mark when it is ready."""
+    """Makes MiniLM in a worker's own process, and writes a file when it is ready."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -143,8 +143,7 @@ def on_ray(n: int = 3000) -> None:
 
             begin = time.time()
             aw.search_heads(Made(folder), many, engine="ray", workers=workers, progress=note)
-            # What was done while a worker still loaded its model says nothing of how two work
-            # together.
+            # Texts that ran while a worker still loaded its model do not count.
             (start, first), (end, last) = seen[0], seen[-1]
         rate[workers] = (last - first) / (end - start)
         print(f"{workers:<9}{rate[workers]:>9.1f}{last - first:>13}{end - begin:>15.1f}")
@@ -154,7 +153,7 @@ def on_ray(n: int = 3000) -> None:
 
 
 def main() -> None:
-    """Print the tables that are asked for."""
+    """Print the requested tables."""
     torch.set_num_threads(1)
     parts = {"metrics": metrics, "texts": texts, "ray": on_ray}
     for name in sys.argv[1:] or parts:

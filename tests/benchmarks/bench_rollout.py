@@ -37,7 +37,7 @@ def products(matrices: list) -> object:
 
 
 def least(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    """Return the least seconds of two functions that take turns."""
+    """Return the shortest time of each of two functions that run in turn, in seconds."""
     best = [float("inf"), float("inf")]
     for _ in range(TURNS):
         for i, function in enumerate((first, second)):

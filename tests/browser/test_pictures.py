@@ -1,4 +1,4 @@
-"""The pictures of the README are screenshots of this test; `make pictures` saves them."""
+"""The README's pictures are screenshots from this test; `make pictures` saves them."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def pixels(picture):
 
 
 def at(picture, x, y):
-    """The colour at a point of the sheet."""
+    """Return the colour at a point of the sheet."""
     (left, _), (_, top) = picture.axes[0].get_xlim(), picture.axes[0].get_ylim()
     return pixels(picture)[int(y - top), int(x - left)]
 
@@ -208,7 +208,7 @@ def test_every_head_of_a_rectangular_map_stands_in_its_row_and_column():
 
 
 def cell(image, query, key, shape=(4, 6)):
-    """The colour of one pair in a small map."""
+    """Return the colour of one pair in a thumbnail."""
     rows, columns = image.get_array().shape[:2]
     return image.get_array()[
         int((query + 0.5) / shape[0] * rows), int((key + 0.5) / shape[1] * columns)
@@ -395,7 +395,7 @@ def test_svg_text_stays_text_and_rc_settings_do_not_change_the_figure(capture):
 
 
 def test_a_character_that_no_typeface_has_is_a_box_and_the_caption_says_so():
-    tokens = Tokens(("a", "\U00016abc"))  # assigned, and in no typeface of an ordinary machine
+    tokens = Tokens(("a", "\U00016abc"))  # an assigned code point without a glyph in common fonts
     picture = shown(capture_of(np.full((1, 1, 2, 2), 0.5), tokens)).to_figure()
     assert labels(picture, fonts.NO_GLYPH)
     assert "□ stands for a character that no installed typeface has" in words(picture)

@@ -14,7 +14,7 @@ from tests import models
 from tests.recording.families import FAMILIES, GPT, GROUPED, T5, TEXT, build, feed
 
 IDS = [5, 6, 7, 8, 9, 10, 11]
-# What a family calls the matrix that takes the heads side by side: where the oracle changes them.
+# Name of the output projection in each family; the oracle changes its input.
 PROJECTIONS = {
     "bert": ("attention.output.dense",),
     "albert": ("attention.dense",),
@@ -53,7 +53,7 @@ def new_output(layer, head: int, how: str) -> torch.Tensor:
 
 
 def by_hand(model, inputs, projection, call: int, head: int, new: torch.Tensor):
-    """The output of one whole pass in which one call of one projection is given another head."""
+    """Return the output of a pass in which one head is replaced at one call of a projection."""
     seen = [0]
 
     def change(module, args):
@@ -91,7 +91,7 @@ def test_ablating_any_head_of_a_family_equals_the_manual_change(name):
     for group, layers in capture.groups.items():
         for how in ABLATE_MODES:
             if name == "longformer" and how == "uniform":
-                continue  # its values are not recorded, so the oracle does not know them
+                continue  # its values are not recorded, so the oracle cannot use them
             found = dict(runner.ablate(inputs, mode=how, attention=group, output=score))
             assert len(found) == 1 + sum(layer.n_heads for layer in layers)
             for layer in layers:
@@ -119,7 +119,7 @@ def _mean_of(model, inputs, projection, head: int, size: int) -> torch.Tensor:
     with torch.no_grad():
         model(**inputs)
     handle.remove()
-    real = inputs["input_ids"].shape[1]  # what is padded to whole windows is no part of the text
+    real = inputs["input_ids"].shape[1]  # padding to whole windows is not part of the text
     return kept[0][0, :real, head * size : (head + 1) * size].mean(0, keepdim=True)
 
 
@@ -312,7 +312,7 @@ def test_positional_inputs_give_the_same_as_named_inputs(given, position):
 
 
 class Positional(torch.nn.Module):
-    """A model that takes what it is given and names nothing."""
+    """A model whose forward takes positional arguments only."""
 
     def __init__(self, model) -> None:
         super().__init__()

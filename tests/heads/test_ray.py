@@ -89,7 +89,7 @@ class TestRay:
         folder.mkdir()
         made = Mapper(folder, deaths=2)
         found = aw.search_heads(made, texts, "entropy", batch=2, engine="ray", workers=2, file=path)
-        assert len(runs(folder)) >= 3  # one was started in the place of the killed
+        assert len(runs(folder)) >= 3  # one replaced the killed worker
         assert sum(one.count("N") for one in runs(folder).values()) >= 2
         assert found.n_texts == len(texts)
         assert_same(found, aw.search_heads(alone, texts, "entropy", batch=2), exact=False)

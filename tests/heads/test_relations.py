@@ -15,7 +15,7 @@ from tests import models
 from tests.conftest import TOKENS, capture_of, softmax_rows
 
 # Equal numbers: the same atom. The first two stand in rxnmapper's README (MIT licence) as its
-# answers, and are what chemistry says too: a thiol takes the place of the fluorine beside the
+# output, and are chemically correct: a thiol takes the place of the fluorine beside the
 # nitrogen; an ester loses tert-butyl. The others are written down here: an acylation, two
 # substitutions at carbon, a hydrolysis.
 MAPPED = [

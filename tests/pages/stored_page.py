@@ -137,7 +137,7 @@ def entry(frame) -> dict:
 
 
 def inflated(data: str) -> bytes:
-    """Return the bytes of a payload: those depend on no version of zlib."""
+    """Return the decompressed bytes of a payload, which do not depend on the version of zlib."""
     return zlib.decompress(base64.b64decode(data), -15)
 
 

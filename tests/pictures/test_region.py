@@ -1,4 +1,4 @@
-"""A part of a pooled matrix: the same numbers as the whole, as fine as they are asked for."""
+"""A part of a pooled matrix: the same numbers as the whole, in the requested resolution."""
 
 import numpy as np
 import pytest

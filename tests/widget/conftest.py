@@ -14,18 +14,18 @@ from tests.oracles import from_sqrt8
 
 
 class Wire:
-    """Both directions between widgets and an imagined page."""
+    """Both directions between widgets and a simulated page."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[dict, list[bytes]]] = []
         self._ids = itertools.count()
 
     def deliver(self, widget: Any, data: dict) -> None:
-        """Hand the widget a comm message, as ipywidgets would."""
+        """Deliver a comm message to the widget, as ipywidgets does."""
         widget._handle_msg({"content": {"data": {"buffer_paths": [], **data}}, "buffers": []})
 
     def set(self, widget: Any, **state: Any) -> None:
-        """Change traits from the page, and wait until what follows from it is done."""
+        """Change traits from the page, and wait until all its effects are complete."""
         self.deliver(widget, {"method": "update", "state": state})
         assert widget._front_end.wait(60.0)
 
@@ -76,7 +76,7 @@ def decode(header: dict, buffers: list[bytes]) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def wire(monkeypatch) -> Wire:
-    """Connect every widget made in a test to an imagined page."""
+    """Connect every widget made in a test to a simulated page."""
     wire = Wire()
 
     class Comm(BaseComm):

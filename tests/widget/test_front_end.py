@@ -129,7 +129,7 @@ def test_a_wrong_type_from_the_page_is_refused_without_a_traceback(widget, wire)
 
 
 class Slow:
-    """A runner whose runs wait until they are let go, so that texts can overtake each other."""
+    """A runner whose runs wait for the test, so a later text can finish first."""
 
     name = "slow"
 
@@ -304,5 +304,6 @@ def test_cheap_numbers_are_dropped_when_the_last_page_closes(widget, wire, atten
     assert state.pictures.is_cached(state.spec)  # one page still shows it
     leave("right")
     assert not state.pictures.is_cached(state.spec)
-    _, arrays = wire.reply(widget, "frame", **spec(widget))  # whoever comes back sees the same
+    # a page that opens again gets the same numbers
+    _, arrays = wire.reply(widget, "frame", **spec(widget))
     np.testing.assert_allclose(arrays["weights"], attention[0], atol=0.004)
