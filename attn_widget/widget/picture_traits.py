@@ -75,7 +75,7 @@ class PictureTraits(anywidget.AnyWidget):
         self._check_names(traits)
         self._pictures = Pictures(capture)
         super().__init__(**trait_values.initial(capture, traits))
-        self.set_trait("info", info)
+        self.set_trait("info", info | {"traits": _own_traits(type(self))})
 
     @property
     def capture(self) -> Capture:
@@ -138,7 +138,7 @@ class PictureTraits(anywidget.AnyWidget):
         groups = capture.groups
         attention = self.attention if self.attention in groups else next(iter(groups))
         with self.hold_sync():
-            self.set_trait("info", info)
+            self.set_trait("info", info | {"traits": _own_traits(type(self))})
             fitted = self._fitted(capture, attention) | {"query": [], "key": []}
             self._set_all({"attention": attention} | fitted)
             self.set_trait("error", {})

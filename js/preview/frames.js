@@ -1,4 +1,7 @@
+import captions from "../test/frames/captions.json" with { type: "json" };
 // Frames of every view at any length, made by formula and in the wire format: the gallery needs no kernel and no model.
+
+const { rules } = captions;
 
 const WORDS =
   "When Mara came back to the house she found the keys where her brother had left them , on the table in the hall .";
@@ -237,9 +240,12 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
     find: "",
     views: ["head", "model", "neuron", "matrix", "text"],
     methods: ["raw"],
-    info: { model: "made by formula", can_run: false, groups: [group] },
+    metric: {},
+    step: -1,
     error: {},
     running: "",
   };
-  return { state, frames };
+  const traits = [...Object.keys(state), "info"];
+  const info = { model: "made by formula", can_run: false, rules, traits, groups: [group] };
+  return { state: { ...state, info }, frames };
 }

@@ -1,15 +1,15 @@
 // Every view at every length, light and dark side by side. `npm run preview` makes one page of it.
-import { frameKey } from "../src/wire/spec.js";
 import { StaticModel } from "../src/static/model.js";
 import widget from "../src/widget.js";
 import { made } from "./frames.js";
 
-/** Answers with the frames there are; a neuron frame also to its own query. */
+/** Replies with the stored frame whose spec has all that is requested. */
 function answering(frames) {
-  const keyOf = ({ spec, query }) => frameKey(query === undefined ? spec : { ...spec, query });
-  const stored = new Map(frames.map((frame) => [keyOf(frame.header), frame]));
-  return (spec) => {
-    const frame = stored.get(frameKey(spec));
+  return ({ query, ...spec }) => {
+    const isIt = ({ header }) =>
+      (query === undefined || header.query === query) &&
+      Object.entries(spec).every(([name, value]) => header.spec[name] === value);
+    const frame = frames.find(isIt);
     if (!frame) throw `${spec.method} in layer ${spec.layer} is not in the gallery.`;
     return frame;
   };

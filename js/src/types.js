@@ -58,6 +58,7 @@
  * @typedef {Object} Info
  * @property {string} model
  * @property {Rules} rules
+ * @property {(keyof Traits)[]} traits the names of all synced traits
  * @property {boolean} can_run
  * @property {boolean} [can_ablate] heads can be switched off
  * @property {{ position: number, token: string, top: [string, number][] }[]} [steps] of a text the model wrote

@@ -111,14 +111,8 @@ function storedTraits({ groups, places }) {
     })),
   };
   const views = ["head", "model", "neuron", "matrix", "text"];
-  return {
-    ...DEFAULTS,
-    views,
-    methods,
-    info: { ...info, rules },
-    attention: "decoder",
-    heads: [0, 1],
-  };
+  const traits = { ...DEFAULTS, views, methods, info, attention: "decoder", heads: [0, 1] };
+  return { ...traits, info: { ...info, rules, traits: Object.keys(traits) } };
 }
 
 /**

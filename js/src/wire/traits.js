@@ -4,20 +4,13 @@
 
 const SAVE_AFTER_MS = 40; // a dragged slider is one change, not fifty
 
-// Their defaults are Python's: the host sends the whole state before it renders a view.
-const NAMES = /** @type {(keyof Traits)[]} */ (
-  (
-    "view method layer heads head query key attention residual reduce normalise baseline text pair " +
-    "step theme threshold hide_special words find segments hide_sinks metric views methods " +
-    "capture_id info error running"
-  ).split(" ")
-);
-
 /**
  * @param {any} model anywidget's model
  * @param {AbortSignal} signal when it fires, everything here is let go
  */
 export function createState(model, signal) {
+  /** @type {(keyof Traits)[]} */
+  const names = model.get("info").traits;
   /** @type {(names: Set<string>) => void} */
   let changed = () => {};
   /** @type {(message: any, buffers: any[]) => void} */
@@ -31,7 +24,7 @@ export function createState(model, signal) {
     model.save_changes();
   };
 
-  for (const name of NAMES) {
+  for (const name of names) {
     const onChange = () => changed(new Set([name]));
     model.on(`change:${name}`, onChange);
     signal.addEventListener("abort", () => model.off(`change:${name}`, onChange));
@@ -48,7 +41,7 @@ export function createState(model, signal) {
     /** @returns {Traits} a snapshot */
     traits() {
       const traits = /** @type {any} */ ({});
-      for (const name of NAMES) traits[name] = model.get(name);
+      for (const name of names) traits[name] = model.get(name);
       return traits;
     },
     /**
