@@ -14,6 +14,7 @@ import pytest
 import attn_widget as aw
 from attn_widget.errors import InputError, MethodError
 from attn_widget.figures import fonts
+from attn_widget.figures.painters import marks
 from attn_widget.pictures import palettes
 from attn_widget.records import Tokens
 from attn_widget.widget.widget import AttentionWidget
@@ -432,3 +433,17 @@ def test_the_theme_of_a_figure_is_checked_in_words(capture):
         match=re.escape("theme must be one of light, dark, got 'auto'. Choose one of these."),
     ):
         shown(capture).to_figure(theme="auto")
+
+
+def test_a_number_on_a_head_colour_is_black_or_white_whichever_contrasts_more():
+    assert marks.readable("036095") == "ffffff"
+    assert marks.readable("c9cb22") == "000000"
+
+
+@pytest.mark.parametrize(("n", "index"), [(64, 64), (65, 128)])
+def test_above_64_tokens_shares_are_drawn_on_a_square_root_scale(n, index):
+    weights = np.zeros((1, 1, n, n))
+    weights[0, 0, :, 0], weights[0, 0, :, 1] = 0.25, 0.75
+    image = shown(capture_of(weights), view="matrix").to_figure().axes[0].images[0].get_array()
+    colour = image[image.shape[0] // 2, 2]
+    assert np.abs(colour.astype(int) - LIGHT.sequential[index].astype(int)).max() <= 4
