@@ -444,6 +444,6 @@ def test_a_number_on_a_head_colour_is_black_or_white_whichever_contrasts_more():
 def test_above_64_tokens_shares_are_drawn_on_a_square_root_scale(n, index):
     weights = np.zeros((1, 1, n, n))
     weights[0, 0, :, 0], weights[0, 0, :, 1] = 0.25, 0.75
-    image = shown(capture_of(weights), view="matrix").to_figure().axes[0].images[0].get_array()
+    image = shown(aw.from_arrays(weights), view="matrix").to_figure().axes[0].images[0].get_array()
     colour = image[image.shape[0] // 2, 2]
     assert np.abs(colour.astype(int) - LIGHT.sequential[index].astype(int)).max() <= 4
