@@ -13,7 +13,7 @@ from attn_widget.pictures import PictureState
 from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES
 from attn_widget.records import Progress, Report
 
-MIMES = {"html": "text/html", "svg": "image/svg+xml", "png": "image/png"}
+MIMES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 DOTS_PER_INCH = 200  # of a PNG
 
 

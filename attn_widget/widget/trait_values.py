@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.pages.save_file import MIMES
 from attn_widget.pictures.rules import rules
-from attn_widget.pictures.validation import sentences
-from attn_widget.records import Capture, Runner, most_heads
+from attn_widget.pictures.validation import CHOICES, sentences
+from attn_widget.records import ABLATE_MODES, Capture, Runner, most_heads
 
 LONG_TEXT = 512  # tokens above which a heat map shows more than lines
 
@@ -45,6 +46,11 @@ def info(capture: Capture, runner: Runner | None) -> dict[str, Any]:
     return {
         "model": capture.title,
         "rules": rules(),
+        "choices": {
+            "theme": list(CHOICES["theme"]),
+            "mode": list(ABLATE_MODES),
+            "format": list(MIMES),
+        },
         "can_run": runner is not None and _reads_text(runner),
         "can_ablate": _can_ablate(capture, runner),
         "steps": [

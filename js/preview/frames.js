@@ -2,6 +2,7 @@ import captions from "../test/frames/captions.json" with { type: "json" };
 // Frames of every view at any length, made by formula and in the wire format: the gallery needs no kernel and no model.
 
 const { rules } = captions;
+const choices = { theme: ["auto", "light", "dark"], mode: [], format: ["png", "html"] };
 
 const WORDS =
   "When Mara came back to the house she found the keys where her brother had left them , on the table in the hall .";
@@ -246,6 +247,13 @@ export function made(n, { layer = 3, head = 0, query = Math.min(9, n - 1) } = {}
     running: "",
   };
   const traits = [...Object.keys(state), "info"];
-  const info = { model: "made by formula", can_run: false, rules, traits, groups: [group] };
+  const info = {
+    model: "made by formula",
+    can_run: false,
+    rules,
+    choices,
+    traits,
+    groups: [group],
+  };
   return { state: { ...state, info }, frames };
 }

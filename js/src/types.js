@@ -58,6 +58,7 @@
  * @typedef {Object} Info
  * @property {string} model
  * @property {Rules} rules
+ * @property {{ theme: string[], mode: string[], format: string[] }} choices what these can be
  * @property {(keyof Traits)[]} traits the names of all synced traits
  * @property {boolean} can_run
  * @property {boolean} [can_ablate] heads can be switched off

@@ -20,6 +20,11 @@ const group = {
   n_keys: 5,
   methods: ["raw", "rollout", "flow", "relevance"],
 };
+const choices = {
+  theme: ["auto", "light", "dark"],
+  mode: ["zero", "mean", "uniform"],
+  format: ["png", "svg", "html"],
+};
 const traits = {
   view: "head",
   method: "raw",
@@ -41,7 +46,7 @@ const traits = {
   segments: "all",
   views: ["head", "model", "neuron", "matrix", "text"],
   methods: ["raw", "rollout", "flow", "relevance", "value_weighted"],
-  info: { model: "m", can_run: true, rules, groups: [group] },
+  info: { model: "m", can_run: true, rules, choices, groups: [group] },
 };
 
 /** Actions that note what they were called with. */
@@ -153,7 +158,7 @@ test("the theme button goes round auto, light, dark", async () => {
 
 test("the save menu saves and forgets the choice, so that the same can be saved again", async () => {
   const { find, calls } = await shown();
-  type(find("[data-save]"), "SVG", "change");
+  type(find("[data-save]"), "svg", "change");
   assert.deepEqual(calls, [["save", "svg"]]);
   assert.equal(find("[data-save]").value, "");
 });

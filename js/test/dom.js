@@ -67,6 +67,13 @@ export const textOf = (element) => element.textContent.replace(/\s+/g, " ").trim
 
 const FILE = new URL("frames/page.json", import.meta.url);
 
+/** What the kernel sends of choices. */
+const CHOICES = {
+  theme: ["auto", "light", "dark"],
+  mode: ["zero", "mean", "uniform"],
+  format: ["png", "svg", "html"],
+};
+
 /** The other traits, as Python sends them for a new widget. */
 const DEFAULTS = {
   view: "head",
@@ -112,7 +119,7 @@ function storedTraits({ groups, places }) {
   };
   const views = ["head", "model", "neuron", "matrix", "text"];
   const traits = { ...DEFAULTS, views, methods, info, attention: "decoder", heads: [0, 1] };
-  return { ...traits, info: { ...info, rules, traits: Object.keys(traits) } };
+  return { ...traits, info: { ...info, rules, choices: CHOICES, traits: Object.keys(traits) } };
 }
 
 /**

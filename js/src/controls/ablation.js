@@ -8,8 +8,6 @@ import { groupOf, requestOf } from "../wire/spec.js";
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../wire/requests.js").Requester} Requester */
 
-const FILLS = ["zero", "mean", "uniform"];
-
 /**
  * @param {Requester} requester
  * @param {() => void} onChange
@@ -17,7 +15,7 @@ const FILLS = ["zero", "mean", "uniform"];
 export function createAblation(requester, onChange) {
   /** @type {{ place: string, head: number, rows?: any, status?: string }} */
   let ablated = { place: "", head: -1 };
-  let [fill] = FILLS;
+  let fill = "zero";
 
   /**
    * Request the likely tokens without this head; -1 ablates none.
@@ -73,7 +71,7 @@ export function createAblation(requester, onChange) {
     };
     return html`<div class="filters" data-ablation>
       <span class="seg"><span class="lab">ablate head</span>${buttons}</span>
-      ${choice({ name: "filled with", choices: FILLS, value: fill }, setFill)}
+      ${choice({ name: "filled with", choices: traits.info.choices.mode, value: fill }, setFill)}
       <span class="lab" role="status">${shown.status}</span>
       ${shown.rows ? likelyTokens(shown.rows) : nothing}
     </div>`;

@@ -9,7 +9,6 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 /** @typedef {import("./controls.js").ControlActions} ControlActions */
 
 const BUTTONS = 3; // methods with a button of their own; the others share a select
-const THEMES = ["auto", "light", "dark"];
 /** @type {Record<string, string>} */
 const THEME_NAMES = { auto: "follow the notebook", light: "light", dark: "dark" };
 
@@ -141,7 +140,8 @@ function stepper(name, value, n, short, set) {
 
 /** @param {Traits} traits @param {ControlActions} actions */
 export function themeButton(traits, actions) {
-  const next = THEMES[(THEMES.indexOf(traits.theme) + 1) % THEMES.length];
+  const { theme: themes } = traits.info.choices;
+  const next = themes[(themes.indexOf(traits.theme) + 1) % themes.length];
   const name = `theme: ${THEME_NAMES[traits.theme] ?? traits.theme}`;
   return html`<button
     aria-label=${name}
@@ -153,19 +153,19 @@ export function themeButton(traits, actions) {
   </button>`;
 }
 
-const FORMATS = ["PNG", "SVG", "HTML"];
-
-/** An icon with the browser's own menu over it. @param {ControlActions} actions */
-export function saveMenu(actions) {
+/** An icon with the browser's own menu over it. @param {Traits} traits @param {ControlActions} actions */
+export function saveMenu(traits, actions) {
   const choose = (/** @type {Event} */ event) => {
     const menu = /** @type {HTMLSelectElement} */ (event.target);
-    actions.save(menu.value.toLowerCase());
+    actions.save(menu.value);
     menu.value = "";
   };
   return html`<span title="save the picture"
     >${icons.save}<select aria-label="save the picture as" data-save .value=${""} @change=${choose}>
       <option value="" hidden></option>
-      ${FORMATS.map((format) => html`<option value=${format}>${format}</option>`)}
+      ${traits.info.choices.format.map(
+        (format) => html`<option value=${format}>${format.toUpperCase()}</option>`,
+      )}
     </select></span
   >`;
 }

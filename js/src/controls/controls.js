@@ -67,7 +67,7 @@ export function controls(state, actions) {
               </button>`
             : nothing
         }
-        ${state.runFailed ? nothing : saveMenu(actions)} ${themeButton(traits, actions)}
+        ${state.runFailed ? nothing : saveMenu(traits, actions)} ${themeButton(traits, actions)}
       </div>
       ${progress === null ? nothing : progressBar(progress)}
     </div>
