@@ -13,8 +13,8 @@ import numpy as np
 
 from attn_widget.pictures.drawing import DRAWING, mass_name, sentence
 from attn_widget.pictures.format import count, fixed, many, percent, power
-from attn_widget.pictures.lines import Lines, Selection, focus_of, in_viewport, lines_of
-from attn_widget.pictures.protocol import Frame, decoded
+from attn_widget.pictures.lines import Lines, Selection, focus_of, in_viewport, lines_of, row_total
+from attn_widget.pictures.protocol import Frame
 from attn_widget.pictures.shade import Shade, shade_of
 
 
@@ -214,10 +214,8 @@ def _not_shaded(frame: Frame, shade: Shade) -> list[str]:
 
 def _hidden_share(frame: Frame) -> float:
     """Return the share of a frame's whole attention that goes to hidden keys."""
-    hidden, total = (
-        float(np.nansum(decoded(frame, name).astype(np.float64))) if name in frame.arrays else 0.0
-        for name in ("hidden_mass", "row_sum")
-    )
+    lanes, rows = (range(n) for n in frame.arrays["row_sum"][0].shape)
+    hidden, total = (row_total(frame, name, lanes, rows) for name in ("hidden_mass", "row_sum"))
     return hidden / (total or 1.0)
 
 
