@@ -8,7 +8,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Notebook
@@ -178,14 +177,11 @@ def lines_drawn(widget: Locator) -> dict:
     return {"values": held["values"], "heads": held["heads"]}
 
 
-@pytest.mark.parametrize("part", range(3))
-def test_page_static_page_figure_and_still_picture_say_the_same(
-    open_notebook, open_file, tmp_path, part
-):
+def test_page_static_page_figure_and_still_picture_say_the_same(open_notebook, open_file):
     notebook = open_notebook(TOY)
     notebook.run(0)
     widget = notebook.widget()
-    for i, traits in enumerate(STATES[part::3]):
+    for i, traits in enumerate(STATES):
         run(notebook, f"change(**{USUAL | traits!r})")
         wanted = json.loads(run(notebook, "said()"))
         state = json.loads(run(notebook, "state()"))
