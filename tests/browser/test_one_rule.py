@@ -177,7 +177,7 @@ def lines_drawn(widget: Locator) -> dict:
     return {"values": held["values"], "heads": held["heads"]}
 
 
-def test_page_static_page_figure_and_still_picture_say_the_same(open_notebook, open_file):
+def test_page_static_page_figure_and_still_picture_say_the_same(open_notebook, open_file, tmp_path):
     notebook = open_notebook(TOY)
     notebook.run(0)
     widget = notebook.widget()
