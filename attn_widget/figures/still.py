@@ -15,5 +15,8 @@ DOTS_PER_INCH = 96  # one pixel per px: every saved output holds this picture, s
 def still_png(frame: Frame, selection: Selection, heading: Sequence[str]) -> bytes:
     """Return the figure of a frame as the bytes of a PNG file, in the light theme."""
     out = io.BytesIO()
-    figure(frame, selection, heading, dots=1).savefig(out, format="png", dpi=DOTS_PER_INCH)
+    picture = figure(frame, selection, heading, dots=1)
+    picture.savefig(out, format="png", dpi=DOTS_PER_INCH)
+    # A figure and its axes refer to each other: cleared, its images do not wait for the collector.
+    picture.clear()
     return out.getvalue()
