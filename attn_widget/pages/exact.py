@@ -15,7 +15,6 @@ from attn_widget.pictures import Frame, Pictures, Spec
 from attn_widget.pictures.rules import VIEW_RULES
 
 NEURON_SHARE = 0.2  # of a page's budget: queries and keys are large
-SHOWN_SHARE = 0.15  # of a page's budget, for the frame on screen
 _DERIVED = ("dot", "scaled", "softcapped", "softmax")  # stages that the page computes itself
 
 
@@ -35,19 +34,15 @@ class NeuronParts:
     arrays: dict[str, np.ndarray]
 
 
-def frame_on_screen(pictures: Pictures, spec: Spec, budget: int) -> EncodedFrame | None:
+def frame_on_screen(pictures: Pictures, spec: Spec) -> EncodedFrame | None:
     """Return the frame of a spec, so that the page opens with the very lines of the live widget.
 
-    None for a view that needs a query, and for a frame of more than `SHOWN_SHARE` of ``budget``
-    bytes.
+    None for a view that needs a query.
     """
     if VIEW_RULES[spec.view].needs_query:
         return None
     header, buffers = pictures.frame(spec).encode()
-    packed = tuple((deflated(buffer), len(buffer)) for buffer in buffers)
-    if sum(len(data) for data, _ in packed) > SHOWN_SHARE * budget:
-        return None
-    return EncodedFrame(header, packed)
+    return EncodedFrame(header, tuple((deflated(buffer), len(buffer)) for buffer in buffers))
 
 
 def neuron_parts(pictures: Pictures, spec: Spec, budget: int) -> NeuronParts:

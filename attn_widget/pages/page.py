@@ -112,19 +112,20 @@ def static_page(
     pictures, spec = state.pictures, state.spec
     neuron = neuron_parts(pictures, spec, budget)
     chooser = ContentsChooser(pictures, spec, methods, progress)
-    shown: list[EncodedFrame | None] = []  # made once, when the first contents are known
     pages: list[str] = []
 
-    def fits(contents: Contents) -> bool:
-        if not shown:
-            stored = _methods_of(contents, spec.attention)
-            shown.append(frame_on_screen(pictures, spec, budget) if spec.method in stored else None)
-        parts = PageParts(_traits(state, contents, chooser.refused), contents, neuron, shown[0])
+    def fits(contents: Contents, shown: EncodedFrame | None = None) -> bool:
+        parts = PageParts(_traits(state, contents, chooser.refused), contents, neuron, shown)
         notes = _notes(state, contents, chooser.refused, neuron)
-        pages.append(document(payload(pictures, spec, parts), notes))
-        return len(pages[-1].encode()) <= max_bytes
+        page = document(payload(pictures, spec, parts), notes)
+        if len(page.encode()) > max_bytes:
+            return False
+        pages.append(page)
+        return True
 
-    chooser.choose(fits, budget)
+    contents = chooser.choose(fits, budget)
+    if spec.method in _methods_of(contents, spec.attention):
+        fits(contents, frame_on_screen(pictures, spec))  # not at the price of coarser numbers
     return pages[-1]
 
 

@@ -117,7 +117,7 @@ def made() -> dict:
     """Return the payload, and each frame of rounded numbers with its sums of exact numbers."""
     pictures, rounded = Pictures(capture()), RoundedPictures(capture())
     contents = ContentsChooser(pictures, SPEC, None, ignore).choose(lambda contents: True, 10**6)
-    neuron, shown = neuron_parts(pictures, SPEC, 10**6), frame_on_screen(pictures, SPEC, 10**6)
+    neuron, shown = neuron_parts(pictures, SPEC, 10**6), frame_on_screen(pictures, SPEC)
     data = payload(pictures, SPEC, PageParts({"capture_id": 0}, contents, neuron, shown))
     frames = []
     for spec in specs():

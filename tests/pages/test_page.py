@@ -181,17 +181,23 @@ def test_the_page_has_the_frame_on_screen_as_the_live_page_has_it(widget, traits
     assert [data[at : at + size] for at, size in shown["at"]] == buffers
 
 
-def test_the_frame_on_screen_is_left_out_if_it_needs_a_query_or_is_not_stored_or_large(
-    widget, monkeypatch
-):
+def test_the_frame_on_screen_is_left_out_if_it_needs_a_query_or_is_not_stored(widget):
     state = widget.picture_state()
     assert stored(static_page(state))["shown"] is not None
     assert stored(static_page(state, methods=["rollout"]))["shown"] is None  # raw is on screen
-    monkeypatch.setattr("attn_widget.pages.exact.SHOWN_SHARE", 0.0)
-    assert stored(static_page(state))["shown"] is None
-    monkeypatch.undo()
     widget.view = "neuron"
     assert stored(static_page(widget.picture_state()))["shown"] is None
+
+
+def test_the_frame_on_screen_is_never_stored_at_the_price_of_numbers(larger, monkeypatch):
+    state, sizes = larger.picture_state(), range(170_000, 234_000, 4_000)
+    found = [stored(static_page(state, max_bytes=size)) for size in sizes]
+    with_frame = [page["shown"] is not None for page in found]
+    assert with_frame[-1]
+    assert not all(with_frame)
+    monkeypatch.setattr("attn_widget.pages.page.frame_on_screen", lambda *_: None)
+    without = [stored(static_page(state, max_bytes=size)) for size in sizes]
+    assert [page["places"] for page in found] == [page["places"] for page in without]
 
 
 # -- what fits -------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_dark_figures_are_dark(wire, widget):
 
 def test_an_unknown_format_is_refused_in_a_sentence(wire, widget):
     error = wire.answer(widget, "export", format="gif")["error"]
-    assert error["message"] == "format must be one of html, svg, png, got 'gif'."
+    assert error["message"] == "format must be one of png, svg, html, got 'gif'."
 
 
 def test_a_file_too_large_for_a_message_is_refused_with_the_line_that_writes_it(
