@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS
@@ -64,7 +63,6 @@ def frame_key(spec: Spec) -> tuple[Any, ...]:
     return tuple((name, getattr(spec, name)) for name in frame_depends_on(spec.view, spec.method))
 
 
-@cache
 def rules() -> dict[str, Any]:
     """Return every rule that the page applies, as JSON; the page has no lists of its own."""
     return {
