@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELLS = 96  # per axis of a thumbnail: more cannot be distinguished in print
-NO_WEIGHTS = ("model", "neuron")  # views whose frames hold no weights of one layer
 
 
 def figure_of(state: PictureState, theme: str) -> Figure:
     """Return the figure of the picture on screen; ``theme`` is ``light`` or ``dark``."""
     spec, pictures = state.spec, state.pictures
     frame = pictures.frame(spec, state.query[0] if state.query else None)
-    if spec.view not in NO_WEIGHTS:
+    if "weights" in frame.arrays:
         frame = exact(frame, pictures.numbers(spec), *pictures.axes(spec))
     return figure(frame, selection_of(state), heading(state, frame), theme=theme)
 

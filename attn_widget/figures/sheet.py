@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attn_widget.figures import fonts
+from attn_widget.pictures.drawing import DRAWING
 from attn_widget.pictures.palettes import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PT = 72 / 96  # points per px
-BEND = 0.4
 DOTS = 3  # image pixels per px, for print: 288 per inch
 # rcParams while a file is written: text stays text, and nothing is cropped.
 FILES: dict[Any, Any] = {
@@ -147,7 +147,7 @@ class Sheet:
         from matplotlib.collections import PathCollection
         from matplotlib.path import Path
 
-        bend = BEND * (x1 - x0)
+        bend = DRAWING["line"]["bend"] * (x1 - x0)
         codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
         paths = [
             Path([(x0, a), (x0 + bend, a), (x1 - bend, b), (x1, b)], codes)

@@ -10,8 +10,9 @@ from attn_widget.errors import MethodError
 from attn_widget.figures.of_state import heading, selection_of
 from attn_widget.figures.still import still_png
 from attn_widget.pictures import PictureState
+from attn_widget.pictures.drawing import DRAWING
 
-MAX_ROWS = 64  # a longer text is drawn as a matrix
+MAX_ROWS: int = DRAWING["lines"]["all_pairs_up_to"]  # a longer text is drawn as a matrix
 
 
 def mime_bundle(state: PictureState) -> dict[str, str]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attn_widget.pictures.drawing import DRAWING
 from attn_widget.records import LayerAttention, to_numpy
 
-SHARE = 0.3  # of all attention
+SHARE: float = DRAWING["sink_share"]  # of all attention
 TIMES_UNIFORM = 2  # and this multiple of the share under uniform attention
 ROWS = 64  # queries measured in each layer, evenly spaced
 

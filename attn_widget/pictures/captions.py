@@ -45,11 +45,6 @@ def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = N
     return [*_trust(frame, selection), *own, *broken]
 
 
-def threshold_text(threshold: float) -> str:
-    """Return a threshold as captions write it."""
-    return fixed(threshold, 2)
-
-
 def _trust(frame: Frame, selection: Selection) -> list[str]:
     """Return the baseline that a joint method was divided by, else its share of saturated pairs."""
     fields = frame.fields
@@ -70,10 +65,9 @@ def _trust(frame: Frame, selection: Selection) -> list[str]:
 
 
 def _head(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> list[str]:
-    lines, focus = lines_of(frame, selection), focus_of(frame, selection)
-    of_key = (
-        focus is not None and focus.side == "key"
-    )  # a column of shares does not include hidden keys
+    focus, lines = focus_of(frame, selection), lines_of(frame, selection)
+    # What a key receives does not say how much goes to hidden keys.
+    of_key = focus is not None and focus.side == "key"
     return [
         *_line_sentences(frame, selection, lines),
         *([] if of_key else _hidden(frame, lines.hidden / (lines.total or 1.0))),
@@ -83,19 +77,19 @@ def _head(frame: Frame, selection: Selection, rows: tuple[int, int] | None) -> l
 
 def _line_sentences(frame: Frame, selection: Selection, lines: Lines) -> list[str]:
     words = {"left": percent(lines.left_out), "mass": mass_name(frame.fields["unit"])}
+    threshold = fixed(selection.threshold, 2)
     if lines.per_row is not None:
         joint = frame.fields["lanes"][0]["head"] is None
         name = "strongest_lines" if joint else "strongest_lines_per_head"
         n_keys = len(frame.fields["keys"]["text"])
         sentences = [sentence(name, k=lines.per_row, n=count(n_keys), **words)]
         if selection.threshold > 0:
-            sentences.append(sentence("threshold", threshold=threshold_text(selection.threshold)))
+            sentences.append(sentence("threshold", threshold=threshold))
         return sentences
     if len(lines) == lines.pairs:
         return [
             sentence("all_lines", n=count(len(lines))) if len(lines) != 1 else sentence("one_line")
         ]
-    threshold = threshold_text(selection.threshold)
     drawn, pairs = count(len(lines)), count(lines.pairs)
     return [sentence("some_lines", drawn=drawn, all=pairs, threshold=threshold, **words)]
 

@@ -10,9 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from attn_widget.pictures.axes import Axis, merge, merge_flags
+from attn_widget.pictures.drawing import DRAWING
 from attn_widget.pictures.protocol import MAX_MESSAGE_BYTES, Frame, Spec, common, plain, sqrt8
 
-TOP_K = 8  # keys kept per row and lane if the whole matrix is too large to send
+# Keys kept per row and lane if the whole matrix is too large to send: as many as have lines.
+TOP_K: int = DRAWING["lines"]["most_per_row"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,14 +55,6 @@ class RunsBatches(Protocol):
 
 
 @runtime_checkable
-class Generates(Protocol):
-    """Lets a model write a text."""
-
-    def generate(self, prompt: Any, **options: Any) -> Capture:
-        """Return the capture of a prompt and of what the model wrote after it."""
-
-
-@runtime_checkable
 class Ablates(Protocol):
     """Runs a model with attention heads ablated."""
 

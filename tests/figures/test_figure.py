@@ -174,6 +174,18 @@ def test_a_long_text_is_cut_around_the_pinned_token_and_the_caption_says_so():
     assert "rows 50–199 of 200" in words(picture)
 
 
+def test_two_different_long_texts_are_each_cut_around_their_own_pinned_token():
+    n = 200
+    weights = np.full((1, 1, n, n), 1 / n)
+    queries = Tokens(tuple(f"q{i}" for i in range(n)))
+    keys = Tokens(tuple(f"k{i}" for i in range(n)))
+    capture = capture_of(weights, queries, keys, kind="cross")
+    picture = shown(capture, view="head", query=180, key=2).to_figure()
+    assert labels(picture, "q180")
+    assert labels(picture, "k2")
+    assert not labels(picture, "k180")
+
+
 # -- heat maps
 
 

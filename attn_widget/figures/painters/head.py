@@ -42,8 +42,11 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
     pins = {"query": rows_of(queries, selection.query), "key": rows_of(keys, selection.key)}
     focus = focus_of(frame, selection)
     n_rows = min(MAX_ROWS, max(len(queries["text"]), len(keys["text"])))
-    pinned = focus.rows if focus else []
-    first = {side: _first_row(axis, pinned) for side, axis in (("query", queries), ("key", keys))}
+    together = sorted(pins["query"] + pins["key"]) if queries["text"] == keys["text"] else None
+    first = {
+        side: _first_row(len(axis["text"]), pins[side] if together is None else together)
+        for side, axis in (("query", queries), ("key", keys))
+    }
     row = 21 if n_rows <= 32 else max(12.5, 672 / n_rows)
     size = min(13, row - 2.5)
 
@@ -69,17 +72,16 @@ def paint(sheet: Sheet, frame: Frame, selection: Selection) -> Painted:
             y, is_pinned = float(y_of(i, side)), i in pins[side]
             marks.token(sheet, axis, i, x, y, room=ROOM, size=size, align=align, pinned=is_pinned)
     end = x_key + marks.widest(sheet, keys["text"], ROOM, size) + 6
-    if focus and focus.side == "query" and len(pinned) == 1 and "weights" in frame.arrays:
-        place = Strip(pinned[0], first["key"], end + 20, row, lanes, colours)
+    if focus and focus.side == "query" and len(focus.rows) == 1 and "weights" in frame.arrays:
+        place = Strip(focus.rows[0], first["key"], end + 20, row, lanes, colours)
         end = _strip(sheet, frame, place, y_of)
     height = TOP + n_rows * row + 18
     end = max(end, _legend(sheet, frame, lanes, colours, height))
     return Painted(end, height + 16, caption(frame, selection, rows))
 
 
-def _first_row(axis: dict[str, Any], pinned: list[int]) -> int:
-    """Return the first row drawn of a long axis, such that a pinned row is in the picture."""
-    n = len(axis["text"])
+def _first_row(n: int, pinned: list[int]) -> int:
+    """Return the first row drawn of an axis of n rows, such that a pinned row is in the picture."""
     if n <= MAX_ROWS or not pinned or pinned[0] < MAX_ROWS:
         return 0
     return min(pinned[0] - MAX_ROWS // 2, n - MAX_ROWS)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from attn_widget.figures.fonts import plain
 from attn_widget.figures.sheet import Sheet
 from attn_widget.pictures import palettes
 from attn_widget.pictures.format import brief
@@ -41,13 +40,6 @@ def scale_of(frame: Frame, name: str) -> float:
     """Return the value at the end of the colour scale: 1, or the largest value if above 1."""
     array, encoding, scale = frame.arrays[name]
     return max(1.0, float(array.max(initial=0.0))) if encoding == "plain" else scale
-
-
-def named(axis: dict[str, Any], rows: Sequence[int], most: int = 4) -> str:
-    """Return the texts of these tokens, in quotes."""
-    names = [plain(axis["text"][i])[:24] for i in rows[:most]]
-    more = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return ", ".join(f"“{name}”" for name in names) + more
 
 
 def token(

@@ -13,7 +13,7 @@ from attn_widget.figures.painters.marks import Painted
 from attn_widget.figures.sheet import Sheet
 from attn_widget.pictures import palettes
 from attn_widget.pictures.captions import caption
-from attn_widget.pictures.drawing import DRAWING
+from attn_widget.pictures.drawing import DRAWING, sentence
 from attn_widget.pictures.format import fixed
 from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.protocol import Frame
@@ -169,7 +169,7 @@ def _strongest(
     """List the tokens with the largest shares, except special tokens; return where it ends."""
     theme, axis = sheet.theme, shade.axis
     own = frame.fields["queries" if shade.side == "query" else "keys"]
-    verb = "takes most from" if shade.side == "query" else "gives most to"
+    verb = sentence("strongest_keys" if shade.side == "query" else "strongest_queries")
     title = sheet.fitted(" + ".join(own["text"][i] for i in shade.rows[:3]), 110, 12, bold=True)
     sheet.text(x, 10, title, size=12, bold=True)
     sheet.text(x + sheet.width(title, 12, bold=True) + 5, 10, verb, size=12, colour=theme.ink_2)

@@ -31,7 +31,7 @@ export function caption(said, frame, narrow, actions) {
           : nothing
       }${said.caption[0]}</span
     >
-    ${said.caption.slice(1).map((sentence) => html`<span>${sentence}</span>`)}
+    ${said.caption.slice(1).map((words) => html`<span>${words}</span>`)}
     ${frame.missing ? html`<span data-missing><i class="nan"></i>${sentence("not_numbers", { n: many(frame.missing, "weight") })}</span>` : nothing}
   </div>`;
 }

@@ -74,7 +74,7 @@ export class StaticModel {
 
   /** @param {string} name @param {any} data @returns {[Record<string, any>, any[]]} */
   #replyTo(name, data) {
-    if (name === "hello") return [{ data: { version: 1, capture_id: this.state.capture_id } }, []];
+    if (name === "hello") return [{ data: { capture_id: this.state.capture_id } }, []];
     let message = "No model runs in this page.";
     try {
       if (name === "export") {

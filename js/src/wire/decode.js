@@ -4,8 +4,6 @@
 /** @typedef {import("../types.js").FrameArray} FrameArray */
 /** @typedef {import("../types.js").Row} Row */
 
-export const VERSION = 1;
-
 const TYPES = /** @type {const} */ ({
   uint8: Uint8Array,
   uint16: Uint16Array,

@@ -41,10 +41,9 @@ export function edgesOf(frame, lanes, threshold) {
   const found = [];
   let carried = 0;
   for (const lane of lanes) {
-    const start = lane * nQueries * nKeys;
-    for (let i = 0; whole && i < nQueries * nKeys; i++) carried += valueAt(whole, start + i) || 0;
     for (let query = 0; query < nQueries; query++) {
-      if (whole) strongest(whole, lane, query, nQueries, nKeys, threshold, perRow, found);
+      if (whole)
+        carried += strongest(whole, lane, query, nQueries, nKeys, threshold, perRow, found);
       else listed(frame, lane, query, nQueries, threshold, perRow ?? most_per_row, found);
     }
   }
@@ -159,21 +158,26 @@ function sparseRow(frame, side, index, n) {
 }
 
 /**
+ * Adds the strongest lines of one row to those found.
  * @param {import("../../types.js").FrameArray} weights
  * @param {number} lane @param {number} query @param {number} nQueries @param {number} nKeys
  * @param {number} threshold @param {number | null} perRow
  * @param {[number, number, number, number][]} found
+ * @returns {number} the sum of all weights of the row
  */
 function strongest(weights, lane, query, nQueries, nKeys, threshold, perRow, found) {
   const start = (lane * nQueries + query) * nKeys;
   const first = found.length;
+  let carried = 0;
   for (let key = 0; key < nKeys; key++) {
     const weight = valueAt(weights, start + key);
+    carried += weight || 0;
     if (weight >= threshold && weight > 0) found.push([weight, lane, query, key]);
   }
-  if (perRow === null || found.length - first <= perRow) return;
+  if (perRow === null || found.length - first <= perRow) return carried;
   const row = found.splice(first).sort((a, b) => b[0] - a[0]);
   found.push(...row.slice(0, perRow));
+  return carried;
 }
 
 /**

@@ -1,6 +1,6 @@
 // What the text view shades and says. Pure.
 import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
-import { rowValues } from "../shared/edges.js";
+import { lanesOn, rowValues } from "../shared/edges.js";
 import { scaleTable, themeOf } from "../../paint/palettes.js";
 import { fixed, many, percent } from "../../format.js";
 import { massName, sentence } from "../../sentences.js";
@@ -38,51 +38,50 @@ export function textFocus({ frame, traits, hover }) {
  */
 export function shades(scene, focus) {
   const { frame, traits } = scene;
-  const on = new Set(traits.heads);
-  const lanes = frame.lanes.flatMap(({ head }, i) => (head === null || on.has(head) ? [i] : []));
-  const parts = focus.rows.map((row) =>
-    rowValues(frame, focus.side, row, scene.exact(focus.side, row)),
-  );
-  const n = parts[0].n;
-  const values = new Float64Array(n);
-  for (const part of parts) {
-    for (const lane of lanes)
-      for (let i = 0; i < n; i++) values[i] += part.at(lane, i) / lanes.length;
-  }
+  const lanes = lanesOn(frame, traits.heads);
   const axis = focus.side === "query" ? frame.keys : frame.queries;
-  let largest = 0;
-  for (let i = 0; i < n; i++) if (!axis.special[i] && values[i] > largest) largest = values[i];
-  const exact = parts.every((part) => part.exact);
-  const { rounded, special } = ofFrame(scene, focus, lanes, axis.special);
+  const rows = (/** @type {boolean} */ asSent) =>
+    focus.rows.map((row) =>
+      rowValues(frame, focus.side, row, asSent ? null : scene.exact(focus.side, row)),
+    );
+  const parts = rows(false);
+  const values = means(parts, lanes);
+  const largest = largestOf(values, axis.special);
+  // The caption reads the numbers that came with the frame, as Python does: it does not change when
+  // exact numbers arrive. A frame of only the strongest keys is completed by them.
+  const isOther = !!frame.arrays.weights && parts.some(({ exact }) => exact);
+  const sent = isOther ? means(rows(true), lanes) : values;
   return {
-    n,
+    n: values.length,
     lanes,
     largest,
-    rounded,
-    special,
-    exact,
+    rounded: isOther ? largestOf(sent, axis.special) : largest,
+    special: sent.reduce((sum, value, i) => sum + ((axis.special[i] && value) || 0), 0),
+    exact: parts.every((part) => part.exact),
     at: (/** @type {number} */ row) => Math.min(largest, values[row]),
     value: (/** @type {number} */ row) => values[row],
   };
 }
 
 /**
- * The largest shade and what special tokens take, by the numbers that came with the frame: what the caption says of a
- * picture does not change when exact numbers arrive, and is what Python says of it.
- * @param {Scene} scene @param {TextFocus} focus @param {number[]} lanes @param {number[]} isSpecial
+ * The sum over the focused rows, the mean over the lanes.
+ * @param {ReturnType<typeof rowValues>[]} parts
+ * @param {number[]} lanes
  */
-function ofFrame({ frame, exact }, { side, rows }, lanes, isSpecial) {
-  const parts = rows.map((row) =>
-    rowValues(frame, side, row, frame.arrays.weights ? null : exact(side, row)),
-  );
-  let [rounded, special] = [0, 0];
-  for (let i = 0; i < parts[0].n; i++) {
-    let value = 0;
-    for (const part of parts) for (const lane of lanes) value += part.at(lane, i) / lanes.length;
-    if (isSpecial[i]) special += value || 0;
-    else if (value > rounded) rounded = value;
+function means(parts, lanes) {
+  const values = new Float64Array(parts[0].n);
+  for (const part of parts) {
+    for (const lane of lanes)
+      for (let i = 0; i < values.length; i++) values[i] += part.at(lane, i) / lanes.length;
   }
-  return { rounded, special };
+  return values;
+}
+
+/** The largest value of the tokens that are not special. @param {Float64Array} values @param {number[]} special */
+function largestOf(values, special) {
+  let largest = 0;
+  for (const [i, value] of values.entries()) if (!special[i] && value > largest) largest = value;
+  return largest;
 }
 
 /**
@@ -142,7 +141,7 @@ export function describeText(scene, focus, shade, darkest) {
     },
     strongest: {
       token: rows.join(" + "),
-      verb: focus.side === "query" ? "takes most from" : "gives most to",
+      verb: sentence(focus.side === "query" ? "strongest_keys" : "strongest_queries"),
       after: true,
       rows: order.map((i) => ({
         text: axis.text[i],
