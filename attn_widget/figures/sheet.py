@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,28 @@ FILES: dict[Any, Any] = {
 }
 
 
+class TextStyle(NamedTuple):
+    """How one line is written: size in px, angle in degrees, ``colour`` without ``#``."""
+
+    size: float = 13
+    colour: str = ""  # empty: the theme's ink
+    align: str = "left"
+    bold: bool = False
+    serif: bool = False
+    angle: float = 0
+    middle: bool = True  # y is the middle of the letters, not their baseline
+
+
+class BoxStyle(NamedTuple):
+    """How a rectangle is drawn; ``line`` and ``round_by`` in px, None draws no fill or edge."""
+
+    fill: str | None = None
+    edge: str | None = None
+    opacity: float = 1
+    line: float = 1
+    round_by: float = 0
+
+
 class Sheet:
     """A matplotlib figure with drawing methods in px; `figure` sets its final size."""
 
@@ -49,66 +71,43 @@ class Sheet:
         self._axes.set_ylim(height + margin, -margin)
         return self._figure
 
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        size: float = 13,
-        colour: str = "",
-        align: str = "left",
-        bold: bool = False,
-        serif: bool = False,
-        angle: float = 0,
-        middle: bool = True,
-    ) -> None:
-        """Write one line, ``y`` at its middle or baseline; ``$`` does not start mathematics."""
-        letters, names = fonts.writable(text, serif=serif, bold=bold)
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write one line at ``y``, in a `TextStyle`; ``$`` does not start mathematics."""
+        how = TextStyle(**style)
+        letters, names = fonts.writable(text, serif=how.serif, bold=how.bold)
         self.boxes |= letters.count(fonts.NO_GLYPH) > text.count(fonts.NO_GLYPH)
         self._axes.text(
             x,
             y,
             letters,
-            fontsize=size * PT,
+            fontsize=how.size * PT,
             fontfamily=names,
-            fontweight="bold" if bold else "normal",
-            color="#" + (colour or self.theme.ink),
-            ha=align,
-            va="center_baseline" if middle else "baseline",
-            rotation=angle,
+            fontweight="bold" if how.bold else "normal",
+            color="#" + (how.colour or self.theme.ink),
+            ha=how.align,
+            va="center_baseline" if how.middle else "baseline",
+            rotation=how.angle,
             rotation_mode="anchor",
             parse_math=False,
             usetex=False,
         )
 
-    def box(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        *,
-        fill: str | None = None,
-        edge: str | None = None,
-        opacity: float = 1,
-        line: float = 1,
-        round_by: float = 0,
-    ) -> None:
-        """Draw a rectangle."""
+    def box(self, x: float, y: float, width: float, height: float, **style: Any) -> None:
+        """Draw a rectangle in a `BoxStyle`."""
         from matplotlib.patches import FancyBboxPatch, Rectangle
 
-        style: dict[str, Any] = {
-            "facecolor": "none" if fill is None else "#" + fill,
-            "edgecolor": "none" if edge is None else "#" + edge,
-            "linewidth": 0 if edge is None else line * PT,
-            "alpha": opacity,
+        how = BoxStyle(**style)
+        options: dict[str, Any] = {
+            "facecolor": "none" if how.fill is None else "#" + how.fill,
+            "edgecolor": "none" if how.edge is None else "#" + how.edge,
+            "linewidth": 0 if how.edge is None else how.line * PT,
+            "alpha": how.opacity,
         }
-        if round_by:
-            shape = f"round,pad=0,rounding_size={round_by}"
-            self._axes.add_artist(FancyBboxPatch((x, y), width, height, boxstyle=shape, **style))
+        if how.round_by:
+            shape = f"round,pad=0,rounding_size={how.round_by}"
+            self._axes.add_artist(FancyBboxPatch((x, y), width, height, boxstyle=shape, **options))
         else:
-            self._axes.add_artist(Rectangle((x, y), width, height, **style))
+            self._axes.add_artist(Rectangle((x, y), width, height, **options))
 
     def rule(self, x: float, y: float, width: float) -> None:
         """Draw a thin horizontal line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,11 +42,19 @@ def scale_of(frame: Frame, name: str) -> float:
     return max(1.0, float(array.max(initial=0.0))) if encoding == "plain" else scale
 
 
-def token(
-    sheet: Sheet, axis: dict[str, Any], i: int, x: float, y: float, *,
-    room: float, size: float = 13, align: str = "left", pinned: bool = False, angle: float = 0,
-) -> None:  # fmt: skip
-    """Write a token label: special tokens smaller and grey, a pinned token in inverse colours."""
+class LabelStyle(NamedTuple):
+    """How a token label is written: ``room`` and ``size`` in px, angle in degrees."""
+
+    room: float
+    size: float = 13
+    align: str = "left"
+    pinned: bool = False
+    angle: float = 0
+
+
+def token(sheet: Sheet, axis: dict[str, Any], i: int, x: float, y: float, **style: Any) -> None:
+    """Write a label in a `LabelStyle`: special tokens small and grey, pinned ones inverted."""
+    room, size, align, pinned, angle = LabelStyle(**style)
     theme = sheet.theme
     special = bool(axis["special"][i])
     size = size - 2 if special and size > 12 else size

@@ -19,15 +19,11 @@ def prepare(
     pair: str | None = None,
     *,
     target: Any = None,
-    truncate: bool = False,
-    images: Any = None,
-    sampling_rate: int | None = None,
     max_new_tokens: int = 32,
+    **options: Any,
 ) -> Prepared:
     """Return what the model is called with; arguments as in `ModelRunner.run`."""
-    ready = encode_on_device(
-        model, reader, given, pair, truncate=truncate, images=images, sampling_rate=sampling_rate
-    )
+    ready = encode_on_device(model, reader, given, pair, **options)
     inputs = ready.inputs
     if is_encoder_decoder(model) and hasattr(inputs, "keys") and "decoder_input_ids" not in inputs:
         tokenizer = tokenizer_of(reader)
