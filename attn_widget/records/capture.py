@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +12,16 @@ import numpy as np
 
 from attn_widget.errors import InputError
 from attn_widget.records.arrays import to_numpy
+from attn_widget.records.indices import check_index
 from attn_widget.records.layers import LayerAttention, most_heads
 from attn_widget.records.tokens import Tokens
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+def part_stream(stream: str, part: int) -> str:
+    """Return the name in ``streams`` under which the tokens of one part stand."""
+    return stream if part == 0 else f"{stream} part {part + 1}".strip()
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Capture:
         ``(query, class)`` or ``(class,)``, as the model returned them; None where it has none or
         they are large.
     missing
-        Paths of modules that attended, but have no single weight per query and key.
+        Paths of modules that mixed positions and were not recorded.
     answers
         Whether the model gave logits, kept or not.
     steps
@@ -57,6 +63,13 @@ class Capture:
     drawn
         Group -> layers and heads that pictures of all heads are limited to; groups that are not
         named are drawn whole.
+    part
+        Which part of the layers that have several is in `groups`, from 0.
+    part_words
+        Stream -> what its parts are called: ``"window"``, ``"picture"``, ``"frame"`` …
+    not_joint
+        Group -> why its layers cannot be multiplied: their positions are not the same, or a module
+        between them was not recorded. Groups that are not named can be.
 
     Examples
     --------
@@ -80,6 +93,9 @@ class Capture:
     drawn: Mapping[str, tuple[Sequence[int], Sequence[int]]] = field(
         default_factory=lambda: NOTHING
     )
+    part: int = 0
+    part_words: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    not_joint: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def __repr__(self) -> str:
         """Return one line: the numbers would fill pages."""
@@ -101,6 +117,7 @@ class Capture:
         """Return the attentions by name: ``self``, or ``encoder``, ``decoder`` and ``cross``.
 
         A group is all layers of one stream and kind, in order; ``widget.attention`` takes its name.
+        Of a layer in several parts it holds the part that `part` chooses.
         """
         pairs = list(dict.fromkeys((layer.stream, layer.kind) for layer in self.layers))
         n_cross = sum(kind == "cross" for _, kind in pairs)
@@ -113,9 +130,35 @@ class Capture:
             else:
                 names[stream, kind] = stream or "self"
         return {
-            name: tuple(layer for layer in self.layers if (layer.stream, layer.kind) == pair)
+            name: tuple(
+                layer
+                for layer in self.layers
+                if (layer.stream, layer.kind) == pair
+                and layer.part == min(self.part, layer.n_parts - 1)
+            )
             for pair, name in names.items()
         }
+
+    def at_part(self, part: int) -> Capture:
+        """Return this capture with another part of its layers in `groups`.
+
+        Raises
+        ------
+        InputError
+            If no layer has that part.
+        """
+        count = max(layer.n_parts for layer in self.layers)
+        remedy = "Choose a part that exists."
+        part = check_index("part", part, count, remedy, negative=False)
+        return self if part == self.part else replace(self, part=part)
+
+    def n_parts(self, attention: str | None = None) -> int:
+        """Return how many parts the layers of a group have; 1 where they attend to all at once."""
+        return max(layer.n_parts for layer in self.group(attention))
+
+    def part_word(self, attention: str | None = None) -> str:
+        """Return what the parts of a group are called."""
+        return self.part_words.get(self.group(attention)[0].stream, "part")
 
     def group(self, attention: str | None = None) -> tuple[LayerAttention, ...]:
         """Return the layers of one group; omitted: the first group."""
@@ -132,10 +175,14 @@ class Capture:
     def axes(self, attention: str | None = None) -> tuple[Tokens, Tokens]:
         """Return the tokens along the query axis and along the key axis of a group."""
         first = self.group(attention)[0]
-        queries = self.streams[first.stream]
+        queries = self._tokens(first.stream, first)
         if first.kind == "self":
             return queries, queries
-        return queries, self.streams[self.cross_streams[first.stream]]
+        return queries, self._tokens(self.cross_streams[first.stream], first)
+
+    def _tokens(self, stream: str, layer: LayerAttention) -> Tokens:
+        """Return the tokens of a stream, of a layer's part where parts have tokens of their own."""
+        return self.streams.get(part_stream(stream, layer.part), self.streams[stream])
 
     def places(self, attention: str) -> list[tuple[int, int]]:
         """Return the layer and head of every map in a picture of all heads."""

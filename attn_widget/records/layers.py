@@ -28,6 +28,9 @@ class LayerAttention:
         0 nearest the input, counted within one stream and kind.
     n_heads, n_queries, n_keys
         The shape of the attention.
+    part, n_parts
+        Which part of its layer this is, from 0, and how many there are: a layer may attend within
+        several windows, pictures or frames, side by side.
     weights
         Attention after softmax, ``(head, query, key)``; None where only q and k are kept. Rows may
         sum to less than 1: sinks.
@@ -90,6 +93,8 @@ class LayerAttention:
     output_projection: Any = None
     recompute: Callable[..., Any] | None = field(default=None, repr=False)
     row_tolerance: float = 1e-4
+    part: int = 0
+    n_parts: int = 1
 
     def weights_for(
         self, heads: Sequence[int] | None = None, rows: Sequence[int] | None = None
