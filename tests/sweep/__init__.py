@@ -1,0 +1,1 @@
+"""Every family of the installed transformers, built small and compared with what it computed."""

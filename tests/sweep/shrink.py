@@ -1,0 +1,204 @@
+"""Small configurations: every number of a configuration is made small by what its name means."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from transformers import PretrainedConfig
+
+VOCAB, WIDTH, HEADS, HEAD_WIDTH, LAYERS = 160, 64, 4, 16, 2
+FIRST_ID = 100  # ids of special tokens are moved to here and above; inputs use ids below
+SIDE, PATCH = 32, 4
+
+# Name -> the largest value it keeps; the first pattern that matches decides. Numbers that are
+# smaller already stay as they are.
+LARGEST = [
+    (r"(sampling|sample|frame)_rate$|samples_per|hop_length|rope_theta|(_id|_ids|_index)$", None),
+    (r"(max|num)_.*position_emb|^n_positions$|^n_ctx$|max_seq|context_length$|max_2d", 64),
+    (r"max_source_positions|max_target_positions", 64),
+    (r"vocab|codebook_size|^num_embeddings$|num_embeds$|hash_buckets", VOCAB),
+    (r"(kv_heads|key_value_heads|num_key_heads|kv_n_heads|num_key_value_heads.*)$", 2),
+    (r"(n_heads?|num_heads|attention_heads|attn_heads|value_heads|_heads)(_per_.*)?$", HEADS),
+    (r"rope_head_dim|rotary_dim|rope_dim", 8),
+    (r"(head_dim|dim_head|d_kv|d_head|kv_channels|head_size|key_dim|head_width|d_rel)$", HEAD_WIDTH),
+    (r"num_experts_per_tok|moe_topk|moe_k$|top_k_experts|moe_top_k|num_experts_per_token", 2),
+    (r"(n_group|topk_group|num_expert_group)s?$", 1),
+    (r"shared_experts$|first_k_dense|num_nextn|zero_expert", 1),
+    (r"experts$|moe_num_experts$", 4),
+    (r"index_topk|sliding_window(_size)?$|local_attention|attention_chunk|local_radius", 4),
+    (r"attention_window|block_size|^chunk_size$|chunk_length|mamba_chunk|local_attn", 8),
+    (r"window_size|keep_window", 4),
+    (r"(period|interval|pattern|every_n_layers|frequency|layer_freq|sparse_step)$", 2),
+    (r"layer_offset$|layers_offset$", 1),
+    (r"(_|^)n?_?layers?$|depth$|num_blocks|num_.*layers|^.*_layers_?.*count|encoder_blocks$", LAYERS),
+    (r"layers|num_hidden_groups|self_attends_per_block|hidden_layers", LAYERS),
+    (r"depths|blocks_per_stage|num_loops|_cycles$|num_residual|stage_num_blocks", LAYERS),
+    (r"temporal_patch|tubelet|patch_temporal", 2),
+    (r"patch_size|patch_height|patch_width", PATCH),
+    (r"image_size|img_size|crop_size|^resolution$|input_size|image_embedding_size|spec_size", SIDE),
+    (r"num_frames|num_stacked", 4),
+    (r"num_queries|num_query_tokens|num_latents|n_latents|num_object_queries|query_num", 6),
+    (r"mel_bins|n_mels|mel_dim|num_mel|feature_size|feat_size|n_mel", 16),
+    (r"kernel|stride|ratio|factor|scale|dilation|rate$|bits|multiplier|expand|reduc", None),
+    (r"norm_groups|num_groups|n_groups|groups$", 2),
+    (r"lora_rank|_rank$|state_size|d_state|d_conv|conv_L", 8),
+    (r"mlp_ratio", None),
+    (r"channels|hidden|width|_dim$|_dim_|dims?$|^d_|embd$|size$|units|filters|planes|inner", WIDTH),
+]
+# Widths that stand in lists keep their proportions, so that each stage still divides by its heads.
+KEPT = {"num_channels", "in_channels", "in_chans", "audio_channels", "input_channels"}
+
+
+def small_config(cls: Any, **given: Any) -> Any:
+    """Return a small configuration of a class."""
+    return cls(**(_small(cls(), _Ids()) | given))
+
+
+class _Ids:
+    """The small id of each large id: the same for the same id, also in configurations inside."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, int] = {}
+
+    def small(self, value: int) -> int:
+        if value < FIRST_ID:
+            return value
+        return self.known.setdefault(value, min(FIRST_ID + len(self.known), VOCAB - 1))
+
+
+def _small(config: Any, ids: _Ids) -> dict[str, Any]:
+    """Return the arguments with which a configuration is small."""
+    chosen = _chosen_layers(config)
+    names = [n for n in vars(config) if not n.startswith("_")]
+    out: dict[str, Any] = {}
+    for name in names:
+        value = getattr(config, name)
+        if name in ("transformers_version", "id2label", "label2id", "architectures", "dtype"):
+            continue
+        new = _value(name, value, chosen, ids)
+        if new is not value:
+            out[name] = new
+    subs = getattr(type(config), "sub_configs", None) or {}
+    for name, sub in subs.items():
+        if getattr(config, name, None) is None and _is_config(sub):
+            try:
+                plain = sub()
+            except Exception:
+                continue
+            out[name] = type(plain)(**_small(plain, ids))
+    if chosen:
+        for name in ("num_hidden_layers", "num_layers", "n_layer"):
+            if isinstance(getattr(config, name, None), int):
+                out[name] = len(chosen[1])
+    _consistent(config, out)
+    return out
+
+
+def _is_config(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, PretrainedConfig)
+
+
+def _chosen_layers(config: Any) -> tuple[int, list[int]] | None:
+    """Return how many layers there are, and which of them show every kind once."""
+    for name in ("layer_types", "layers_block_type", "block_types", "mlp_layer_types"):
+        kinds = getattr(config, name, None)
+        if isinstance(kinds, list | tuple) and len(kinds) > 1:
+            extra = getattr(config, "mlp_layer_types", None) or kinds
+            pairs = list(zip(kinds, extra, strict=False)) or [(kind, kind) for kind in kinds]
+            first = sorted({pair: i for i, pair in reversed(list(enumerate(pairs)))}.values())
+            if len(first) < LAYERS:
+                first = [*first, len(kinds) - 1]
+            return len(kinds), first
+    return None
+
+
+def _value(name: str, value: Any, chosen: Any, ids: _Ids) -> Any:
+    if isinstance(value, PretrainedConfig):
+        return type(value)(**_small(value, ids))
+    if isinstance(value, bool) or value is None or isinstance(value, str | float):
+        return value
+    if isinstance(value, int):
+        return _number(name, value, ids)
+    if isinstance(value, list | tuple):
+        if chosen and len(value) == chosen[0] and len(value) > 4:
+            value = type(value)(value[i] for i in chosen[1])
+        if value and all(isinstance(x, int) and not isinstance(x, bool) for x in value):
+            return type(value)(_list_of(name, list(value), ids))
+        return value
+    if isinstance(value, dict) and "section" in str(value):
+        return _rope(value)
+    return value
+
+
+def _limit(name: str) -> int | None:
+    for pattern, largest in LARGEST:
+        if re.search(pattern, name):
+            return largest
+    return None
+
+
+def _number(name: str, value: int, ids: _Ids) -> int:
+    if re.search(r"(token_id|token_index|_id|_idx|_index|token)$", name):
+        return ids.small(value)
+    if name in KEPT:
+        return value
+    largest = _limit(name)
+    return value if largest is None else min(value, largest)
+
+
+def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
+    if re.search(r"(token_ids?|_ids|_idx|eos|bos)$", name):
+        return [ids.small(value) for value in values]
+    largest = _limit(name)
+    if re.search(r"indexes|indices|_idxs?$|layers?$", name) and "num" not in name:
+        return sorted({min(value, LAYERS - 1) for value in values})
+    if largest is None or max(values) <= largest:
+        return values
+    if largest == WIDTH and len(set(values)) > 1 and min(values) > 8:
+        least = min(values)
+        return [max(8, value * 32 // least) for value in values]
+    return [min(value, largest) for value in values]
+
+
+def _rope(value: dict[str, Any]) -> dict[str, Any]:
+    """Return rope parameters whose sections fill a small head."""
+    out = {}
+    for key, part in value.items():
+        if isinstance(part, dict):
+            out[key] = _rope(part)
+        elif "section" in key and isinstance(part, list):
+            half, total = HEAD_WIDTH // 2, sum(part)
+            small = [max(1, half * one // total) for one in part]
+            small[0] += half - sum(small)
+            out[key] = small
+        else:
+            out[key] = part
+    return out
+
+
+def _consistent(config: Any, out: dict[str, Any]) -> None:
+    """Make numbers agree that belong together."""
+
+    def now(name: str) -> Any:
+        return out.get(name, getattr(config, name, None))
+
+    # Keys are grouped only where they were.
+    for heads, keys in (
+        ("num_attention_heads", "num_key_value_heads"),
+        ("num_heads", "num_key_value_heads"),
+        ("swa_num_attention_heads", "swa_num_key_value_heads"),
+        ("encoder_num_attention_heads", "encoder_num_key_value_heads"),
+        ("decoder_num_attention_heads", "decoder_num_key_value_heads"),
+    ):
+        large, grouped = getattr(config, heads, None), getattr(config, keys, None)
+        if isinstance(large, int) and isinstance(grouped, int):
+            out[keys] = now(heads) if large == grouped else min(grouped, 2, now(heads))
+    nope, rope = now("qk_nope_head_dim"), now("qk_rope_head_dim")
+    if isinstance(nope, int) and isinstance(rope, int):
+        if isinstance(now("qk_head_dim"), int):
+            out["qk_head_dim"] = nope + rope
+        if isinstance(now("head_dim"), int) and getattr(config, "head_dim", 0) == getattr(
+            config, "qk_rope_head_dim", -1
+        ):
+            out["head_dim"] = rope
