@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import transformers
@@ -45,11 +46,16 @@ def model_classes(name: str) -> list[type]:
 def _of_module(config: type) -> Iterator[type]:
     """Yield the model classes whose configuration is this one, from the folder it stands in."""
     package = config.__module__.rsplit(".", 1)[0]
-    stem = config.__module__.rsplit(".", 1)[1].replace("configuration_", "modeling_")
-    try:
-        module = importlib.import_module(f"{package}.{stem}")
-    except ImportError:
-        return
+    folder = Path(inspect.getfile(config)).parent
+    for file in sorted(folder.glob("modeling_*.py")):
+        try:
+            module = importlib.import_module(f"{package}.{file.stem}")
+        except ImportError:
+            continue
+        yield from _of_file(module, config)
+
+
+def _of_file(module: Any, config: type) -> Iterator[type]:
     for _, cls in inspect.getmembers(module, inspect.isclass):
         if (
             issubclass(cls, transformers.PreTrainedModel)

@@ -37,7 +37,10 @@ def attempts(model: Any) -> Iterator[Inputs]:
             if n in parameters]  # fmt: skip
     yield from _with_pictures(model, parameters, found)
     seen: list[str] = []
-    for names in (list(dict.fromkeys([*wanted, *both])), wanted, [*wanted, *both[:1]]):
+    others = [n for n in parameters if n in OFTEN_NEEDED]
+    groups = [[*wanted, *both], wanted, [*wanted, *both[:1]], [*wanted, *others]]
+    groups += [[*wanted, *both, one] for one in others]
+    for names in (list(dict.fromkeys(names)) for names in groups):
         if str(names) in seen or not names:
             continue
         seen.append(str(names))
@@ -46,8 +49,9 @@ def attempts(model: Any) -> Iterator[Inputs]:
 
 def _product(names: Sequence[str], parameters: Any, found: Facts) -> Iterator[Inputs]:
     """Yield every combination of what each parameter may be."""
-    makers = [list(maker(found)) for maker in (MAKERS.get(n) or _by_kind(n) for n in names)]
-    for combination in itertools.islice(itertools.product(*makers), 40):
+    makers = [(MAKERS.get(name) or _by_kind(name))(found) for name in names]
+    made = [list(values) or [{}] for values in makers]
+    for combination in itertools.islice(itertools.product(*made), 40):
         inputs: Inputs = {}
         for name, value in zip(names, combination, strict=True):
             inputs |= value if isinstance(value, dict) else {name: value}
@@ -285,6 +289,13 @@ MAKERS: dict[str, Callable[[Facts], Iterator[Any]]] = {
     "bbox": _bbox,
     "past_values": _series,
 }
+# Parameters with a default that some models cannot do without.
+OFTEN_NEEDED = {
+    "encoder_hidden_states", "query_embeds", "is_longer", "image_embeds", "pixel_values_videos",
+    "cross_attention_states", "patch_embeds", "qformer_input_ids", "states", "actions",
+    "input_points", "audio_values", "input_audio_embeds", "speaker_ids", "conditioning_embeds",
+    "decoder_inputs_embeds", "visual_feats", "task_inputs", "pixel_mask", "spatial_shapes",
+}  # fmt: skip
 
 
 def _by_kind(name: str) -> Callable[[Facts], Iterator[Any]]:

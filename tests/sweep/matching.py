@@ -40,6 +40,13 @@ def distances(recorded: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     return torch.stack([(other - one).abs().amax(-1) for one in flat])
 
 
+def nearest(recorded: torch.Tensor, pool: Sequence[torch.Tensor]) -> float:
+    """Return the largest difference over heads from the nearest map of each head."""
+    _, queries, keys = recorded.shape
+    found = [distances(recorded, m) for w in pool for m in matrices(w, queries, keys) if len(m)]
+    return float(torch.cat(found, 1).amin(1).max()) if found else float("inf")
+
+
 def find(recorded: torch.Tensor, pool: Sequence[torch.Tensor]) -> Found | None:
     """Return where the heads of a layer ``(head, query, key)`` stand in a pool of maps, in order.
 

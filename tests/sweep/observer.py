@@ -33,6 +33,7 @@ class Observed:
     path: str
     weights: torch.Tensor
     attends: bool = False
+    reach: float = 0.0  # the largest score without its sign
     used: list[torch.Tensor] = field(default_factory=list)  # what was multiplied with the values
 
 
@@ -81,6 +82,7 @@ class Observer(TorchDispatchMode):
         self._alive += outputs
         if packet in SOFTMAX:
             one = Observed(self._stack[-1], out.detach().movedim(args[1], -1).clone())
+            one.reach = _reach(args[0])
             if any(self._scores.get(_at(t)) for t in inputs):
                 self._from[_at(out)] = [one]
             self.seen.append(one)
@@ -120,7 +122,14 @@ class Observer(TorchDispatchMode):
                 scores + mask.float()
             )  # fmt: skip
         # A row that sees nothing is zeros.
-        self.seen.append(Observed(self._stack[-1], scores.softmax(-1).nan_to_num(0), attends=True))
+        weights = scores.softmax(-1).nan_to_num(0)
+        self.seen.append(Observed(self._stack[-1], weights, attends=True, reach=_reach(scores)))
+
+
+def _reach(scores: torch.Tensor) -> float:
+    """Return the largest score without its sign; hidden keys have scores that are no measure."""
+    seen = scores.detach().float().abs()
+    return float(seen[seen < 1e4].max()) if (seen < 1e4).any() else 1e4
 
 
 def _is_tensor(value: Any) -> bool:

@@ -27,8 +27,8 @@ def results(
     # Copies of a process that has loaded the libraries start at once.
     context = multiprocessing.get_context("fork")
     running: dict[str, tuple[Any, float]] = {}
-    import tests.sweep.judge  # noqa: F401  (loaded before copies are made)
-
+    if waiting:
+        _load()
     try:
         while waiting or running:
             while waiting and len(running) < processes:
@@ -54,6 +54,14 @@ def results(
             process.kill()
     for name in names:
         yield json.loads(files[name].read_text())
+
+
+def _load() -> None:
+    """Load what most families need, before copies of this process are made."""
+    from tests.sweep.judge import examine
+
+    for name in ("llama", "t5", "clip"):
+        examine(name)
 
 
 def _work(name: str, file: Path) -> None:

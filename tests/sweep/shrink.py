@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from pathlib import Path
 from typing import Any
 
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, ResNetConfig, TimmBackboneConfig
 
-VOCAB, WIDTH, HEADS, HEAD_WIDTH, LAYERS = 160, 64, 4, 16, 2
+VOCAB, WIDTH, HEADS, HEAD_WIDTH, LAYERS = 256, 64, 4, 16, 2
 FIRST_ID = 100  # ids of special tokens are moved to here and above; inputs use ids below
 SIDE, PATCH = 32, 4
 
 # Name -> the largest value it keeps; the first pattern that matches decides. Numbers that are
 # smaller already stay as they are.
 LARGEST = [
+    (r"feat_extract_layers|^dim_bbox", None),
+    (r"mamba_(d_head|head_?dim)", 32),
+    (r"coordinate_size", 8),
+    (r"shape_size", 16),
     (r"(sampling|sample|frame)_rate$|samples_per|hop_length|rope_theta|(_id|_ids|_index)$", None),
     (r"(max|num)_.*position_emb|^n_positions$|^n_ctx$|max_seq|context_length$|max_2d", 64),
     (r"max_source_positions|max_target_positions", 64),
@@ -28,7 +34,7 @@ LARGEST = [
     (r"experts$|moe_num_experts$", 4),
     (r"index_topk|sliding_window(_size)?$|local_attention|attention_chunk|local_radius", 4),
     (r"attention_window|block_size|^chunk_size$|chunk_length|mamba_chunk|local_attn", 8),
-    (r"window_size|keep_window", 4),
+    (r"window_size|keep_window", 2),
     (r"(period|interval|pattern|every_n_layers|frequency|layer_freq|sparse_step)$", 2),
     (r"layer_offset$|layers_offset$", 1),
     (r"(_|^)n?_?layers?$|depth$|num_blocks|num_.*layers|^.*_layers_?.*count|encoder_blocks$", LAYERS),
@@ -47,6 +53,7 @@ LARGEST = [
     (r"channels|hidden|width|_dim$|_dim_|dims?$|^d_|embd$|size$|units|filters|planes|inner", WIDTH),
 ]
 # Widths that stand in lists keep their proportions, so that each stage still divides by its heads.
+STAGES = ("depths", "hidden_sizes", "num_heads", "embed_dims")
 KEPT = {"num_channels", "in_channels", "in_chans", "audio_channels", "input_channels"}
 
 
@@ -70,6 +77,8 @@ class _Ids:
 def _small(config: Any, ids: _Ids) -> dict[str, Any]:
     """Return the arguments with which a configuration is small."""
     chosen = _chosen_layers(config)
+    # Stages halve the grid: a large picture leaves some of it to the last one.
+    staged = any(isinstance(getattr(config, n, None), list | tuple) for n in STAGES)
     names = [n for n in vars(config) if not n.startswith("_")]
     out: dict[str, Any] = {}
     for name in names:
@@ -77,6 +86,8 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
         if name in ("transformers_version", "id2label", "label2id", "architectures", "dtype"):
             continue
         new = _value(name, value, chosen, ids)
+        if staged and name in ("image_size", "img_size", "input_size") and isinstance(value, int):
+            new = min(value, 2 * SIDE)
         if new is not value:
             out[name] = new
     subs = getattr(type(config), "sub_configs", None) or {}
@@ -89,7 +100,7 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
             out[name] = type(plain)(**_small(plain, ids))
     if chosen:
         for name in ("num_hidden_layers", "num_layers", "n_layer"):
-            if isinstance(getattr(config, name, None), int):
+            if isinstance(vars(config).get(name), int):
                 out[name] = len(chosen[1])
     _consistent(config, out)
     return out
@@ -113,7 +124,26 @@ def _chosen_layers(config: Any) -> tuple[int, list[int]] | None:
     return None
 
 
+# What a configuration leaves open and its model needs.
+OPEN: dict[str, Any] = {
+    "prediction_length": 4,
+    "vocabulary_map": {"<image>": FIRST_ID},
+    "image_token_id": FIRST_ID + 90,
+    "image_token_index": FIRST_ID + 90,
+}
+
+
 def _value(name: str, value: Any, chosen: Any, ids: _Ids) -> Any:
+    if value is None:
+        return OPEN.get(name)
+    if type(value) is TimmBackboneConfig:  # another library, which may not be installed
+        return ResNetConfig(
+            embedding_size=16,
+            hidden_sizes=[16, 32, 48, 64],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+            out_indices=list(value.out_indices or [4]),
+        )
     if isinstance(value, PretrainedConfig):
         return type(value)(**_small(value, ids))
     if isinstance(value, bool) or value is None or isinstance(value, str | float):
@@ -127,7 +157,7 @@ def _value(name: str, value: Any, chosen: Any, ids: _Ids) -> Any:
             return type(value)(_list_of(name, list(value), ids))
         return value
     if isinstance(value, dict) and "section" in str(value):
-        return _rope(value)
+        return _rope(value, HEAD_WIDTH // 2)
     return value
 
 
@@ -144,7 +174,14 @@ def _number(name: str, value: int, ids: _Ids) -> int:
     if name in KEPT:
         return value
     largest = _limit(name)
+    if largest == HEADS and re.search("heads?", name) and value > 0:
+        return _power_of_two(value)
     return value if largest is None else min(value, largest)
+
+
+def _power_of_two(heads: int) -> int:
+    """Return a number of heads by which small widths divide."""
+    return next(n for n in (4, 2, 1) if n <= heads)
 
 
 def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
@@ -153,6 +190,8 @@ def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
     largest = _limit(name)
     if re.search(r"indexes|indices|_idxs?$|layers?$", name) and "num" not in name:
         return sorted({min(value, LAYERS - 1) for value in values})
+    if largest == HEADS and re.search("heads?", name):
+        return [_power_of_two(value) for value in values]
     if largest is None or max(values) <= largest:
         return values
     if largest == WIDTH and len(set(values)) > 1 and min(values) > 8:
@@ -161,20 +200,26 @@ def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
     return [min(value, largest) for value in values]
 
 
-def _rope(value: dict[str, Any]) -> dict[str, Any]:
+def _rope(value: dict[str, Any], half: int) -> dict[str, Any]:
     """Return rope parameters whose sections fill a small head."""
+    half = int(half * value.get("partial_rotary_factor", 1))
     out = {}
     for key, part in value.items():
         if isinstance(part, dict):
-            out[key] = _rope(part)
+            out[key] = _rope(part, half)
         elif "section" in key and isinstance(part, list):
-            half, total = HEAD_WIDTH // 2, sum(part)
-            small = [max(1, half * one // total) for one in part]
+            small = [max(1, half * one // sum(part)) for one in part]
             small[0] += half - sum(small)
             out[key] = small
         else:
             out[key] = part
     return out
+
+
+def _reads(config: Any, word: str) -> bool:
+    """Return whether the family's own code reads a word that its configuration may leave out."""
+    folder = Path(inspect.getfile(type(config))).parent
+    return any(word in file.read_text() for file in folder.glob("modeling_*.py"))
 
 
 def _consistent(config: Any, out: dict[str, Any]) -> None:
@@ -191,9 +236,15 @@ def _consistent(config: Any, out: dict[str, Any]) -> None:
         ("encoder_num_attention_heads", "encoder_num_key_value_heads"),
         ("decoder_num_attention_heads", "decoder_num_key_value_heads"),
     ):
-        large, grouped = getattr(config, heads, None), getattr(config, keys, None)
+        large, grouped = vars(config).get(heads), vars(config).get(keys)
         if isinstance(large, int) and isinstance(grouped, int):
             out[keys] = now(heads) if large == grouped else min(grouped, 2, now(heads))
+    ropes = now("rope_parameters")
+    if isinstance(ropes, dict) and "section" not in str(ropes) and _reads(config, "mrope_section"):
+        out["rope_parameters"] = _rope(
+            {"rope_type": "default", "rope_theta": 1e4} | ropes | {"mrope_section": [16, 24, 24]},
+            HEAD_WIDTH // 2,
+        )
     nope, rope = now("qk_nope_head_dim"), now("qk_rope_head_dim")
     if isinstance(nope, int) and isinstance(rope, int):
         if isinstance(now("qk_head_dim"), int):
