@@ -51,7 +51,7 @@ def _product(names: Sequence[str], parameters: Any, found: Facts) -> Iterator[In
     """Yield every combination of what each parameter may be."""
     makers = [(MAKERS.get(name) or _by_kind(name))(found) for name in names]
     made = [list(values) or [{}] for values in makers]
-    for combination in itertools.islice(itertools.product(*made), 40):
+    for combination in itertools.islice(itertools.product(*made), 60):
         inputs: Inputs = {}
         for name, value in zip(names, combination, strict=True):
             inputs |= value if isinstance(value, dict) else {name: value}
@@ -207,6 +207,19 @@ def _pixel_values(found: Facts) -> Iterator[Any]:
         "aspect_ratio_mask": torch.ones(1, 1, 1, dtype=torch.long),
     }
     yield flat
+    for rows in (
+        torch.randn(32, c, p, p),
+        torch.randn(1, 32, c, p, p),
+        torch.randn(1, 32, c * p * p),
+        torch.randn(32, 2 * c * p * p),
+        torch.randn(32, 2, c, p, p),
+    ):
+        yield flat | {"pixel_values": rows, "target_sizes": torch.tensor([[4, 8]])}
+    yield {
+        "pixel_values": torch.randn(1, c, p, 32 * p),
+        "target_sizes": torch.tensor([[4, 8]]),
+    }
+    yield torch.randn(1, 2, 1, s, s)
     for side in (64, 128, 224, 256):
         if side != s:
             yield torch.randn(1, c, side, side)
@@ -278,7 +291,71 @@ def _one(make: Callable[[Facts], Any]) -> Callable[[Facts], Iterator[Any]]:
     return maker
 
 
+def _flat_patches(found: Facts) -> Iterator[Any]:
+    width = found.number("patch_embed_hidden_size", default=found.channels * found.patch**2)
+    places = torch.stack(torch.meshgrid(torch.arange(1, 5), torch.arange(1, 5), indexing="ij"), -1)
+    yield {
+        "flattened_patches": torch.cat([places.reshape(1, 16, 2), torch.randn(1, 16, width)], -1),
+        "attention_mask": torch.ones(1, 16),
+    }
+
+
+def _time_features(found: Facts) -> Iterator[Any]:
+    lags = found("lags_sequence", default=[1])
+    length = found.number("context_length", default=16) + max(lags)
+    count = found.number("num_time_features", default=0)
+    ahead = found.number("prediction_length", default=4)
+    yield {
+        "past_values": torch.rand(1, length),
+        "past_time_features": torch.rand(1, length, count),
+        "past_observed_mask": torch.ones(1, length),
+        "future_values": torch.rand(1, ahead),
+        "future_time_features": torch.rand(1, ahead, count),
+    }
+
+
+def _objects(found: Facts) -> Iterator[Any]:
+    yield {
+        "visual_feats": torch.randn(1, 5, found.number("visual_feat_dim", default=64)),
+        "visual_pos": torch.rand(1, 5, found.number("visual_pos_dim", default=4)),
+    }
+
+
+def _states(found: Facts) -> Iterator[Any]:
+    state, act = found.number("state_dim", default=17), found.number("act_dim", default=4)
+    yield {
+        "states": torch.randn(1, LENGTH, state),
+        "actions": torch.randn(1, LENGTH, act),
+        "rewards": torch.randn(1, LENGTH, 1),
+        "returns_to_go": torch.randn(1, LENGTH, 1),
+        "timesteps": torch.arange(LENGTH)[None],
+        "attention_mask": torch.ones(1, LENGTH),
+    }
+
+
+def _points(found: Facts) -> Iterator[Any]:
+    yield torch.tensor([[[[8.0, 8.0], [12.0, 20.0]]]])
+
+
+def _latent_inputs(found: Facts) -> Iterator[Any]:
+    yield torch.randn(1, LENGTH, found.number("d_model", default=64))
+
+
+def _grid(found: Facts) -> Iterator[Any]:
+    yield torch.tensor([[1, 4, 8]])
+
+
 MAKERS: dict[str, Callable[[Facts], Iterator[Any]]] = {
+    "flattened_patches": _flat_patches,
+    "past_time_features": _time_features,
+    "visual_feats": _objects,
+    "states": _states,
+    "input_points": _points,
+    "inputs": _latent_inputs,
+    "image_grid_thw": _grid,
+    "grid_thw": _grid,
+    "audio_mel": _input_features,
+    "context": lambda found: _widths(found, "hidden_size"),
     "input_ids": _input_ids,
     "decoder_input_ids": _decoder_ids,
     "pixel_values": _pixel_values,

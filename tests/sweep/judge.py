@@ -120,7 +120,12 @@ def first_that_runs(model: Any) -> tuple[dict[str, Any], Any]:
     """Return inputs with which the model runs and gives finite numbers, and its output."""
     errors: list[str] = []
     torch.manual_seed(1)
-    for inputs in attempts(model):
+    tried = ((inputs, cache) for cache in (True, False) for inputs in attempts(model))
+    for inputs, cache in tried:
+        if not cache:  # some hybrids keep a cache that only certain layers can fill
+            for config in (model.config, *vars(model.config).values()):
+                if getattr(config, "use_cache", False) is True:
+                    config.use_cache = False
         for spread in (None, 0.05):
             if spread is not None:
                 peak(model, spread)

@@ -31,8 +31,8 @@ LARGEST = [
     (r"num_experts_per_tok|moe_topk|moe_k$|top_k_experts|moe_top_k|num_experts_per_token", 2),
     (r"(n_group|topk_group|num_expert_group)s?$", 1),
     (r"shared_experts$|first_k_dense|num_nextn|zero_expert", 1),
-    (r"experts$|moe_num_experts$", 4),
-    (r"index_topk|sliding_window(_size)?$|local_attention|attention_chunk|local_radius", 4),
+    (r"experts$|moe_num_experts$", 8),
+    (r"index_topk|index_kpool|sliding_window(_size)?$|local_attention|attention_chunk|local_radius", 4),
     (r"attention_window|block_size|^chunk_size$|chunk_length|mamba_chunk|local_attn", 8),
     (r"window_size|keep_window", 2),
     (r"(period|interval|pattern|every_n_layers|frequency|layer_freq|sparse_step)$", 2),
@@ -45,7 +45,7 @@ LARGEST = [
     (r"image_size|img_size|crop_size|^resolution$|input_size|image_embedding_size|spec_size", SIDE),
     (r"num_frames|num_stacked", 4),
     (r"num_queries|num_query_tokens|num_latents|n_latents|num_object_queries|query_num", 6),
-    (r"mel_bins|n_mels|mel_dim|num_mel|feature_size|feat_size|n_mel", 16),
+    (r"mel_bins|n_mels|mel_dim|num_mel|^feature_size|feat_size|n_mel", 16),
     (r"kernel|stride|ratio|factor|scale|dilation|rate$|bits|multiplier|expand|reduc", None),
     (r"norm_groups|num_groups|n_groups|groups$", 2),
     (r"lora_rank|_rank$|state_size|d_state|d_conv|conv_L", 8),
@@ -77,13 +77,12 @@ class _Ids:
 def _small(config: Any, ids: _Ids) -> dict[str, Any]:
     """Return the arguments with which a configuration is small."""
     chosen = _chosen_layers(config)
+    values = {name: value for name, value in vars(config).items() if not name.startswith("_")}
     # Stages halve the grid: a large picture leaves some of it to the last one.
-    staged = any(isinstance(getattr(config, n, None), list | tuple) for n in STAGES)
-    names = [n for n in vars(config) if not n.startswith("_")]
+    staged = any(isinstance(values.get(n), list | tuple) for n in STAGES)
     out: dict[str, Any] = {}
-    for name in names:
-        value = getattr(config, name)
-        if name in ("transformers_version", "id2label", "label2id", "architectures", "dtype"):
+    for name, value in values.items():
+        if name in UNTOUCHED:
             continue
         new = _value(name, value, chosen, ids)
         if staged and name in ("image_size", "img_size", "input_size") and isinstance(value, int):
@@ -92,7 +91,7 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
             out[name] = new
     subs = getattr(type(config), "sub_configs", None) or {}
     for name, sub in subs.items():
-        if getattr(config, name, None) is None and _is_config(sub):
+        if values.get(name) is None and _is_config(sub):
             try:
                 plain = sub()
             except Exception:
@@ -100,10 +99,19 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
             out[name] = type(plain)(**_small(plain, ids))
     if chosen:
         for name in ("num_hidden_layers", "num_layers", "n_layer"):
-            if isinstance(vars(config).get(name), int):
+            if isinstance(values.get(name), int):
                 out[name] = len(chosen[1])
+    if "sliding" in str(values.get("layer_types")) and values.get("sliding_window", 0) is None:
+        out["sliding_window"] = 4
+    if "layer_types" in values and values["layer_types"] is None and "conv_L_cache" in values:
+        out["layer_types"] = ["conv", "full_attention"]
     _consistent(config, out)
     return out
+
+
+UNTOUCHED = {
+    "transformers_version", "id2label", "label2id", "architectures", "dtype", "per_layer_config",
+}  # fmt: skip
 
 
 def _is_config(cls: Any) -> bool:
@@ -113,9 +121,9 @@ def _is_config(cls: Any) -> bool:
 def _chosen_layers(config: Any) -> tuple[int, list[int]] | None:
     """Return how many layers there are, and which of them show every kind once."""
     for name in ("layer_types", "layers_block_type", "block_types", "mlp_layer_types"):
-        kinds = getattr(config, name, None)
+        kinds = vars(config).get(name)
         if isinstance(kinds, list | tuple) and len(kinds) > 1:
-            extra = getattr(config, "mlp_layer_types", None) or kinds
+            extra = vars(config).get("mlp_layer_types") or kinds
             pairs = list(zip(kinds, extra, strict=False)) or [(kind, kind) for kind in kinds]
             first = sorted({pair: i for i, pair in reversed(list(enumerate(pairs)))}.values())
             if len(first) < LAYERS:
@@ -128,6 +136,15 @@ def _chosen_layers(config: Any) -> tuple[int, list[int]] | None:
 OPEN: dict[str, Any] = {
     "prediction_length": 4,
     "vocabulary_map": {"<image>": FIRST_ID},
+    "head_dim": HEAD_WIDTH,
+    "num_key_value_heads": HEADS,
+    "vocab_size": VOCAB,
+    "n_group": 1,
+    "topk_group": 1,
+    "num_experts_per_tok": 2,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "attn_layer_indices": [1],
     "image_token_id": FIRST_ID + 90,
     "image_token_index": FIRST_ID + 90,
 }
@@ -174,6 +191,10 @@ def _number(name: str, value: int, ids: _Ids) -> int:
     if name in KEPT:
         return value
     largest = _limit(name)
+    if "window_size" in name and value >= 64:  # in pixels
+        return 4 * PATCH
+    if "chunk" in name and "context" in name:
+        return min(value, 2)
     if largest == HEADS and re.search("heads?", name) and value > 0:
         return _power_of_two(value)
     return value if largest is None else min(value, largest)
@@ -226,7 +247,7 @@ def _consistent(config: Any, out: dict[str, Any]) -> None:
     """Make numbers agree that belong together."""
 
     def now(name: str) -> Any:
-        return out.get(name, getattr(config, name, None))
+        return out.get(name, vars(config).get(name))
 
     # Keys are grouped only where they were.
     for heads, keys in (
@@ -249,7 +270,7 @@ def _consistent(config: Any, out: dict[str, Any]) -> None:
     if isinstance(nope, int) and isinstance(rope, int):
         if isinstance(now("qk_head_dim"), int):
             out["qk_head_dim"] = nope + rope
-        if isinstance(now("head_dim"), int) and getattr(config, "head_dim", 0) == getattr(
-            config, "qk_rope_head_dim", -1
+        if isinstance(now("head_dim"), int) and vars(config).get("head_dim", 0) == vars(config).get(
+            "qk_rope_head_dim", -1
         ):
             out["head_dim"] = rope
