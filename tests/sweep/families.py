@@ -29,8 +29,11 @@ def model_classes(name: str) -> list[type]:
     that is nearest to a base class.
     """
     config = config_class(name)
-    if config in transformers.MODEL_MAPPING:
-        found = transformers.MODEL_MAPPING[config]
+    try:
+        found = transformers.MODEL_MAPPING.get(config, None)
+    except ValueError:  # the table names a class that is not there
+        found = None
+    if found:
         return list(found) if isinstance(found, list | tuple) else [found]
     own = list(_of_module(config))
     if own:

@@ -165,6 +165,7 @@ def _decoder_ids(found: Facts) -> Iterator[Any]:
     books = found.number("num_codebooks", "n_codebooks", default=1)
     if books > 1:
         yield torch.randint(5, 60, (books, TARGET))
+    yield torch.randint(5, 60, (1, TARGET, found.channels))
 
 
 def _pixel_values(found: Facts) -> Iterator[Any]:
@@ -220,6 +221,7 @@ def _pixel_values(found: Facts) -> Iterator[Any]:
         "target_sizes": torch.tensor([[4, 8]]),
     }
     yield torch.randn(1, 2, 1, s, s)
+    yield torch.randn(frames, c, s, s)
     for side in (64, 128, 224, 256):
         if side != s:
             yield torch.randn(1, c, side, side)
@@ -354,6 +356,8 @@ MAKERS: dict[str, Callable[[Facts], Iterator[Any]]] = {
     "inputs": _latent_inputs,
     "image_grid_thw": _grid,
     "grid_thw": _grid,
+    "merge_sizes": lambda found: iter([torch.tensor([2]), torch.tensor([1])]),
+    "freq": lambda found: iter([torch.zeros(1, 1, dtype=torch.long)]),
     "audio_mel": _input_features,
     "context": lambda found: _widths(found, "hidden_size"),
     "input_ids": _input_ids,
@@ -371,7 +375,7 @@ OFTEN_NEEDED = {
     "encoder_hidden_states", "query_embeds", "is_longer", "image_embeds", "pixel_values_videos",
     "cross_attention_states", "patch_embeds", "qformer_input_ids", "states", "actions",
     "input_points", "audio_values", "input_audio_embeds", "speaker_ids", "conditioning_embeds",
-    "decoder_inputs_embeds", "visual_feats", "task_inputs", "pixel_mask", "spatial_shapes",
+    "flattened_patches", "inputs", "decoder_inputs_embeds", "visual_feats", "task_inputs", "pixel_mask", "spatial_shapes",
 }  # fmt: skip
 
 

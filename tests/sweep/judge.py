@@ -16,6 +16,7 @@ from tests.recording.families import peak
 from tests.sweep import families
 from tests.sweep.inputs import attempts, forward_parameters
 from tests.sweep.matching import TOLERANCE, find, find_rows, nearest
+from tests.sweep.mixing import unnamed_layers
 from tests.sweep.observer import Observed, Observer
 from tests.sweep.shrink import small_config
 
@@ -24,7 +25,7 @@ OUTCOMES = (
     "not built", "not run",
 )  # fmt: skip
 LARGEST = 40_000_000
-LARGEST_SCORE = 40.0
+LARGEST_SCORE = 15.0
 
 
 @dataclass
@@ -186,6 +187,8 @@ def _compare(
             break
     covered = _against_observed(result, problems, seen, observed)
     _hidden(problems, seen, observed, covered)
+    for path in unnamed_layers(model, lambda: run(model, inputs), seen):
+        problems.append(f"{path} mixes positions and is neither shown nor named")
     _against_recomputed(problems, seen, light)
     _against_own(result, problems, model, inputs, plain, seen)
     if problems:
@@ -337,6 +340,8 @@ def _attentions(output: Any, path: str = "") -> Any:
 
 def _kind_of_reference(own: torch.Tensor) -> str:
     """Return why a map cannot be compared, from its numbers; empty where it can."""
+    if not own.isfinite().all():
+        return "not finite"
     sums = own.sum(-1)
     if (own < -TOLERANCE).any():
         return "scores before the softmax"

@@ -17,6 +17,11 @@ SIDE, PATCH = 32, 4
 # smaller already stay as they are.
 LARGEST = [
     (r"feat_extract_layers|^dim_bbox", None),
+    (r"image_embedding_size", SIDE // PATCH),
+    (r"num_windows_side", 2),
+    (r"num_windows", 4),
+    (r"merge_index", 0),
+    (r"_channel$", WIDTH),
     (r"mamba_(d_head|head_?dim)", 32),
     (r"coordinate_size", 8),
     (r"shape_size", 16),
@@ -45,14 +50,13 @@ LARGEST = [
     (r"image_size|img_size|crop_size|^resolution$|input_size|image_embedding_size|spec_size", SIDE),
     (r"num_frames|num_stacked", 4),
     (r"num_queries|num_query_tokens|num_latents|n_latents|num_object_queries|query_num", 6),
-    (r"mel_bins|n_mels|mel_dim|num_mel|^feature_size|feat_size|n_mel", 16),
+    (r"mel_bins|n_mels|mel_dim|num_mel|feat_size|n_mel", 16),
     (r"kernel|stride|ratio|factor|scale|dilation|rate$|bits|multiplier|expand|reduc", None),
     (r"norm_groups|num_groups|n_groups|groups$", 2),
     (r"lora_rank|_rank$|state_size|d_state|d_conv|conv_L", 8),
     (r"mlp_ratio", None),
     (r"channels|hidden|width|_dim$|_dim_|dims?$|^d_|embd$|size$|units|filters|planes|inner", WIDTH),
 ]
-# Widths that stand in lists keep their proportions, so that each stage still divides by its heads.
 STAGES = ("depths", "hidden_sizes", "num_heads", "embed_dims")
 KEPT = {"num_channels", "in_channels", "in_chans", "audio_channels", "input_channels"}
 
@@ -101,6 +105,12 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
         for name in ("num_hidden_layers", "num_layers", "n_layer"):
             if isinstance(values.get(name), int):
                 out[name] = len(chosen[1])
+    levels = values.get("out_indices")
+    if isinstance(levels, list | tuple) and len(levels) > 1 and "num_hidden_layers" in out:
+        out["num_hidden_layers"] = len(levels)
+        out |= {"out_indices": list(range(1, len(levels) + 1)), "out_features": None}
+    if "patch_stride" in values or "patch_padding" in values:
+        out.pop("patch_size", None)
     if "sliding" in str(values.get("layer_types")) and values.get("sliding_window", 0) is None:
         out["sliding_window"] = 4
     if "layer_types" in values and values["layer_types"] is None and "conv_L_cache" in values:
@@ -132,6 +142,12 @@ def _chosen_layers(config: Any) -> tuple[int, list[int]] | None:
     return None
 
 
+# Lists whose numbers depend on one another.
+FIXED: dict[str, Any] = {
+    "attention_types": [[["global", "local"], 1]],
+    "axial_pos_embds_dim": [16, WIDTH - 16],
+    "axial_pos_shape": [8, 8],
+}
 # What a configuration leaves open and its model needs.
 OPEN: dict[str, Any] = {
     "prediction_length": 4,
@@ -145,6 +161,13 @@ OPEN: dict[str, Any] = {
     "n_routed_experts": 4,
     "n_shared_experts": 1,
     "attn_layer_indices": [1],
+    "default_language": "en_XX",
+    "pad_token_id": 0,
+    "mask_token_id": FIRST_ID + 91,
+    "mlp_layer_types": ["dense", "sparse"],
+    "num_experts": 4,
+    "top_k_experts": 2,
+    "moe_intermediate_size": 32,
     "image_token_id": FIRST_ID + 90,
     "image_token_index": FIRST_ID + 90,
 }
@@ -170,6 +193,8 @@ def _value(name: str, value: Any, chosen: Any, ids: _Ids) -> Any:
     if isinstance(value, list | tuple):
         if chosen and len(value) == chosen[0] and len(value) > 4:
             value = type(value)(value[i] for i in chosen[1])
+        if name in FIXED:
+            return FIXED[name]
         if value and all(isinstance(x, int) and not isinstance(x, bool) for x in value):
             return type(value)(_list_of(name, list(value), ids))
         return value
@@ -215,9 +240,6 @@ def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
         return [_power_of_two(value) for value in values]
     if largest is None or max(values) <= largest:
         return values
-    if largest == WIDTH and len(set(values)) > 1 and min(values) > 8:
-        least = min(values)
-        return [max(8, value * 32 // least) for value in values]
     return [min(value, largest) for value in values]
 
 
@@ -262,10 +284,15 @@ def _consistent(config: Any, out: dict[str, Any]) -> None:
             out[keys] = now(heads) if large == grouped else min(grouped, 2, now(heads))
     ropes = now("rope_parameters")
     if isinstance(ropes, dict) and "section" not in str(ropes) and _reads(config, "mrope_section"):
-        out["rope_parameters"] = _rope(
-            {"rope_type": "default", "rope_theta": 1e4} | ropes | {"mrope_section": [16, 24, 24]},
-            HEAD_WIDTH // 2,
-        )
+        plain = {"rope_type": "default", "rope_theta": 1e4}
+        kinds = list(dict.fromkeys(now("layer_types") or ()))
+        if any(isinstance(one, dict) for one in ropes.values()):
+            parts = {kind: plain | one for kind, one in ropes.items() if isinstance(one, dict)}
+        else:
+            parts = {kind: plain for kind in kinds} if not ropes and kinds else {"": plain | ropes}
+        sections = {"mrope_section": [16, 24, 24]}
+        small = {kind: _rope(one | sections, HEAD_WIDTH // 2) for kind, one in parts.items()}
+        out["rope_parameters"] = small.get("", small)
     nope, rope = now("qk_nope_head_dim"), now("qk_rope_head_dim")
     if isinstance(nope, int) and isinstance(rope, int):
         if isinstance(now("qk_head_dim"), int):

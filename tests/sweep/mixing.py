@@ -1,0 +1,80 @@
+"""Which layers of a model carry numbers from one position to another, found by changing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from transformers import Cache
+
+
+def unnamed_layers(model: Any, run: Any, seen: Any) -> Iterator[str]:
+    """Yield the layers that mix positions and are neither recorded nor named as missing.
+
+    Looked at are the layers that stand in one list with a recorded one and work on the same
+    positions: the state-space or linear layers of a hybrid.
+    """
+    paths = {id(module): path for path, module in model.named_modules()}
+    recorded = [layer.name for layer in seen.layers]
+    named = [*recorded, *seen.missing]
+    calls: dict[str, tuple[Any, Any, Any]] = {}
+    hooks = []
+    for module in list(model.modules()):
+        if not isinstance(module, torch.nn.ModuleList):
+            continue
+        inside = paths[id(module)]
+        if not any(name.startswith(f"{inside}.") for name in recorded):
+            continue
+        for layer in module:
+            path = paths[id(layer)]
+            if not any(name == path or name.startswith(f"{path}.") for name in named):
+                hooks.append(_remember(layer, path, calls))
+    try:
+        if hooks:
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    lengths = {layer.n_queries for layer in seen.layers}
+    modules = dict(model.named_modules())
+    for path, (args, kwargs, output) in calls.items():
+        if _mixes(modules[path], args, kwargs, output, lengths):
+            yield path
+
+
+def _remember(layer: Any, path: str, calls: dict[str, Any]) -> Any:
+    def hook(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        calls[path] = (args, kwargs, output)
+
+    return layer.register_forward_hook(hook, with_kwargs=True)
+
+
+def _mixes(layer: Any, args: Any, kwargs: Any, output: Any, lengths: set[int]) -> bool:
+    """Return whether a change at the first position changes the output at a later one."""
+    kwargs = {n: None if isinstance(v, Cache) else v for n, v in kwargs.items()}
+    given = args[0] if args else kwargs.get("hidden_states")
+    before = _first(output)
+    if not _is_sequence(given, lengths) or before is None or before.shape != given.shape:
+        return False
+    changed = given.clone()
+    changed[:, 0] += torch.randn_like(changed[:, 0])
+    try:
+        with torch.no_grad():
+            if args:
+                pair = [_first(layer(one, *args[1:], **kwargs)) for one in (given, changed)]
+            else:
+                pair = [_first(layer(**kwargs | {"hidden_states": x})) for x in (given, changed)]
+    except Exception:
+        return False
+    return bool((pair[0][:, 1:] - pair[1][:, 1:]).abs().max() > 1e-4)
+
+
+def _is_sequence(value: Any, lengths: set[int]) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == 3 and value.shape[1] in lengths
+
+
+def _first(output: Any) -> Any:
+    while isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, torch.Tensor) else None
