@@ -21,13 +21,14 @@ PURE := tests/attribution tests/figures tests/pages tests/pictures tests/records
 	tests/test_contract.py tests/test_imports.py tests/test_shapes.py
 
 .PHONY: help demo test check check-js test-python test-pure test-js test-browser test-slow \
-	test-lowest test-transformers4 test-mutations coverage pictures gallery bench bench-views \
+	test-sweep test-lowest test-transformers4 test-mutations coverage pictures gallery bench bench-views \
 	bench-session bench-static train-verb-number bundle notebooks format clean
 
 help:
 	@echo "make demo            execute the quickstart on a real model and open it in JupyterLab"
 	@echo "make test            all required tests: format, types, Python, JavaScript, browser"
 	@echo "make test-slow       the long exactness suites (minutes)"
+	@echo "make test-sweep      every family of transformers against what it computed (minutes)"
 	@echo "make test-lowest     the lowest versions that pyproject.toml allows"
 	@echo "make test-mutations  plant faults, print those that no test detects (hours)"
 	@echo "make coverage        line coverage of the Python and JavaScript tests"
@@ -114,8 +115,13 @@ gallery: $(VENV)/.models $(VENV)/.chromium
 	$(BROWSER_TEST) -m browser tests/browser/test_gallery.py
 
 test-slow: $(VENV)/.models $(VENV)/.chromium
-	$(BIN)/python -m pytest -m slow --ignore tests/browser
+	$(BIN)/python -m pytest -m slow --ignore tests/browser --ignore tests/sweep
 	$(BROWSER_TEST) -m "browser and slow" tests/browser
+
+# Every family of the installed transformers, built small and compared with what it computed. The
+# table is printed and kept in build/sweep.md. One family: python -m tests.sweep bert --again
+test-sweep: $(VENV)/.models
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -s tests/sweep
 
 bench: $(VENV)/.models
 	for table in capture flow rollout; do \

@@ -33,8 +33,11 @@ def model_classes(name: str) -> list[type]:
         found = transformers.MODEL_MAPPING.get(config, None)
     except ValueError:  # the table names a class that is not there
         found = None
-    if found:
-        return list(found) if isinstance(found, list | tuple) else [found]
+    listed = list(found) if isinstance(found, list | tuple) else [found] if found else []
+    # The table sometimes names a part, which is built from a configuration inside this one.
+    fitting = [cls for cls in listed if issubclass(config, cls.config_class or config)]
+    if fitting:
+        return fitting
     own = list(_of_module(config))
     if own:
         # Shorter names are nearer to the base: ...Model before ...ForImageClassification.

@@ -40,6 +40,8 @@ def attempts(model: Any) -> Iterator[Inputs]:
     others = [n for n in parameters if n in OFTEN_NEEDED]
     groups = [[*wanted, *both], wanted, [*wanted, *both[:1]], [*wanted, *others]]
     groups += [[*wanted, *both, one] for one in others]
+    without_main = [n for n in wanted if n != main or n in required]
+    groups += [[*without_main, one] for one in [*both, "inputs_embeds"] if one in parameters]
     for names in (list(dict.fromkeys(names)) for names in groups):
         if str(names) in seen or not names:
             continue
@@ -153,6 +155,7 @@ def _input_ids(found: Facts) -> Iterator[Any]:
     yield _ids(LENGTH, found.ids)
     yield _ids(32, found.ids)
     yield torch.randint(0, 3, (1, LENGTH))
+    yield torch.randint(5, 60, (1, LENGTH, found.channels))
     books = found.number("num_codebooks", "n_codebooks", default=1)
     if books > 1:
         yield torch.randint(5, 60, (1, LENGTH, books))
@@ -207,6 +210,11 @@ def _pixel_values(found: Facts) -> Iterator[Any]:
         "aspect_ratio_ids": torch.tensor([[1]]),
         "aspect_ratio_mask": torch.ones(1, 1, 1, dtype=torch.long),
     }
+    yield {
+        "pixel_values": torch.randn(1, 1, 4, c, s, s),
+        "aspect_ratio_ids": torch.tensor([[1]]),
+        "aspect_ratio_mask": torch.ones(1, 1, 4, dtype=torch.long),
+    }
     yield flat
     for rows in (
         torch.randn(32, c, p, p),
@@ -233,7 +241,7 @@ def _input_features(found: Facts) -> Iterator[Any]:
                        "audio_mel_bins", "input_channels", default=16)  # fmt: skip
     source = found.number("max_source_positions", default=32)
     for shape in ((1, mel, 2 * source), (1, 64, mel), (1, mel, 64), (1, mel, 256), (1, 256, mel),
-                  (1, 1, 64, mel), (1, 1, mel, 64), (mel, 64)):  # fmt: skip
+                  (1, mel, 200), (mel, 200), (1, 1, 64, mel), (1, 1, mel, 64), (mel, 64)):  # fmt: skip
         yield {
             "input_features": torch.randn(*shape),
             "input_features_mask": torch.ones(1, max(shape), dtype=torch.bool),
@@ -265,6 +273,9 @@ def _widths(found: Facts, *names: str) -> Iterator[Any]:
         value = found.number(name, default=0)
         if value:
             yield torch.randn(1, length, value)
+    width = found.number(names[0], default=0)
+    if width:
+        yield torch.randn(1, 8, 8, width)
 
 
 def _bbox(found: Facts) -> Iterator[Any]:
@@ -275,8 +286,8 @@ def _bbox(found: Facts) -> Iterator[Any]:
 
 
 def _series(found: Facts) -> Iterator[Any]:
-    lags = found("lags_sequence", default=[1])
-    length = found.number("context_length", default=16) + (max(lags) if lags else 0)
+    lags = found("lags_sequence", default=[0])
+    length = found.number("context_length", default=16) + max(lags, default=0)
     channels = found.number("num_input_channels", "input_size", default=1)
     if channels == 1:
         yield torch.randn(1, length)

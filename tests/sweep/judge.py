@@ -299,8 +299,10 @@ def _against_own(
         result.notes.append(f"no reference: {_line(error)}")
         return
     first, again = tensors(plain)[:1], tensors(own)[:1]
-    if first and again and (
-        first[0].shape != again[0].shape or (first[0] - again[0]).abs().max() > 1e-3
+    if (
+        first
+        and again
+        and (first[0].shape != again[0].shape or (first[0] - again[0]).abs().max() > 1e-3)
     ):
         result.notes.append("no reference: its eager path computes another output")
         return

@@ -61,7 +61,9 @@ class Observer(TorchDispatchMode):
                 module.register_forward_pre_hook(lambda *_, path=path: self._stack.append(path))
             )
             self._hooks.append(
-                module.register_forward_hook(lambda *_: self._stack.pop() and None, always_call=True)
+                module.register_forward_hook(
+                    lambda *_: self._stack.pop() and None, always_call=True
+                )
             )
         return super().__enter__()
 

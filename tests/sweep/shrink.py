@@ -16,8 +16,10 @@ SIDE, PATCH = 32, 4
 # Name -> the largest value it keeps; the first pattern that matches decides. Numbers that are
 # smaller already stay as they are.
 LARGEST = [
-    (r"feat_extract_layers|^dim_bbox", None),
+    (r"feat_extract_layers|^dim_bbox|encoder_blocks$|group_tokens|output_groups", None),
+    (r"kv_shared", 0),
     (r"image_embedding_size", SIDE // PATCH),
+    (r"num_pos_feats", WIDTH // 2),
     (r"num_windows_side", 2),
     (r"num_windows", 4),
     (r"merge_index", 0),
@@ -32,17 +34,26 @@ LARGEST = [
     (r"(kv_heads|key_value_heads|num_key_heads|kv_n_heads|num_key_value_heads.*)$", 2),
     (r"(n_heads?|num_heads|attention_heads|attn_heads|value_heads|_heads)(_per_.*)?$", HEADS),
     (r"rope_head_dim|rotary_dim|rope_dim", 8),
-    (r"(head_dim|dim_head|d_kv|d_head|kv_channels|head_size|key_dim|head_width|d_rel)$", HEAD_WIDTH),
+    (
+        r"(head_dim|dim_head|d_kv|d_head|kv_channels|head_size|key_dim|head_width|d_rel)$",
+        HEAD_WIDTH,
+    ),
     (r"num_experts_per_tok|moe_topk|moe_k$|top_k_experts|moe_top_k|num_experts_per_token", 2),
     (r"(n_group|topk_group|num_expert_group)s?$", 1),
     (r"shared_experts$|first_k_dense|num_nextn|zero_expert", 1),
     (r"experts$|moe_num_experts$", 8),
-    (r"index_topk|index_kpool|sliding_window(_size)?$|local_attention|attention_chunk|local_radius", 4),
+    (
+        r"index_topk|index_kpool|sliding_window(_size)?$|local_attention|attention_chunk|local_radius",
+        4,
+    ),
     (r"attention_window|block_size|^chunk_size$|chunk_length|mamba_chunk|local_attn", 8),
     (r"window_size|keep_window", 2),
     (r"(period|interval|pattern|every_n_layers|frequency|layer_freq|sparse_step)$", 2),
     (r"layer_offset$|layers_offset$", 1),
-    (r"(_|^)n?_?layers?$|depth$|num_blocks|num_.*layers|^.*_layers_?.*count|encoder_blocks$", LAYERS),
+    (
+        r"(_|^)n?_?layers?$|depth$|num_blocks|num_.*layers|^.*_layers_?.*count|encoder_blocks$",
+        LAYERS,
+    ),
     (r"layers|num_hidden_groups|self_attends_per_block|hidden_layers", LAYERS),
     (r"depths|blocks_per_stage|num_loops|_cycles$|num_residual|stage_num_blocks", LAYERS),
     (r"temporal_patch|tubelet|patch_temporal", 2),
@@ -57,7 +68,7 @@ LARGEST = [
     (r"mlp_ratio", None),
     (r"channels|hidden|width|_dim$|_dim_|dims?$|^d_|embd$|size$|units|filters|planes|inner", WIDTH),
 ]
-STAGES = ("depths", "hidden_sizes", "num_heads", "embed_dims")
+STAGES = ("depths", "blocks_per_stage", "hidden_sizes", "num_heads", "embed_dims")
 KEPT = {"num_channels", "in_channels", "in_chans", "audio_channels", "input_channels"}
 
 
@@ -105,13 +116,14 @@ def _small(config: Any, ids: _Ids) -> dict[str, Any]:
         for name in ("num_hidden_layers", "num_layers", "n_layer"):
             if isinstance(values.get(name), int):
                 out[name] = len(chosen[1])
-    levels = values.get("out_indices")
+    levels = getattr(config, "_out_indices", None) or values.get("out_indices")
     if isinstance(levels, list | tuple) and len(levels) > 1 and "num_hidden_layers" in out:
         out["num_hidden_layers"] = len(levels)
         out |= {"out_indices": list(range(1, len(levels) + 1)), "out_features": None}
     if "patch_stride" in values or "patch_padding" in values:
         out.pop("patch_size", None)
-    if "sliding" in str(values.get("layer_types")) and values.get("sliding_window", 0) is None:
+    slides = any("sliding" in n for n in values if n != "sliding_window")
+    if (slides or "sliding" in str(values.get("layer_types"))) and not values.get("sliding_window"):
         out["sliding_window"] = 4
     if "layer_types" in values and values["layer_types"] is None and "conv_L_cache" in values:
         out["layer_types"] = ["conv", "full_attention"]
@@ -161,6 +173,11 @@ OPEN: dict[str, Any] = {
     "n_routed_experts": 4,
     "n_shared_experts": 1,
     "attn_layer_indices": [1],
+    "indexer_n_heads": HEADS,
+    "indexer_kv_heads": 1,
+    "indexer_head_dim": HEAD_WIDTH,
+    "indexer_budget": 8,
+    "indexer_compress_ratio": 2,
     "default_language": "en_XX",
     "pad_token_id": 0,
     "mask_token_id": FIRST_ID + 91,
@@ -211,7 +228,7 @@ def _limit(name: str) -> int | None:
 
 
 def _number(name: str, value: int, ids: _Ids) -> int:
-    if re.search(r"(token_id|token_index|_id|_idx|_index|token)$", name):
+    if value >= FIRST_ID and re.search(r"(token_id|token_index|_id|_idx|_index|token)$", name):
         return ids.small(value)
     if name in KEPT:
         return value
@@ -234,7 +251,11 @@ def _list_of(name: str, values: list[int], ids: _Ids) -> list[int]:
     if re.search(r"(token_ids?|_ids|_idx|eos|bos)$", name):
         return [ids.small(value) for value in values]
     largest = _limit(name)
-    if re.search(r"indexes|indices|_idxs?$|layers?$", name) and "num" not in name:
+    if "window_size" in name:
+        return [min(value, 8) for value in values]
+    if re.search(r"indexes|indices|_idxs?$|layers?$|_blocks$", name) and "num" not in name:
+        if max(values) <= 4:  # of stages, which all stay
+            return values
         return sorted({min(value, LAYERS - 1) for value in values})
     if largest == HEADS and re.search("heads?", name):
         return [_power_of_two(value) for value in values]

@@ -17,7 +17,15 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     exact = [one for one in results if one["outcome"].startswith("exact")]
     worst = max((one["error"] for one in exact), default=0.0)
     lines += ["", f"largest difference of the exact ones: {worst:.1e}"]
-    notes = Counter(kind for one in exact for kind in {n.split(":")[0] + ":" + n.split(":")[1].split("[")[0] for n in one["notes"] if n.startswith(("reference", "no reference"))})
+    notes = Counter(
+        kind
+        for one in exact
+        for kind in {
+            n.split(":")[0] + ":" + n.split(":")[1].split("[")[0]
+            for n in one["notes"]
+            if n.startswith(("reference", "no reference"))
+        }
+    )
     lines += [f"- {n} × {note}" for note, n in notes.most_common(12)]
     for outcome in OUTCOMES:
         lines += ["", f"## {outcome}"]
