@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,36 +13,25 @@ import attn_widget as aw
 from attn_widget.errors import AttnWidgetError, NoAttentionError
 from tests.recording.families import peak
 from tests.sweep import families
-from tests.sweep.inputs import attempts, forward_parameters
+from tests.sweep.facts import LENGTH
 from tests.sweep.matching import TOLERANCE, find, find_rows, nearest
 from tests.sweep.mixing import unnamed_layers
-from tests.sweep.observer import Observed, Observer
-from tests.sweep.shrink import small_config
-
-OUTCOMES = (
-    "exact", "exact, parts refused", "refused", "wrong", "unexplained", "no attention",
-    "not built", "not run",
+from tests.sweep.observer import Observed
+from tests.sweep.own_maps import compare_with_own
+from tests.sweep.result import Result
+from tests.sweep.running import (
+    NotRun,
+    build,
+    first_that_runs,
+    last_frame,
+    observe,
+    one_line,
+    run,
+    tensors,
 )  # fmt: skip
-LARGEST = 40_000_000
+
 LARGEST_SCORE = 15.0
-
-
-@dataclass
-class Result:
-    """What became of one model class."""
-
-    family: str
-    model: str
-    outcome: str
-    why: str = ""
-    layers: int = 0
-    error: float = 0.0
-    missing: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    inputs: dict[str, list[int]] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+LONG = 128
 
 
 def examine(name: str) -> list[Result]:
@@ -51,21 +39,34 @@ def examine(name: str) -> list[Result]:
     try:
         classes = families.model_classes(name)
     except Exception as error:
-        return [Result(name, "", "not built", _line(error))]
+        return [Result(name, "", "not built", one_line(error))]
     if not classes:
         return [Result(name, "", "not built", "it has no model class")]
-    return [_examine(name, cls) for cls in classes]
+    found = []
+    for cls in classes:
+        found.append(_examine(name, cls))
+        if found[-1].outcome == "exact" and splits_long_texts(name):
+            found.append(_examine(name, cls, LONG))
+    return found
 
 
-def _examine(name: str, cls: type) -> Result:
+def splits_long_texts(name: str) -> bool:
+    """Return whether a family has a size beyond which it attends in blocks or windows."""
+    names = vars(families.config_class(name)())
+    return any(re.search("block_size|attention_window|chunk_length|local_radius", n) for n in names)
+
+
+def _examine(name: str, cls: type, length: int = LENGTH) -> Result:
     result = Result(name, cls.__name__, "exact")
+    if length != LENGTH:
+        result.model += f", {length} tokens"
     try:
         model = build(name, cls)
     except Exception as error:
-        result.outcome, result.why = "not built", _line(error)
+        result.outcome, result.why = "not built", one_line(error)
         return result
     try:
-        inputs, plain = first_that_runs(model)
+        inputs, plain = first_that_runs(model, length)
     except NotRun as error:
         result.outcome, result.why = "not run", str(error)
         return result
@@ -79,7 +80,7 @@ def _examine(name: str, cls: type) -> Result:
         plain = run(model, inputs)
         observed = observe(model, inputs)
     try:
-        _compare(result, model, inputs, plain, observed)
+        compare(result, model, inputs, plain, observed)
     except NoAttentionError as error:
         attended = any(one.attends for one in observed)
         result.outcome = "refused" if attended else "no attention"
@@ -88,95 +89,26 @@ def _examine(name: str, cls: type) -> Result:
         result.outcome, result.why = "refused", error.message
     except Exception as error:
         result.outcome = "unexplained"
-        result.why = f"{_line(error)} [{_last_frame(error)}]"
+        result.why = f"{one_line(error)} [{last_frame(error)}]"
     return result
 
 
-def build(name: str, cls: Any) -> Any:
-    """Return a small model of a class, with weights that make attention peaked."""
-    config = small_config(families.config_class(name))
-    with torch.device("meta"):
-        size = sum(p.numel() for p in cls(config).parameters())
-    if size > LARGEST:
-        raise ValueError(f"still {size:,} parameters after everything was made small")
-    config = small_config(families.config_class(name))
-    torch.manual_seed(0)
-    model = cls._from_config(config, dtype=torch.float32).eval()
-    peak(model, 0.2)
-    return model
-
-
-class NotRun(Exception):
-    """No input was found with which a model runs."""
-
-
-def run(model: Any, inputs: dict[str, Any], **more: Any) -> Any:
-    """Return a model's output; forwards that draw numbers draw the same each time."""
-    torch.manual_seed(0)
-    with torch.no_grad():
-        return model(**inputs, **more)
-
-
-def first_that_runs(model: Any) -> tuple[dict[str, Any], Any]:
-    """Return inputs with which the model runs and gives finite numbers, and its output."""
-    errors: list[str] = []
-    torch.manual_seed(1)
-    tried = ((inputs, cache) for cache in (True, False) for inputs in attempts(model))
-    for inputs, cache in tried:
-        if not cache:  # some hybrids keep a cache that only certain layers can fill
-            for config in (model.config, *vars(model.config).values()):
-                if getattr(config, "use_cache", False) is True:
-                    config.use_cache = False
-        for spread in (None, 0.05):
-            if spread is not None:
-                peak(model, spread)
-            try:
-                plain = run(model, inputs)
-            except Exception as error:
-                errors.append(_line(error) + " " + _last_frame(error))
-                break
-            if all(t.isfinite().all() for t in tensors(plain)[:1]):
-                return inputs, plain
-            errors.append("its output is not finite")
-    names = " ".join(forward_parameters(model))
-    raise NotRun(" | ".join(list(dict.fromkeys(errors))[:4]) or f"no recipe for {names}")
-
-
-def observe(model: Any, inputs: dict[str, Any]) -> list[Observed]:
-    """Return every softmax of a forward pass."""
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with Observer(model) as observer:
-            run(model, inputs)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(True)
-    return observer.seen
-
-
-def tensors(output: Any) -> list[torch.Tensor]:
-    """Return the floating-point tensors of an output, in order."""
-    leaves = torch.utils._pytree.tree_leaves(_plain(output))
-    return [t for t in leaves if isinstance(t, torch.Tensor) and t.is_floating_point()]
-
-
-def _plain(output: Any) -> Any:
-    if hasattr(output, "items"):
-        return [_plain(v) for _, v in output.items()]
-    if isinstance(output, list | tuple):
-        return [_plain(v) for v in output]
-    return output
-
-
-def _compare(
-    result: Result, model: Any, inputs: dict[str, Any], plain: Any, observed: list[Observed]
+def compare(
+    result: Result,
+    model: Any,
+    inputs: dict[str, Any],
+    plain: Any,
+    observed: list[Observed],
+    record: Callable[..., Any] = aw.capture,
 ) -> None:
+    """Record one pass and note in the result what of it is not what the model computed."""
     caught: list[Any] = []
     handle = model.register_forward_hook(lambda module, args, output: caught.append(output))
     try:
         torch.manual_seed(0)
-        seen = aw.capture(model, dict(inputs), weights=True)
+        seen = record(model, dict(inputs), weights=True)
         torch.manual_seed(0)
-        light = aw.capture(model, dict(inputs), weights=False)
+        light = record(model, dict(inputs), weights=False)
     finally:
         handle.remove()
     result.layers, result.missing = len(seen.layers), list(seen.missing)
@@ -190,19 +122,49 @@ def _compare(
     for path in unnamed_layers(model, lambda: run(model, inputs), seen):
         problems.append(f"{path} mixes positions and is neither shown nor named")
     _against_recomputed(problems, seen, light)
-    _against_own(result, problems, model, inputs, plain, seen)
+    _second_item(result, problems, model, inputs)
+    compare_with_own(result, problems, model, inputs, plain, seen)
     if problems:
         result.outcome, result.why = "wrong", "; ".join(problems)
     elif seen.missing:
         result.outcome = "exact, parts refused"
 
 
+def _second_item(result: Result, problems: list[str], model: Any, inputs: dict[str, Any]) -> None:
+    """Compare the second of two items with the same item recorded alone."""
+    if not all(isinstance(v, torch.Tensor) and v.ndim and len(v) == 1 for v in inputs.values()):
+        return
+    other = {n: torch.randn_like(v) if v.is_floating_point() and v.std() > 0 else v.flip(-1)
+             for n, v in inputs.items()}  # fmt: skip
+    both = {name: torch.cat([value, other[name]]) for name, value in inputs.items()}
+    try:
+        one, two = tensors(run(model, other))[0], tensors(run(model, both))[0]
+    except Exception:
+        return
+    if two.shape[1:] != one.shape[1:] or len(two) != 2 or (two[1] - one[0]).abs().max() > 1e-3:
+        result.notes.append("two items: what it computes for one depends on the other")
+        return
+    alone = aw.capture(model, other, weights=True)
+    second = aw.capture(model, both, weights=True, item=1)
+    for a, b in zip(alone.layers, second.layers, strict=True):
+        if a.weights.shape != b.weights.shape:
+            shapes = (tuple(a.weights.shape), tuple(b.weights.shape))
+            problems.append(f"two items: {a.name} has the shape {shapes[1]}, alone {shapes[0]}")
+        elif (error := (a.weights - b.weights).abs().max().item()) > 1e-3:
+            problems.append(f"two items: {a.name} of the second is off by {error:.1e}")
+        else:
+            continue
+        return
+    result.notes.append("two items: the second is right")
+
+
 def _pools(observed: Sequence[Observed]) -> tuple[list[torch.Tensor], list[int]]:
     """Return all maps, with what was really multiplied with the values, and whose each is."""
     pool, owner = [], []
     for i, one in enumerate(observed):
-        pool.append(one.weights.float())
-        owner.append(i)
+        if one.softmax:
+            pool.append(one.weights.float())
+            owner.append(i)
     for i, one in enumerate(observed):
         for used in one.used:
             for layout in (used, used.mT):
@@ -255,6 +217,8 @@ def _hidden(
     for i, one in enumerate(observed):
         if not one.attends or any(_inside(one.path, name) for name in seen.missing):
             continue
+        if not one.softmax and any(_inside(one.path, layer.name) for layer in seen.layers):
+            continue
         places = covered.get(i)
         if places is None:
             if any(_same(one, observed[j]) for j in covered):
@@ -286,87 +250,3 @@ def _against_recomputed(problems: list[str], seen: Any, light: Any) -> None:
         if not error <= TOLERANCE:
             problems.append(f"{a.name} is recomputed with an error of {error:.1e}")
     return
-
-
-def _against_own(
-    result: Result, problems: list[str], model: Any, inputs: dict[str, Any], plain: Any, seen: Any
-) -> None:
-    """Compare with the family's own maps, where they are a softmax per head."""
-    try:
-        model.set_attn_implementation("eager")
-        own = run(model, inputs, output_attentions=True)
-    except Exception as error:
-        result.notes.append(f"no reference: {_line(error)}")
-        return
-    first, again = tensors(plain)[:1], tensors(own)[:1]
-    if (
-        first
-        and again
-        and (first[0].shape != again[0].shape or (first[0] - again[0]).abs().max() > 1e-3)
-    ):
-        result.notes.append("no reference: its eager path computes another output")
-        return
-    maps = list(_attentions(own))
-    if not maps:
-        result.notes.append("no reference: it returns no attention")
-        return
-    recorded = [layer.weights.float() for layer in seen.layers]
-    for path, one in maps:
-        kind = _kind_of_reference(one)
-        if kind:
-            result.notes.append(f"reference: {kind}")
-            continue
-        if not _shown(one, recorded):
-            alike = [w for w in recorded if w.shape == one.shape[-3:]]
-            averages = [w.mean(0) for w in alike]
-            if any((one[0] - mean).abs().max() <= TOLERANCE for mean in averages):
-                result.notes.append("reference: averages over heads")
-            elif alike and not seen.missing:
-                problems.append(f"its own {path} {list(one.shape)} is not among the layers")
-            else:
-                result.notes.append(f"reference: {path} {list(one.shape)} is laid out differently")
-
-
-def _attentions(output: Any, path: str = "") -> Any:
-    """Yield the attention maps of an output, wherever they stand in it."""
-    if hasattr(output, "items"):
-        for name, value in output.items():
-            if "attention" in name or hasattr(value, "items"):
-                yield from _attentions(value, f"{path}.{name}".strip("."))
-    elif isinstance(output, list | tuple) and "attention" in path:
-        for i, value in enumerate(output):
-            yield from _attentions(value, f"{path}[{i}]")
-    elif isinstance(output, torch.Tensor) and "attention" in path and output.ndim >= 3:
-        yield path, output.float()
-
-
-def _kind_of_reference(own: torch.Tensor) -> str:
-    """Return why a map cannot be compared, from its numbers; empty where it can."""
-    if not own.isfinite().all():
-        return "not finite"
-    sums = own.sum(-1)
-    if (own < -TOLERANCE).any():
-        return "scores before the softmax"
-    if not ((sums - 1).abs() < 1e-3).all() and (sums > 1 + 1e-3).any():
-        return "rows that do not sum to 1"
-    return ""
-
-
-def _shown(own: torch.Tensor, recorded: Sequence[torch.Tensor]) -> bool:
-    """Return whether a map of the family is one of the recorded layers."""
-    for weights in recorded:
-        found = find(weights, [own])
-        if found is not None:
-            return True
-    return False
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:160]}"
-
-
-def _last_frame(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
-    return f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"

@@ -33,6 +33,7 @@ class Observed:
     path: str
     weights: torch.Tensor
     attends: bool = False
+    softmax: bool = True  # False: exponents of scores, normalised by the family's own code
     reach: float = 0.0  # the largest score without its sign
     used: list[torch.Tensor] = field(default_factory=list)  # what was multiplied with the values
 
@@ -87,6 +88,10 @@ class Observer(TorchDispatchMode):
             one.reach = _reach(args[0])
             if any(self._scores.get(_at(t)) for t in inputs):
                 self._from[_at(out)] = [one]
+            self.seen.append(one)
+        elif packet is aten.exp and self._scores.get(_at(args[0])):
+            one = Observed(self._stack[-1], out.detach().clone(), softmax=False)
+            self._from[_at(out)] = [one]
             self.seen.append(one)
         elif packet in PRODUCTS:
             for factor in inputs:

@@ -1,4 +1,4 @@
-"""Each family in a process of its own, with a limit of time and memory, and results kept on disk."""
+"""Each family in a process of its own, with limits of time and memory; results stay on disk."""
 
 from __future__ import annotations
 

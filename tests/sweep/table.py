@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tests.sweep.judge import OUTCOMES
+from tests.sweep.result import OUTCOMES
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Every family of the installed transformers is exact, or says why not. Run by `make test-sweep`."""
+"""Every family of transformers is exact, or says why not: run by `make test-sweep`."""
 
 from __future__ import annotations
 
