@@ -21,6 +21,7 @@ from attn_widget.records import (
     Report,
     renamed_arguments,
 )
+from attn_widget.records.layers import HeadCall, LayerAttention
 from attn_widget.records.protocols import HoldsModel
 
 Head = tuple[int, int]
@@ -137,7 +138,6 @@ def _by_attention_call(
 ) -> list[AblatedHeads]:
     """Return each set as attention calls of the pass and their heads, every head checked."""
     group = recorded.group(attention)
-    index = {id(layer): i for i, layer in enumerate(recorded.layers)}
     found: list[AblatedHeads] = []
     for one in sets:
         ablated: dict[int, list[int]] = {}
@@ -153,9 +153,23 @@ def _by_attention_call(
                     f"heads must name a head 0 to {n_heads - 1}, got head {head} at layer {layer}. "
                     f"This layer has {n_heads}."
                 )
-            ablated.setdefault(index[id(group[layer])], []).append(head)
+            for call, own in _calls_of(recorded, group[layer], head):
+                if own not in ablated.setdefault(call, []):
+                    ablated[call].append(own)
         found.append(ablated)
     return found
+
+
+def _calls_of(recorded: Capture, layer: LayerAttention, head: int) -> list[HeadCall]:
+    """Return the attention calls, and their heads, that compute a head in all parts of a layer."""
+    place = (layer.stream, layer.kind, layer.layer)
+    parts = [one for one in recorded.layers if (one.stream, one.kind, one.layer) == place]
+    if any(not part.head_calls for part in parts):
+        raise InputError(
+            f"heads must be told apart while the model runs, got layer {layer.layer} whose heads "
+            f"and positions share an axis at {layer.name}. Choose another layer."
+        )
+    return [call for part in parts for call in part.head_calls[head]]
 
 
 def _predictions(

@@ -51,7 +51,11 @@ class AblationSession:
         self.model = runner.model
         self.inputs = inputs
         self.mode = mode
-        self.n_heads = [layer.n_heads for layer in capture.layers]
+        # Heads of each attention call of the pass, as far as the capture holds them.
+        self.n_heads: dict[int, int] = {}
+        for layer in capture.layers:
+            for call, head in (place for places in layer.head_calls for place in places):
+                self.n_heads[call] = max(self.n_heads.get(call, 0), head + 1)
         self.n_rows = max(layer.n_queries for layer in capture.layers)
         self.activations = LayerActivations(self.model, [layer.name for layer in capture.layers])
         self.shared = False  # whether sets share passes and layers are reused
@@ -132,7 +136,7 @@ class AblationSession:
             expected = expected[:, -1:]
         # Heads and items must have been told apart as in the capture.
         split = all(
-            rows % n == 0 and heads == self.n_heads[i]
+            rows % n == 0 and heads == self.n_heads.get(i, heads)
             for i, (rows, heads) in self.mask.shapes.items()
         )
         if not split or returned.shape != ((n, *expected.shape[1:]) if shared else expected.shape):

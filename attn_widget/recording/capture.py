@@ -12,10 +12,12 @@ import torch
 
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
+from attn_widget.recording.building.missing import no_attention, written_modules
 from attn_widget.recording.inputs.model_call import ModelCall, describe
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.attention_lookup import looks_up_attention
 from attn_widget.recording.tracing.banded import trace_banded
+from attn_widget.recording.tracing.depth import tensors_in
 from attn_widget.recording.tracing.function_mode import FunctionTracer
 from attn_widget.recording.tracing.intervention import NO_INTERVENTION, Intervention
 from attn_widget.recording.tracing.kernelised import trace_implied
@@ -96,8 +98,9 @@ def capture(
     Notes
     -----
     Memory ``layer × head × query × key`` with weights, ``layer × head × token × channel`` without.
-    Attention that has no single weight per query and key is named in ``capture.missing``; nothing
-    is filled in.
+    Modules that mixed positions and were not recorded are named in ``capture.missing``; nothing is
+    filled in. Where the shapes of a model do not tell which axis holds heads, and which windows or
+    pictures, its blocks run again with one position of their input changed, and it is measured.
 
     Examples
     --------
@@ -129,6 +132,11 @@ def capture(
         source=source,
         seconds=seconds,
     )
+    if any(t.device.type == "meta" for t in tensors_in((call.args, call.kwargs))):
+        raise InputError(
+            "inputs must hold numbers, got a tensor on the meta device. Make them on the device "
+            "that the model runs on, and load the model's weights."
+        )
     if keep_graph and (call.batch or 1) > 1:
         raise InputError(
             f"inputs must hold one item with keep_graph, got {call.batch}. Give the item alone."
@@ -143,7 +151,8 @@ class RecordedPass:
 
     calls: Sequence[AttentionCall]
     logits: Any
-    missing: Sequence[str]  # modules that attended and could not be read
+    # Modules that mixed positions and were not read, and what was seen there.
+    missing: Mapping[str, str]
 
     def capture_of(self, call: ModelCall, *, name: str, image: Any = None) -> Capture:
         """Return the capture of the item that a `ModelCall` chooses."""
@@ -159,15 +168,21 @@ def record_pass(
     model = call.model
     expected = sum(looks_up_attention(module) for module in model.modules())
     recorder = Recorder(model, weights, keep_graph=keep_graph, expected=expected)
-    with traced(call, recorder, implied=implied) as called:
+    with traced(call, recorder, implied=implied):
         output = call.run()
-    if not recorder.calls:
-        raise NoAttentionError(_why_none(model, recorder, called))
+    missing = written_modules(model, recorder.unreadable)
+    # Where a module's attention was read in part, a call of some of its queries is no layer.
+    calls = [
+        one
+        for one in recorder.calls
+        if one.name not in recorder.unreadable or one.cross or one.shape[2] == one.shape[3]
+    ]
+    if not calls:
+        raise NoAttentionError(no_attention(type(model).__name__, missing))
     logits = (
         output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     )
-    read = {one.name for one in recorder.calls}
-    return RecordedPass(recorder.calls, logits, [m for m in recorder.unreadable if m not in read])
+    return RecordedPass(calls, logits, missing)
 
 
 @contextlib.contextmanager
@@ -176,11 +191,8 @@ def traced(
     recorder: Recorder,
     intervention: Intervention = NO_INTERVENTION,
     implied: Sequence[str] = (),
-) -> Iterator[set[str]]:
-    """Trace every attention of the model that runs inside; afterwards the model is as it was.
-
-    Yields the names of the torch functions that were called.
-    """
+) -> Iterator[None]:
+    """Trace every attention of the model that runs inside; afterwards the model is as it was."""
     # no_grad, not inference mode: tables that a model builds on its first run would stay inference
     # tensors and break its training later.
     grad = torch.enable_grad() if recorder.keep_graph else torch.no_grad()
@@ -192,31 +204,10 @@ def traced(
         stack.enter_context(trace_interface(model, recorder, intervention))
         stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
         stack.enter_context(trace_implied(model, recorder, implied))
-        tracer = FunctionTracer(model, recorder, intervention, call.likely_batch)
+        tracer = FunctionTracer(model, recorder, intervention, Items(call.batch, call.likely_batch))
         stack.enter_context(tracer)
         stack.enter_context(grad)
-        yield tracer.called
-
-
-def _why_none(model: torch.nn.Module, recorder: Recorder, called: set[str]) -> str:
-    """Return why nothing was recorded, from the torch functions that were called."""
-    unread = ", ".join(recorder.unreadable)
-    if unread:
-        reason = (
-            f"its attention at {unread} is split into hashed, chunked or sparse blocks, "
-            "which hold no one weight per query and key"
-        )
-    elif "scan" in called or {"cumsum", "exp"} <= called or {"conv1d", "exp"} <= called:
-        reason = "it mixes tokens by a state-space or other recurrence, where no query weighs a key"
-    else:
-        reason = (
-            "it mixes tokens without any product of queries and keys "
-            "(convolution, pooling, Fourier or recurrence)"
-        )
-    return (
-        f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: "
-        f"{reason}. Use a model with softmax attention, or give weights to aw.from_arrays."
-    )
+        yield
 
 
 @contextlib.contextmanager
@@ -235,6 +226,11 @@ def _refuse_compiled(model: torch.nn.Module) -> None:
     """Refuse compiled models: their kernels are fused and hold no scores that could be read."""
     for path, module in model.named_modules():
         at = f" at {path}" if path else ""
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"model must be Python code, got TorchScript{at}. "
+                "Give the module it was traced or scripted from: it holds the same weights."
+            )
         if hasattr(module, "_orig_mod"):
             raise InputError(
                 f"model must not be compiled, got {type(module).__name__}{at}. "

@@ -119,7 +119,8 @@ class Capture:
         A group is all layers of one stream and kind, in order; ``widget.attention`` takes its name.
         Of a layer in several parts it holds the part that `part` chooses.
         """
-        pairs = list(dict.fromkeys((layer.stream, layer.kind) for layer in self.layers))
+        shown = self.part_layers
+        pairs = list(dict.fromkeys((layer.stream, layer.kind) for layer in shown))
         n_cross = sum(kind == "cross" for _, kind in pairs)
         names = {}
         for stream, kind in pairs:
@@ -130,14 +131,14 @@ class Capture:
             else:
                 names[stream, kind] = stream or "self"
         return {
-            name: tuple(
-                layer
-                for layer in self.layers
-                if (layer.stream, layer.kind) == pair
-                and layer.part == min(self.part, layer.n_parts - 1)
-            )
+            name: tuple(layer for layer in shown if (layer.stream, layer.kind) == pair)
             for pair, name in names.items()
         }
+
+    @property
+    def part_layers(self) -> tuple[LayerAttention, ...]:
+        """Return the layers in the order they ran; of those in several parts the chosen part."""
+        return tuple(one for one in self.layers if one.part == min(self.part, one.n_parts - 1))
 
     def at_part(self, part: int) -> Capture:
         """Return this capture with another part of its layers in `groups`.

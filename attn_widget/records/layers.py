@@ -9,6 +9,8 @@ from typing import Any
 from attn_widget.errors import InputError
 from attn_widget.records.indices import check_index, check_indices
 
+HeadCall = tuple[int, int]  # number of an attention call within its pass, and head of that call
+
 
 @dataclass(frozen=True, eq=False)
 class LayerAttention:
@@ -61,6 +63,9 @@ class LayerAttention:
         ``(layer, heads, rows) -> weights``.
     row_tolerance
         How far above 1 a row may sum.
+    head_calls
+        For each head, which attention calls of the pass computed it: pairs of call and head of that
+        call. Empty where heads cannot be told apart while the model runs.
 
     Examples
     --------
@@ -93,6 +98,7 @@ class LayerAttention:
     output_projection: Any = None
     recompute: Callable[..., Any] | None = field(default=None, repr=False)
     row_tolerance: float = 1e-4
+    head_calls: tuple[tuple[HeadCall, ...], ...] = ()
     part: int = 0
     n_parts: int = 1
 

@@ -74,6 +74,7 @@ class Family:
     layers: int | None = None  # attentions in all, where known
     reference: bool = True  # transformers' own eager path shows the same attention
     note: str = ""
+    missing: tuple[str, ...] = ()  # modules that mix positions without an attention
     spread: float = 0.25  # of the drawn matrices: wide enough for peaked attention
 
     @property
@@ -185,6 +186,7 @@ FAMILIES = [
             pad_token_id=0,
         ),
         layers=1,
+        missing=("layers.0.mamba",),
     ),
     family(
         "cohere", "Cohere", GROUPED | dict(pad_token_id=0, bos_token_id=1, eos_token_id=2), layers=2
@@ -248,6 +250,7 @@ FAMILIES = [
         ),
         "wave",
         layers=2,
+        missing=("encoder.pos_conv_embed",),
     ),
     # What follows does not route through the attention interface, or not everywhere.
     family("gptj", "GPTJ", GPT | dict(rotary_dim=4), layers=2),
@@ -398,6 +401,7 @@ FAMILIES = [
             conv_kernel_size=3,
         ),
         layers=2,
+        missing=("encoder.layer.0.attention.self", "encoder.layer.1.attention.self"),
     ),
     family(
         "xlm",
@@ -428,6 +432,7 @@ FAMILIES = [
         ),
         "wave",
         layers=2,
+        missing=("encoder.pos_conv_embed",),
     ),
     family(
         "longformer",

@@ -39,9 +39,7 @@ def test_the_capture_of_one_item_keeps_nothing_of_the_rest_of_the_batch(weights,
 
 def test_an_item_or_window_that_does_not_exist_is_refused_with_how_many_there_are():
     swin = next(f for f in FAMILIES if f.name == "swin_windows")
-    with pytest.raises(
-        InputError, match=r"window must be 0 to \d+, got 99 at .*\. Choose a window"
-    ):
+    with pytest.raises(InputError, match=r"window must be 0 to 15, got 99\. Choose a window"):
         capture(build(swin), feed(swin), window=99)
     model = torch.nn.MultiheadAttention(6, 2, batch_first=True)
     x = torch.rand(3, 4, 6)

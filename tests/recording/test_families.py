@@ -60,8 +60,8 @@ def test_recorded_weights_are_the_models_own(one):
     whole = slice(1, None) if len(plain) == 2 else slice(None)
     assert distance(output[whole], plain[whole]) < 1e-4 * max(1.0, plain.abs().max().item())
     if one.layers is not None:
-        assert len(seen.layers) == one.layers
-    assert seen.missing == ()
+        assert sum(layer.part == 0 for layer in seen.layers) == one.layers
+    assert seen.missing == one.missing
     eager, references = reference(one, inputs)
     if not one.reference or distance(eager[whole], plain[whole]) > 1e-3:
         # its eager path is another model than its default; ours is the default's, as asserted above
@@ -70,11 +70,13 @@ def test_recorded_weights_are_the_models_own(one):
     for layer in seen.layers:
         alike = [r for r in references if r.shape[1:] == layer.weights.shape]
         # The second half of the batch axis begins with item 1's first window.
-        errors = [distance(r[r.shape[0] // 2], layer.weights) for r in alike]
+        errors = [distance(r[r.shape[0] // 2 + layer.part], layer.weights) for r in alike]
         if not errors:
             assert "head" in layer.name, f"{layer.name} is shown by transformers in no form"
             continue
         assert min(errors) <= 1e-6
+        if layer.part < layer.n_parts - 1:
+            continue
         references.pop(
             next(i for i, r in enumerate(references) if r is alike[errors.index(min(errors))])
         )
@@ -216,12 +218,13 @@ def test_windows_are_chosen_and_none_beyond_the_last():
     assert whole.shape[0] == 2 * 16
     for window in (0, 3):
         seen = capture(model, inputs, weights=True, item=1, window=window)
-        assert seen.layers[0].n_queries == 4
-        assert distance(seen.layers[0].weights, whole[16 + window]) <= 1e-6
-    with pytest.raises(
-        InputError, match="window must be 0 to 3, got 5 at"
-    ):  # the second stage has 4 windows
-        capture(model, inputs, window=5)
+        assert seen.group()[0].n_queries == 4
+        assert distance(seen.group()[0].weights, whole[16 + window]) <= 1e-6
+        assert seen.n_parts("stage 0") == 16
+        assert seen.n_parts("stage 1") == 4
+        assert seen.part_word() == "window"
+    with pytest.raises(InputError, match="window must be 0 to 15, got 16"):
+        capture(model, inputs, window=16)
 
 
 def test_an_encoder_decoder_has_three_groups_and_knows_whom_the_decoder_asks():

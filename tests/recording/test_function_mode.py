@@ -332,15 +332,16 @@ class Recurrent(nn.Module):
         return torch.cumsum(torch.exp(-x), 1) * x
 
 
-@pytest.mark.parametrize(
-    ("model", "why"),
-    [(Fourier(), "without any product of queries and keys"), (Recurrent(), "state-space or other")],
-)
-def test_a_model_without_attention_is_refused_with_the_reason(model, why):
-    with pytest.raises(
-        NoAttentionError, match=f"got none in {type(model).__name__}: it mixes tokens .*{why}"
-    ):
+@pytest.mark.parametrize("model", [Fourier(), Recurrent()])
+def test_a_model_without_attention_is_refused_with_what_was_measured(model):
+    what = "it carries something from position to position at the model itself"
+    with pytest.raises(NoAttentionError, match=f"got none in {type(model).__name__}: {what}"):
         capture(model, {"x": drawn(1, QUERIES, WIDTH)})
+
+
+def test_a_model_that_mixes_nothing_is_told_from_one_that_was_not_read():
+    with pytest.raises(NoAttentionError, match="nothing that mixes positions was seen"):
+        capture(nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU()), {"input": drawn(1, 4, WIDTH)})
 
 
 def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
@@ -348,7 +349,7 @@ def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
     mamba = transformers.MambaModel(
         transformers.MambaConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, state_size=4)
     )
-    with pytest.raises(NoAttentionError, match=r"MambaModel: it mixes tokens by a state-space"):
+    with pytest.raises(NoAttentionError, match=r"MambaModel: it carries .* at layers\.0\.mixer"):
         capture(mamba, {"input_ids": torch.tensor([[3, 4, 5, 6]])})
     reformer = transformers.ReformerModel(
         transformers.ReformerConfig(
@@ -365,7 +366,7 @@ def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
             max_position_embeddings=16,
         )
     )
-    with pytest.raises(NoAttentionError, match=r"ReformerModel: .*(hashed|without any product)"):
+    with pytest.raises(NoAttentionError, match=r"ReformerModel: .* at .*self_attention"):
         capture(reformer, {"input_ids": torch.tensor([[3, 4, 5, 6] * 4])})
 
 
@@ -423,7 +424,7 @@ def test_another_thread_that_uses_the_model_is_not_recorded():
             return self.inner(x)
 
     seen = capture(Meanwhile(), {"x": x})
-    assert len(others) == 1
+    assert others  # the module runs again, to measure which axis holds heads
     assert [layer.n_queries for layer in seen.layers] == [QUERIES]
 
 

@@ -15,6 +15,7 @@ import transformers
 from attn_widget import records
 from attn_widget.errors import InputError
 from attn_widget.recording.capture import capture
+from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.recording.model_runner import ModelRunner
 from attn_widget.records import protocols
 from tests.models import MINILM, annalog, minilm, rxnmapper
@@ -266,12 +267,17 @@ def test_inputs_follow_the_model_to_its_device(runner):
             self.weight = torch.nn.Parameter(torch.zeros(2, device="meta", dtype=torch.bfloat16))
 
         def forward(self, x, ids):
-            self.places = (x.device.type, x.dtype, ids.device.type, ids.dtype)
+            raise AssertionError
 
     model = Moved()
-    with pytest.raises(Exception, match="got none in Moved"):
-        ModelRunner(model).run({"x": torch.zeros(1, 3), "ids": torch.zeros(1, 3, dtype=torch.long)})
-    assert model.places == ("meta", torch.bfloat16, "meta", torch.int64)
+    given = {"x": torch.zeros(1, 3), "ids": torch.zeros(1, 3, dtype=torch.long)}
+    with pytest.raises(Exception, match="inputs must hold numbers, got a tensor on the meta"):
+        ModelRunner(model).run(given)
+    places = prepare(model, None, given).inputs
+    assert [(t.device.type, t.dtype) for t in places.values()] == [
+        ("meta", torch.bfloat16),
+        ("meta", torch.int64),
+    ]
 
 
 def test_an_encoder_decoder_reads_a_target_or_writes_one():

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from attn_widget.errors import InputError
+from attn_widget.errors import InputError, NoAttentionError
+from attn_widget.recording.building.joint import not_joint
+from attn_widget.recording.building.layers import Layer, layers_of
+from attn_widget.recording.building.missing import no_attention
 from attn_widget.recording.building.streams import key_stream, streams_of
 from attn_widget.recording.inputs.model_call import ModelCall
 from attn_widget.recording.inputs.tokens import positions
 from attn_widget.recording.softmax import MASKED_BELOW, recompute, triangle
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.records import Capture, LayerAttention, Tokens, check_index
+from attn_widget.records.capture import NOTHING, part_stream
 from attn_widget.records.weights import row_tolerance
 
 # Logits beyond this are not kept: a large vocabulary times a long text would outweigh the rest.
@@ -28,55 +33,128 @@ def build_capture(
     model_name: str = "",
     logits: Any = None,
     image: Any = None,
-    missing: Sequence[str] = (),
+    missing: Mapping[str, str] = NOTHING,
 ) -> Capture:
     """Return the capture of one item from the attention calls of the batch."""
-    streams = streams_of(calls)
-    layers: list[LayerAttention] = []
+    layers = layers_of(calls, model_call.batch or model_call.likely_batch, model_call.n_tokens)
+    unread = {**missing, **layers.missing}
+    if not layers.layers:
+        raise NoAttentionError(no_attention(model_name, unread))
+    streams = streams_of(layers.layers)
+    records: list[LayerAttention] = []
     counts: dict[tuple[str, str], int] = {}
     keys_of: dict[str, str] = {}
     lengths: dict[str, tuple[int, Any]] = {}
+    groups: dict[tuple[str, str], list[Layer]] = {}
     masks: dict[Any, Any] = {}
-    for call, stream in zip(calls, streams, strict=True):
-        square = call.shape[2] == call.shape[3]
-        kind = "cross" if call.cross or not square else "self"
-        real_q = model_call.unpadded_positions(stream, call.shape[2])
-        real_k = real_q
+    for layer, stream in zip(layers.layers, streams, strict=True):
+        kind = _kind(layer)
+        place = counts.get((stream, kind), 0)
+        counts[stream, kind] = place + 1
+        groups.setdefault((stream, kind), []).append(layer)
         if kind == "cross":
-            other = key_stream(call, stream, streams, calls)
-            real_k = model_call.unpadded_positions(other, call.shape[3])
-            keys_of.setdefault(stream, other)
-            lengths.setdefault(other, (call.shape[3], real_k))
-        lengths[stream] = (call.shape[2], real_q)
-        layer = counts.get((stream, kind), 0)
-        counts[stream, kind] = layer + 1
-        layers.append(_layer(call, model_call, kind, stream, layer, real_q, real_k, masks))
-    tokens = {stream: _tokens(model_call, stream, n, real) for stream, (n, real) in lengths.items()}
-    return Capture(
-        layers=tuple(layers),
+            keys_of.setdefault(stream, key_stream(layer, stream, streams, layers.layers))
+        for part, (call, window) in enumerate(
+            (call, window) for call in layer.calls for window in range(layer.windows)
+        ):
+            own = part_stream(stream, part)
+            real_q = _unpadded(model_call, layer, stream, call.shape[2])
+            real_k = real_q
+            if kind == "cross":
+                other = keys_of[stream]
+                real_k = _unpadded(model_call, layer, other, call.shape[3])
+                lengths.setdefault(part_stream(other, part), (call.shape[3], real_k))
+            lengths.setdefault(own, (call.shape[2], real_q))
+            where = Place(kind, stream, place, part, layer.n_parts, real_q, real_k)
+            row = _row_of(call, model_call, layer.windows, window)
+            records.append(_layer(call, row, where, masks))
+    several = {s for s, found in zip(streams, layers.layers, strict=True) if found.n_parts > 1}
+    tokens = {
+        stream: _tokens(model_call, stream, n, real, several)
+        for stream, (n, real) in lengths.items()
+    }
+    capture = Capture(
+        layers=tuple(records),
         streams=tokens,
         cross_streams=keys_of,
         model_name=model_name,
         dtype=str(calls[0].dtype).removeprefix("torch."),
         image=image,
         logits=_logits(logits, model_call.item, lengths),
-        missing=tuple(missing),
+        missing=tuple(unread),
         answers=isinstance(logits, torch.Tensor) and logits.ndim in (2, 3),
+        part_words=_part_words(streams, layers.layers, model_call),
     )
+    reasons = {
+        name: not_joint(
+            found,
+            [one for one in layers.layers if one.stack == found[0].stack and _kind(one) == kind],
+            unread,
+        )
+        for name, ((_, kind), found) in zip(capture.groups, groups.items(), strict=True)
+    }
+    capture = replace(capture, not_joint={name: why for name, why in reasons.items() if why})
+    return _at_window(capture, model_call.window)
 
 
-def _layer(
-    call: AttentionCall,
-    model_call: ModelCall,
-    kind: str,
-    stream: str,
-    layer: int,
-    real_q: Any,
-    real_k: Any,
-    masks: dict[Any, Any],
-) -> LayerAttention:
-    """Return one call as the attention of one item, without its padding."""
-    row = _row_of(call, model_call)
+def _at_window(capture: Capture, window: int) -> Capture:
+    """Return the capture at the window that the caller chose."""
+    if not window:
+        return capture
+    most = max(layer.n_parts for layer in capture.layers)
+    remedy = "Choose a window that exists."
+    return capture.at_part(check_index("window", window, most, remedy, negative=False))
+
+
+def _kind(layer: Layer) -> str:
+    """Return whether the queries of a layer are also its keys."""
+    square = all(call.shape[2] == call.shape[3] for call in layer.calls)
+    return "cross" if layer.first.cross or not square else "self"
+
+
+def _part_words(
+    streams: Sequence[str], layers: Sequence[Layer], model_call: ModelCall
+) -> dict[str, str]:
+    """Return what the parts of each stream are called."""
+    grids = next((v for n, v in model_call.named.items() if n.endswith("grid_thw")), None)
+    pictures = len(grids) if isinstance(grids, torch.Tensor) else 0
+    frames = int(grids[:, 0].sum()) if isinstance(grids, torch.Tensor) else 0
+    words = {}
+    for stream, layer in zip(streams, layers, strict=True):
+        if layer.n_parts == 1:
+            continue
+        word = "window" if layer.windows > 1 else "input" if layer.passes else "part"
+        if layer.n_parts == pictures:
+            word = "picture"
+        elif layer.n_parts == frames:
+            word = "frame"
+        words[stream] = word
+    return words
+
+
+def _unpadded(model_call: ModelCall, layer: Layer, stream: str, n: int) -> Any:
+    """Return the positions of a stream that are no padding; parts have none that is known."""
+    return None if layer.n_parts > 1 else model_call.unpadded_positions(stream, n)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call stands in the model, and which of its positions are no padding."""
+
+    kind: str
+    stream: str
+    layer: int
+    part: int
+    n_parts: int
+    real_q: Any
+    real_k: Any
+
+
+def _layer(call: AttentionCall, row: int, place: Place, masks: dict[Any, Any]) -> LayerAttention:
+    """Return one entry of a call as the attention of one item, without its padding."""
+    real_q, real_k = place.real_q, place.real_k
+    # The parts of a layer are slices of one tensor; an item is copied, so that the others go.
+    keeps_all = place.n_parts > 1
 
     def pick(tensor: Any, real: Any) -> Any:
         """Choose the item and the real positions of a (batch, head, token, channel) tensor."""
@@ -87,7 +165,7 @@ def _layer(
         if real is not None:
             return chosen[:, real]
         # A slice would keep the whole batch alive.
-        return chosen if shared or tensor.requires_grad else chosen.clone()
+        return chosen if shared or keeps_all or tensor.requires_grad else chosen.clone()
 
     def crop(term: Any) -> Any:
         """Choose the item and the real rows and columns of a mask, bias or weights."""
@@ -100,15 +178,18 @@ def _layer(
             chosen = chosen[:, real_q]
         if real_k is not None:
             chosen = chosen[..., real_k]
-        return chosen if term.shape[0] == 1 or term.requires_grad else chosen.clone()
+        kept = term.shape[0] == 1 or keeps_all or term.requires_grad
+        return chosen if kept else chosen.clone()
 
     allowed, mask_bias, causal = None, None, call.causal
     if call.mask is not None:
         # Layers share one mask: it is read once, and kept once.
-        place = (call.mask.data_ptr(), call.mask.shape, call.mask.stride(), id(real_q), id(real_k))
-        if place not in masks:
-            masks[place] = _split(crop(call.mask))
-        allowed, mask_bias, causal = masks[place]
+        mask = call.mask
+        own = row if mask.ndim > 3 and mask.shape[0] > 1 else 0
+        key = (mask.data_ptr(), mask.shape, mask.stride(), own, id(real_q), id(real_k))
+        if key not in masks:
+            masks[key] = _split(crop(mask))
+        allowed, mask_bias, causal = masks[key]
     bias = crop(call.bias)
     if mask_bias is not None:
         bias = mask_bias if bias is None else bias + mask_bias
@@ -122,9 +203,12 @@ def _layer(
     heads = call.shape[1]
     return LayerAttention(
         name=call.name,
-        kind=kind,
-        stream=stream,
-        layer=layer,
+        kind=place.kind,
+        stream=place.stream,
+        layer=place.layer,
+        part=place.part,
+        n_parts=place.n_parts,
+        head_calls=call.head_calls,
         n_heads=heads,
         n_queries=call.shape[2] if real_q is None else int(real_q.sum()),
         n_keys=call.shape[3] if real_k is None else int(real_k.sum()),
@@ -164,28 +248,25 @@ def _split(mask: torch.Tensor) -> tuple[Any, Any, bool]:
     return allowed, bias, False
 
 
-def _row_of(call: AttentionCall, model_call: ModelCall) -> int:
-    """Return the row of the chosen item (and window) on the batch axis of a call."""
+def _row_of(call: AttentionCall, model_call: ModelCall, windows: int, window: int) -> int:
+    """Return the entry of the chosen item and of a window on the first axis of a call."""
     rows = call.shape[0]
-    batch, item = model_call.batch or rows, model_call.item
-    if model_call.batch is None and rows > 1:
-        remedy = "Choose an item of the batch that exists."
-        item = check_index("item", item, rows, remedy, negative=False, where=call.name)
-    if rows == 1 or rows % batch:
+    if rows == 1:
         return 0
-    windows = rows // batch
-    if windows == 1:
-        return item
-    remedy = "Choose a window that exists."
-    window = check_index(
-        "window", model_call.window, windows, remedy, negative=False, where=call.name
-    )
+    items = rows // windows
+    if model_call.batch is not None and items != model_call.batch:
+        return 0
+    remedy = "Choose an item of the batch that exists."
+    item = check_index("item", model_call.item, items, remedy, negative=False, where=call.name)
     return item * windows + window
 
 
-def _tokens(model_call: ModelCall, stream: str, n: int, real: Any) -> Tokens:
-    """Return the tokens along a stream's axis, without padding."""
-    found = model_call.tokens_of(stream, n)
+def _tokens(
+    model_call: ModelCall, stream: str, n: int, real: Any, several: Collection[str]
+) -> Tokens:
+    """Return the tokens along a stream's axis, without padding; of parts they are numbers."""
+    in_parts = any(stream == s or stream.startswith(f"{s} part ".strip()) for s in several)
+    found = model_call.given_tokens.get(stream) if in_parts else model_call.tokens_of(stream, n)
     n_real = n if real is None else int(real.sum())
     if found is None:
         return positions(n_real)

@@ -1,4 +1,4 @@
-"""The stream of each attention call, and that of its keys, from module paths and lengths.
+"""The stream of each layer, and that of its keys, from module paths and lengths.
 
 Paths are searched for words that every library uses for its stacks (vision, text, decoder …), never
 for the name of a family.
@@ -7,8 +7,9 @@ for the name of a family.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.building.layers import Layer
 
 # What stacks of layers are called in module paths, most telling first.
 STREAM_WORDS = (
@@ -22,42 +23,37 @@ STREAM_WORDS = (
 PREFERRED = ("encoder", "vision", "audio", "text")
 
 
-def streams_of(calls: Sequence[AttentionCall]) -> list[str]:
-    """Return the stream of each call: "" for the only stack, else the word its path uses."""
-    stacks = [_stack(call.name) for call in calls]
-    names = dict.fromkeys(stacks)
-    if len(names) == 1:
+def streams_of(layers: Sequence[Layer]) -> list[str]:
+    """Return the stream of each layer: "" for the only stack, else the word its path uses."""
+    stacks = list(dict.fromkeys(layer.stack for layer in layers))
+    if len(stacks) == 1:
         named = {stacks[0]: ""}
     else:
-        words = {stack: _word(stack) for stack in names}
-        taken: dict[str, str] = {}
+        taken: set[str] = set()
         named = {}
-        for stack, word in words.items():
-            clash = word in taken
-            named[stack] = stack if clash else word
-            taken[named[stack]] = stack
-    lengths: dict[str, list[int]] = {}
-    for call, stack in zip(calls, stacks, strict=True):
-        if not call.cross:
-            known = lengths.setdefault(stack, [])
-            if call.shape[2] not in known:
-                known.append(call.shape[2])
+        for stack in stacks:
+            word = _word(stack)
+            named[stack] = stack if word in taken else word
+            taken.add(named[stack])
+    stages: dict[tuple[str, str], list[Any]] = {}
+    for layer in layers:
+        known = stages.setdefault((layer.stack, layer.branch), [])
+        if not layer.first.cross and _positions(layer) not in known:
+            known.append(_positions(layer))
     out = []
-    for call, stack in zip(calls, stacks, strict=True):
-        name = named[stack]
-        stages = lengths.get(stack, [])
-        # A stack whose length changes (pyramids, pooled encoders) is one stream per length.
-        if len(stages) > 1 and call.shape[2] in stages:
-            name = f"{name} stage {stages.index(call.shape[2])}".strip()
+    for layer in layers:
+        name = f"{named[layer.stack]} {layer.branch}".strip()
+        known = stages[layer.stack, layer.branch]
+        # A stack whose positions change (pyramids, windows of other sizes) is one stream for each.
+        if len(known) > 1 and _positions(layer) in known:
+            name = f"{name} stage {known.index(_positions(layer))}".strip()
         out.append(name)
     return out
 
 
-def _stack(path: str) -> str:
-    """Return the part of a module path above the first number: the list of the layers."""
-    parts = path.split(".")
-    cut = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts) - 1)
-    return ".".join(parts[:cut])
+def _positions(layer: Layer) -> tuple[int, ...]:
+    """Return how many queries each part of a layer has."""
+    return tuple(n_queries for n_queries, _ in layer.lengths)
 
 
 def _word(stack: str) -> str:
@@ -69,16 +65,18 @@ def _word(stack: str) -> str:
     return stack
 
 
-def key_stream(
-    call: AttentionCall, stream: str, streams: Sequence[str], calls: Sequence[AttentionCall]
-) -> str:
+def key_stream(layer: Layer, stream: str, streams: Sequence[str], layers: Sequence[Layer]) -> str:
     """Return the stream whose positions are the keys of a cross-attention."""
+    n_keys = layer.first.shape[3]
     sized = [
         s
-        for s, r in zip(streams, calls, strict=True)
-        if s != stream and not r.cross and r.shape[2] == call.shape[3]
+        for s, other in zip(streams, layers, strict=True)
+        if s != stream and not other.first.cross and other.first.shape[2] == n_keys
     ]
     if sized:
         return next((s for s in PREFERRED if s in sized), sized[0])
-    # Keys that belong to no stream: another model's states, or the same tokens squeezed into fewer.
-    return "memory" if call.cross else f"{stream} compressed".strip()
+    # Keys that belong to no stream: another model's states; the same tokens squeezed into fewer, or
+    # with those of a cache before them.
+    if layer.first.cross:
+        return "memory"
+    return f"{stream} {'compressed' if n_keys < layer.first.shape[2] else 'keys'}".strip()

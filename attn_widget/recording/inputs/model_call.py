@@ -6,6 +6,7 @@ axes of each stream.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,8 +46,8 @@ class ModelCall:
     seconds: float | None = None
 
     def run(self) -> Any:
-        """Run the model once and return its output."""
-        return self.model(*self.args, **self.kwargs)
+        """Run the model once and return its output; the caller's cache of keys stays as it is."""
+        return self.model(*copied(self.args), **{n: copied(v) for n, v in self.kwargs.items()})
 
     @property
     def n_tokens(self) -> int | None:
@@ -80,6 +81,17 @@ class ModelCall:
         if any(name in self.named for name in SOUNDS) and stream in ("", "encoder", "audio"):
             return token_makers.frames(n, None if self.seconds is None else self.seconds / n)
         return None
+
+
+def copied(value: Any) -> Any:
+    """Return a value that a model may change, such as a cache of keys, as a copy."""
+    if value is None or isinstance(value, torch.Tensor | int | float | str | torch.nn.Module):
+        return value
+    if type(value) in (tuple, list):
+        return type(value)(copied(part) for part in value)
+    if type(value) is dict:
+        return {name: copied(part) for name, part in value.items()}
+    return copy.deepcopy(value)
 
 
 def describe(

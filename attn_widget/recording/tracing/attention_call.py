@@ -8,7 +8,37 @@ from typing import Any
 
 import torch
 
+from attn_widget.records.layers import HeadCall
+
 Shape = tuple[int, int, int, int]  # batch, heads, queries, keys
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One leading axis of queries: heads, or positions (items, windows, pictures)."""
+
+    size: int
+    holds_heads: bool
+
+
+@dataclass(frozen=True)
+class Items:
+    """How many items the batch has.
+
+    Parameters
+    ----------
+    stated
+        Where the inputs say it.
+    likely
+        Where nothing does: what splits an axis on which items and heads are merged.
+    """
+
+    stated: int | None
+    likely: int | None
+
+    def are_first(self, lead: tuple[int, ...]) -> bool:
+        """Return whether these leading axes of queries are certainly (item, head)."""
+        return len(lead) == 2 and lead[0] == self.stated
 
 
 def four_axes(weights: torch.Tensor) -> Shape:
@@ -45,3 +75,18 @@ class AttentionCall:
     # rows -> weights by the family's own code, where the plain formula does not hold
     family_rows: Callable[..., Any] | None = None
     index: int | None = None  # which attention call of the pass this is, where heads are ablated
+    # For each head the calls of the pass, and their heads, that compute it; empty: not known.
+    head_calls: tuple[tuple[HeadCall, ...], ...] = ()
+    depth: int = 0  # attention calls that its input was computed from, one after another
+    lead: tuple[int, ...] = ()  # leading axes of the queries, as the model had them
+    unsure: bool = False  # the leading axes are not certainly (item, head)
+    axes: tuple[Axis, ...] | None = None  # what the leading axes hold, where it was measured
+    siblings: str | None = None  # what calls side by side are: "heads" or "parts" of one layer
+    module_call: int = 0  # number of the innermost module call that it was made in
+    # positions of the input -> queries of the layer that changed with them, where measured
+    touched: tuple[Any, ...] = ()
+    # Which positions of the layer's input the queries and keys are, (item, head, token), and how
+    # many items and positions that input has; for layers that attend in blocks, where measured.
+    query_positions: Any = None
+    key_positions: Any = None
+    input_shape: tuple[int, ...] = ()

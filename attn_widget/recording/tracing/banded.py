@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 
 from attn_widget.recording.tracing.attention_call import AttentionCall, four_axes
+from attn_widget.recording.tracing.depth import depth_of
 from attn_widget.recording.tracing.intervention import Intervention
 from attn_widget.recording.tracing.recorder import Recorder
 
@@ -124,7 +125,11 @@ class _Hooks:
         )  # what was padded to whole windows is cut off again
         weights = torch.stack(items)[:, :, :n, :n]
         call = AttentionCall(
-            self.recorder.name_of(module), four_axes(weights), weights.dtype, weights=weights
+            self.recorder.name_of(module),
+            four_axes(weights),
+            weights.dtype,
+            weights=weights,
+            depth=depth_of(given["hidden_states"]),
         )
         if self.intervention.applies_to(call):
             output = (self._replaced(module, call, given, output[0]), *output[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +10,30 @@ import torch
 
 
 def einsum_letters(args: tuple[Any, ...]) -> tuple[tuple[str, str], str, tuple[Any, Any]] | None:
-    """Return subscripts, output and operands of an einsum of two activations, or None."""
+    """Return subscripts, output and operands of an einsum of two activations, or None.
+
+    An ellipsis is written as one letter for each of its axes.
+    """
     if not args or not isinstance(args[0], str):
         return None
     operands = args[1] if len(args) == 2 and isinstance(args[1], list | tuple) else args[1:]
     text = args[0].replace(" ", "")
-    if len(operands) != 2 or "->" not in text or "..." in text:
+    if len(operands) != 2 or "->" not in text:
         return None
     inputs, out = text.split("->")
     first, second = inputs.split(",")
+    if "..." in text:
+        free = [c for c in string.ascii_letters if c not in text]
+        n_axes = [
+            t.ndim - len(letters.replace("...", "")) if "..." in letters else 0
+            for letters, t in zip((first, second), operands, strict=True)
+        ]
+        axes = "".join(free[: max(n_axes)])
+        first, second = (
+            letters.replace("...", axes[len(axes) - n :])
+            for letters, n in zip((first, second), n_axes, strict=True)
+        )
+        out = out.replace("...", axes)
     return (first, second), out, (operands[0], operands[1])
 
 
@@ -59,21 +75,26 @@ def einsum_values(args: Any, is_weights: Callable[[Any], bool], shape: tuple[int
     (first, second), out, (a, b) = parsed
     if not is_weights(a):
         first, second, a, b = second, first, b, a
-    key = first[-1]
+    key, lead = first[-1], first[:-2]
     channel = [c for c in second if c in out and c not in first]
     if (
-        len(first) != 4
+        len(first) < 3
         or key not in second
         or len(channel) != 1
         or set(second) - set(first) - set(channel)
+        or first[-2] in second
     ):
         return None
-    kept = [c for c in (*first[:2], key, channel[0]) if c in second]
-    moved = b.permute([second.index(c) for c in kept])
-    for i, c in enumerate(first[:2]):
+    kept = [c for c in (*lead, key, channel[0]) if c in second]
+    values = b.permute([second.index(c) for c in kept])
+    for i, c in enumerate(lead):
         if c not in second:
-            moved = moved.unsqueeze(i)
-    return moved.expand(*shape[:2], *moved.shape[-2:])
+            values = values.unsqueeze(i)
+    try:
+        full = values.expand(*a.shape[:-2], *values.shape[-2:])
+        return full.reshape(*shape[:2], *values.shape[-2:])
+    except RuntimeError:
+        return None
 
 
 def einsum_projection(args: Any, heads: int) -> Any:

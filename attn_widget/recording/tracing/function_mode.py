@@ -19,14 +19,17 @@ from torch.overrides import TorchFunctionMode
 from attn_widget.recording.softmax import plain_weights
 from attn_widget.recording.tracing import fused_attention as fused
 from attn_widget.recording.tracing import score_tracking as tracking
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, Items
+from attn_widget.recording.tracing.depth import depth_of, spread_depth
 from attn_widget.recording.tracing.einsum import einsum_projection, einsum_values
 from attn_widget.recording.tracing.intervention import Intervention
+from attn_widget.recording.tracing.mixing_probe import POSITIONWISE
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.score_terms import ScoreTerms
 from attn_widget.recording.tracing.score_tracking import (
     MixedTag,
     ScoresTag,
+    UnreadTag,
     WeightsTag,
     flat,
     set_tag,
@@ -47,14 +50,13 @@ class FunctionTracer(TorchFunctionMode):
         model: torch.nn.Module,
         recorder: Recorder,
         intervention: Intervention,
-        batch: int | None,
+        items: Items,
     ) -> None:
         super().__init__()
         self.recorder = recorder
         self.intervention = intervention
-        self.batch = batch
-        # Names of the functions that were called: they explain why nothing was recorded.
-        self.called: set[str] = set()
+        self.items = items
+        self._at_least = 0  # depth of the output of the operation that runs now
         self._parameters = {p.data_ptr() for p in model.parameters()}
         self._terms = ScoreTerms()
         self._fused: dict[Any, Callable[..., Any]] = {
@@ -69,23 +71,38 @@ class FunctionTracer(TorchFunctionMode):
             return func(*args, **kwargs)
         whole = self._fused.get(func)
         if whole is not None:
-            return whole(self.recorder, self.intervention, self.batch, func, args, kwargs)
+            return whole(self.recorder, self.intervention, self.items, func, args, kwargs)
         name = getattr(func, "__name__", "")
-        self.called.add(name)
+        self._at_least = 0
+        output = self._traced(name, func, args, kwargs)
+        spread_depth(args, kwargs, output, self._at_least)
+        if name not in POSITIONWISE:
+            self.recorder.stack.mark_moving()
+        return output
+
+    def _traced(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run one function, and tag its output with what it holds."""
         if name in tracking.PRODUCTS:
             return self._product(name, func, args, kwargs)
         tag = next((t for t in map(tag_of, flat(args, kwargs)) if t is not None), None)
         if tag is None:
-            return func(*args, **kwargs)
+            output = func(*args, **kwargs)
+            if name in tracking.SOFTMAXES and output.ndim > 1:
+                why = "a softmax of something else than a product of queries and keys"
+                set_tag(output, UnreadTag(self.recorder.name_of(), why))
+            return output
         if isinstance(tag, ScoresTag):
             return self._scores(name, func, args, kwargs, tag)
         output = func(*args, **kwargs)
         if isinstance(tag, MixedTag):
             self._mixed(name, args, kwargs, output, tag)
-        elif name in tracking.RESHAPES:
+        elif name in tracking.RESHAPES or isinstance(tag, UnreadTag):
             set_tag(output, tag)
         elif name in tracking.MULTIPLIES or name in tracking.DIVIDES or name in ZEROING:
             set_tag(output, WeightsTag(tag.call, fresh=False))
+        elif isinstance(output, torch.Tensor) and output.is_floating_point():
+            why = "weights that are changed by more than a mask after their softmax"
+            set_tag(output, UnreadTag(tag.call.name, why))
         return output
 
     # -- scores ------------------------------------------------------------------------------------
@@ -96,7 +113,12 @@ class FunctionTracer(TorchFunctionMode):
         tags = [tag_of(t) for t in flat(args, kwargs)]
         weights = next((t for t in tags if isinstance(t, WeightsTag)), None)
         mixed = next((t for t in tags if isinstance(t, MixedTag)), None)
-        if weights is not None:
+        layer = self._is_layer(args, kwargs)
+        unread = next((t for t in tags if isinstance(t, UnreadTag)), None)
+        if weights is not None and layer:
+            why = "weights that are changed by more than a mask after their softmax"
+            set_tag(output, UnreadTag(weights.call.name, why))
+        elif weights is not None:
             if self.intervention.applies_to(weights.call):
                 output = func(
                     *self._replaced(args),
@@ -105,7 +127,11 @@ class FunctionTracer(TorchFunctionMode):
             self._values(name, args, weights, output)
         elif mixed is not None:
             self._mixed(name, args, kwargs, output, mixed)
-        elif isinstance(output, torch.Tensor) and not self._is_layer(args, kwargs):
+        elif unread is not None and not layer:
+            self.recorder.mark_unreadable(unread.path, unread.why)
+        elif isinstance(output, torch.Tensor) and not layer:
+            if any(isinstance(t, ScoresTag) for t in tags):
+                self.recorder.mark_plain_product()
             set_tag(output, tracking.tag_of_product(name, args, kwargs, output))
         return output
 
@@ -136,7 +162,11 @@ class FunctionTracer(TorchFunctionMode):
             # In-place operations return the tensor they changed: its tag must change with it.
             if not isinstance(output, torch.Tensor):
                 return output
-            return set_tag(output, tracking.tag_after(name, args, kwargs, output, tag))
+            after: Any = tracking.tag_after(name, args, kwargs, output, tag)
+            if after is None and output.is_floating_point() and output.ndim > 1:
+                why = "scores that are made to weights without a softmax over the keys"
+                after = UnreadTag(self.recorder.name_of(), why)
+            return set_tag(output, after)
         before = scores.detach()
         output = func(*args, **kwargs)
         dim = kwargs.get("dim", args[1] if len(args) > 1 and isinstance(args[1], int) else -1)
@@ -145,9 +175,11 @@ class FunctionTracer(TorchFunctionMode):
             scores.shape[-1] - tag.extra,
         )
         if dim not in (-1, scores.ndim - 1) or not readable:
-            self.recorder.mark_unreadable(self.recorder.name_of())
-            return output
+            why = "a softmax over several products, or over another axis than the keys"
+            return set_tag(output, UnreadTag(self.recorder.name_of(), why))
         call = self._described(before, tag)
+        call.depth = depth_of(scores)
+        self._at_least = call.depth + 1
         n_keys = call.shape[-1]
         four = output[..., :n_keys].reshape(call.shape)
         if self.recorder.keep_graph:
@@ -160,21 +192,23 @@ class FunctionTracer(TorchFunctionMode):
 
     def _described(self, scores: torch.Tensor, tag: ScoresTag) -> AttentionCall:
         """Return the attention call of scores that reached their softmax."""
-        items, heads = tracking.split_heads(tuple(scores.shape), self.batch)
+        lead = tuple(scores.shape[:-2])
+        items, heads = tracking.split_heads(tuple(scores.shape), self.items.likely)
         shape = (items, heads, scores.shape[-2], scores.shape[-1] - tag.extra)
         call = AttentionCall(
             name=self.recorder.name_of(),
             shape=shape,
             dtype=scores.dtype,
-            cross=self.recorder.is_cross(),
+            cross=self.recorder.stack.is_cross(),
             scaling=tag.scaling,
             softcap=tag.softcap,
+            lead=lead,
+            unsure=not self.items.are_first(lead),
         )
         scores = scores.reshape(*shape[:3], -1)
         if tag.q is not None:
-            lead = tag.shape[:-2]
-            call.q = tracking.as_four(tag.q, lead, items, heads)
-            call.k = tracking.as_four(tag.k, lead, items, heads)
+            call.q = tracking.as_four(tag.q, tag.shape[:-2], items, heads)
+            call.k = tracking.as_four(tag.k, tag.shape[:-2], items, heads)
         if call.q is None or call.k is None:
             call.q = call.k = None
             call.bias_kind = "content"

@@ -14,13 +14,12 @@ import torch
 from torch.nn import functional
 
 from attn_widget.recording.softmax import plain_weights
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, Items
+from attn_widget.recording.tracing.depth import depth_of, set_depth
 from attn_widget.recording.tracing.intervention import Intervention
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.score_tracking import (
-    MixedTag,
     ScoresTag,
-    set_tag,
     split_heads,
     tag_of,
 )
@@ -37,7 +36,7 @@ def _bound(names: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
 def dot_product(
     recorder: Recorder,
     intervention: Intervention,
-    batch: int | None,
+    items_of: Items,
     func: Any,
     args: Any,
     kwargs: Any,
@@ -46,7 +45,8 @@ def dot_product(
     given = _bound(_SDPA, args, kwargs)
     q, k, v = given["query"], given["key"], given["value"]
     with recorder.paused():
-        items, heads = split_heads(tuple(q.shape), batch)
+        lead = tuple(q.shape[:-2])
+        items, heads = split_heads(tuple(q.shape), items_of.likely)
         # Grouped keys keep their own number of heads.
         key_heads = heads if k.ndim < 4 else k[0].numel() // (k.shape[-1] * k.shape[-2])
         mask = given.get("attn_mask")
@@ -54,7 +54,10 @@ def dot_product(
             name=recorder.name_of(),
             shape=(items, heads, q.shape[-2], k.shape[-2]),
             dtype=q.dtype,
-            cross=recorder.is_cross(),
+            cross=recorder.stack.is_cross(),
+            depth=max(map(depth_of, (q, k, v))),
+            lead=lead,
+            unsure=not items_of.are_first(lead),
             q=q.reshape(items, heads, *q.shape[-2:]),
             k=k.reshape(k.shape[0] if k.ndim > 3 else items, key_heads, *k.shape[-2:]),
             v=v.reshape(v.shape[0] if v.ndim > 3 else items, key_heads, *v.shape[-2:]),
@@ -72,14 +75,14 @@ def dot_product(
         if intervention.applies_to(call):
             four = output.reshape(*call.shape[:3], -1)
             output = intervention.replace(call, four, call.v).reshape(output.shape)
-    recorder.add(call)
-    return set_tag(output, MixedTag(call))
+    recorder.add(call, output)
+    return output
 
 
 def multi_head(
     recorder: Recorder,
     intervention: Intervention,
-    batch: int | None,
+    items_of: Items,
     func: Any,
     args: Any,
     kwargs: Any,
@@ -88,7 +91,8 @@ def multi_head(
     given = _bound(_MULTI_HEAD, args, kwargs)
     with recorder.paused():
         call = _multi_head_call(given)
-        call.name, call.cross = recorder.name_of(), recorder.is_cross()
+        call.name, call.cross = recorder.name_of(), recorder.stack.is_cross()
+        call.depth = max(depth_of(given[name]) for name in ("query", "key", "value"))
         output, averaged = func(*args, **kwargs)
         mixed = _keep_weights(recorder, call)
         if intervention.applies_to(call):
@@ -98,6 +102,7 @@ def multi_head(
             merged = functional.linear(merged, given["out_proj_weight"], given["out_proj_bias"])
             output = merged.transpose(0, 1).reshape(output.shape)
     recorder.add(call)
+    set_depth(output, call.depth + 1)
     return output, averaged
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from attn_widget.errors import InputError
 from attn_widget.recording.tracing.attention_call import AttentionCall, four_axes
+from attn_widget.recording.tracing.depth import depth_of
 from attn_widget.recording.tracing.recorder import Recorder
 
 
@@ -155,7 +156,12 @@ def _leave(recorder: Recorder) -> Callable[..., None]:
             if weights.ndim == 3:
                 weights, v = weights[:, None], v[:, None]
             call = AttentionCall(
-                recorder.name_of(module), four_axes(weights), weights.dtype, weights=weights, v=v
+                recorder.name_of(module),
+                four_axes(weights),
+                weights.dtype,
+                weights=weights,
+                v=v,
+                depth=max(map(depth_of, (*args, *kwargs.values()))),
             )
             recorder.add(call, _first(output))
         finally:

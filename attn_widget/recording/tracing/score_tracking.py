@@ -5,7 +5,8 @@ that the tag lives exactly as long as the tensor. There is one kind of tag for e
 
 - `ScoresTag`: scores, between q·kᵀ and the softmax;
 - `WeightsTag`: attention weights, between the softmax and the product with the values;
-- `MixedTag`: weights · values, before the output projection.
+- `MixedTag`: weights · values, before the output projection;
+- `UnreadTag`: weights of some kind that could not be read as attention.
 """
 
 from __future__ import annotations
@@ -89,6 +90,14 @@ class MixedTag:
     call: Any
 
 
+@dataclass(frozen=True)
+class UnreadTag:
+    """Weights that are no recorded attention: once they mix values, their module is missing."""
+
+    path: str  # of the module that made them
+    why: str  # what was seen
+
+
 def tag_of(tensor: Any) -> Any:
     """Return the tag of a tensor, or None."""
     return getattr(tensor, TAG, None) if isinstance(tensor, torch.Tensor) else None
@@ -142,8 +151,12 @@ def tag_after(
         name in RESHAPES or name in MOVES or name in ADDS or name in MULTIPLIES | DIVIDES
     ):
         return None
-    if name in ("cat", "concat") and tag.q is not None and _adds_sink(args, output, tag):
-        return replace(tag, extra=1)
+    if name in ("cat", "concat") and tag.q is not None:
+        if _adds_sink(args, output, tag):
+            return replace(tag, extra=1)
+        joined = _joined_keys(args, output)
+        if joined is not None:
+            return joined
     if name in RESHAPES:
         return replace(tag, fresh=tag.fresh and output.shape == args[0].shape)
     if name in MULTIPLIES or name in DIVIDES:
@@ -165,6 +178,29 @@ def _adds_sink(args: tuple[Any, ...], output: Any, tag: ScoresTag) -> bool:
     return (
         len(parts) == 2 and tag_of(parts[0]) is tag and output.shape[-1] == parts[0].shape[-1] + 1
     )
+
+
+def _joined_keys(args: tuple[Any, ...], output: torch.Tensor) -> ScoresTag | None:
+    """Return the tag of scores of the same queries with several sets of keys, side by side."""
+    parts = args[0] if args and isinstance(args[0], list | tuple) else ()
+    tags = [tag_of(part) for part in parts]
+    if not all(isinstance(tag, ScoresTag) and tag.q is not None for tag in tags):
+        return None
+    first, lead = tags[0], tuple(output.shape[:-2])
+    for tag, part in zip(tags, parts, strict=True):
+        same = tag.q is first.q or (
+            tag.q.data_ptr() == first.q.data_ptr()
+            and tag.q.shape == first.q.shape
+            and tag.q.stride() == first.q.stride()
+        )
+        plain = tag.scale == first.scale and tag.inner is None and not tag.extra
+        if not (same and plain) or tag.shape != tuple(part.shape) or part.shape[:-2] != lead:
+            return None
+    if output.shape[-2] != first.shape[-2]:  # joined along another axis than the keys
+        return None
+    keys = [tag.k.expand(*lead, *tag.k.shape[-2:]) for tag in tags]
+    content = any(tag.content for tag in tags)
+    return replace(first, k=torch.cat(keys, -2), shape=tuple(output.shape), content=content)
 
 
 def _scaled(

@@ -18,7 +18,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ from attn_widget.recording.tracing.attention_lookup import (
     interface_of,
     looks_up_attention,
 )
+from attn_widget.recording.tracing.depth import depth_of
 from attn_widget.recording.tracing.intervention import Intervention
 from attn_widget.recording.tracing.recorder import Recorder
 
@@ -63,8 +64,7 @@ def trace_interface(
                 or original in compared_names(model, config)
             ):
                 continue
-            # Flash and flex kernels form no scores that could be recorded: sdpa replaces them.
-            original = "eager" if original == "eager" or not has_sdpa(model, config) else "sdpa"
+            original = _traceable(original, model, config)
             # Never unregistered: a thread may be inside a forward that began under this name.
             name = PREFIX + original
             masks: Any = AttentionMaskInterface
@@ -77,6 +77,21 @@ def trace_interface(
         for config, name in saved:
             config._attn_implementation_internal = name
         ACTIVE.reset(token)
+
+
+def _traceable(name: str, model: torch.nn.Module, config: Any) -> str:
+    """Return the implementation that runs while recording.
+
+    The flash, flex and paged kernels of transformers compute the same attention as sdpa and form no
+    scores that could be recorded. A function that a user registered may compute anything: it stays.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    built_in = getattr(AttentionInterface, "_global_mapping", {}).get(name)
+    masks: Any = AttentionMaskInterface
+    if built_in is not None and not built_in.__module__.startswith("transformers."):
+        return name if name in masks._global_mapping else "eager"
+    return "eager" if name == "eager" or not has_sdpa(model, config) else "sdpa"
 
 
 def _recording_function(original: str) -> Callable[..., Any]:
@@ -107,6 +122,8 @@ def _recording_function(original: str) -> Callable[..., Any]:
         family = FamilyCall(module, query, key, value, kwargs, eager, configured)
         with recorder.paused():
             call, output, weights = _record(recorder, family, original, attention_mask)
+            if call.q is None and call.weights is None:  # not read: it is named as missing
+                return output, weights
             if intervention.applies_to(call):
                 heads_first = intervention.replace(call, output.transpose(1, 2), value)
                 output = heads_first.transpose(1, 2).contiguous()
@@ -167,6 +184,8 @@ def _record(
     """Compute one call as the family does; return its record, its output and its weights."""
     query = family.query
     call = _described(recorder, family, original, mask)
+    if original not in ("eager", "sdpa"):
+        return _record_implied(recorder, family, call, mask)
     keeps = recorder.keeps(call.shape, query.element_size())
     eager_mask = mask
     if mask is not None and mask.dtype == torch.bool:
@@ -194,6 +213,33 @@ def _record(
     return call, *family.run(family.configured, mask)
 
 
+def _record_implied(
+    recorder: Recorder, family: FamilyCall, call: AttentionCall, mask: Any
+) -> tuple[AttentionCall, Any, Any]:
+    """Run a function that a user registered; return the weights that it implies for these values.
+
+    An attention is linear in its values: with the identity as values, its output is its weights.
+    """
+    output, returned = family.run(family.configured, mask)
+    keys, heads = family.key.shape[-2], family.value.shape[1]
+    one = torch.eye(keys, dtype=family.value.dtype, device=family.value.device)
+    identity = one.expand(len(family.value), heads, keys, keys)
+    try:
+        implied = replace(family, value=identity).run(family.configured, mask)[0].transpose(1, 2)
+        repeated = family.value.repeat_interleave(call.shape[1] // heads, 1)
+        fits = implied.shape == call.shape and torch.allclose(
+            (implied @ repeated).transpose(1, 2), output, atol=1e-4, rtol=1e-4
+        )
+    except RuntimeError:  # kernels that take values of as many channels as keys only
+        fits = False
+    if not fits or float(implied.min()) < -1e-6:
+        why = "a registered attention function that implies no weights"
+        recorder.mark_unreadable(call.name, why)
+        return replace(call, q=None, k=None, weights=None), output, returned
+    call.weights, call.altered = implied.clamp(min=0), True
+    return call, _keep(recorder, call, call.weights, family.value, output), returned
+
+
 def _described(recorder: Recorder, family: FamilyCall, original: str, mask: Any) -> AttentionCall:
     """Return the record of a call before it is computed."""
     query, kwargs = family.query, family.kwargs
@@ -207,7 +253,9 @@ def _described(recorder: Recorder, family: FamilyCall, original: str, mask: Any)
         name=recorder.name_of(family.module),
         shape=(query.shape[0], query.shape[1], n_queries, n_keys),
         dtype=query.dtype,
-        cross=recorder.is_cross(family.module),
+        cross=recorder.stack.is_cross(family.module),
+        depth=max(map(depth_of, (query, family.key, family.value))),
+        lead=tuple(query.shape[:2]),
         q=query,
         k=family.key,
         v=family.value,
@@ -238,8 +286,8 @@ def _paths_agree(family: FamilyCall, mask: Any, eager_mask: Any) -> bool:
     with torch.no_grad():
         ours = family.run_rows(family.eager, eager_mask, last)[0]
         theirs = family.run_rows(family.configured, mask, last, is_causal=False)[0]
-    tolerance = 1e-3 if ours.dtype == torch.float32 else 5e-2
-    return torch.allclose(ours, theirs, atol=tolerance, rtol=tolerance)
+    tolerance = 1e-3 if _in_float32(ours, theirs) else 5e-2
+    return torch.allclose(ours.float(), theirs.float(), atol=tolerance, rtol=tolerance)
 
 
 def _family_differs(call: AttentionCall, family: FamilyCall, mask: Any) -> bool:
@@ -255,8 +303,14 @@ def _family_differs(call: AttentionCall, family: FamilyCall, mask: Any) -> bool:
         except RuntimeError:  # sinks or biases of a shape that the plain formula does not know
             call.sinks = None
             return True
-    tolerance = 1e-5 if call.dtype == torch.float32 else 2e-2
-    return not torch.allclose(weights, plain, atol=tolerance, rtol=0)
+    tolerance = 1e-5 if _in_float32(call.q, weights, plain) else 2e-2
+    return not torch.allclose(weights.float(), plain.float(), atol=tolerance, rtol=0)
+
+
+def _in_float32(*tensors: torch.Tensor) -> bool:
+    """Return whether these were computed in full precision: automatic casting lowers products."""
+    cast = torch.is_autocast_enabled(tensors[0].device.type)
+    return not cast and all(t.dtype in (torch.float32, torch.float64) for t in tensors)
 
 
 def _family_rows(family: FamilyCall, mask: Any) -> Callable[..., Any]:

@@ -1,0 +1,112 @@
+"""Attention that was computed in blocks, laid out on one axis of all positions.
+
+A model may compute only the cells near each query, in blocks whose keys reach into other blocks.
+Where it was measured which position each query and key is, every cell of the whole matrix is known:
+what no block holds is 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+
+from attn_widget.recording.building.arrange_axes import heads_in_all
+from attn_widget.recording.softmax import plain_weights
+from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.position_probe import PADDING, UNKNOWN
+
+MOST_BYTES = 256 * 2**20
+LOST = 1e-5  # weight of a row that may lie on padding
+
+
+def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[AttentionCall] | str:
+    """Return calls side by side as one dense call where they are blocks, else unchanged.
+
+    Parameters
+    ----------
+    calls
+        Calls of one layer.
+    n_tokens
+        Ids of one item, where they are known; positions after them are padding of the model's own
+        where no query reads them.
+
+    Returns
+    -------
+    list of AttentionCall, or str
+        Why the blocks cannot be laid out.
+    """
+    squares = all(call.shape[2] == call.shape[3] for call in calls)
+    if squares or any(call.cross for call in calls) or not _in_blocks(calls):
+        return list(calls)
+    first = calls[0]
+    if any(call.query_positions is None for call in calls):
+        return "attention in blocks whose positions could not be measured"
+    if len(calls) == 1 and not _stand_for_positions(first):
+        return list(calls)  # keys of another input, or squeezed into fewer
+    *items, n = first.input_shape
+    n_items, heads = math.prod(items), first.shape[1]
+    if any(call.shape[1] != heads for call in calls):
+        return "attention in blocks with several numbers of heads"
+    if n_items * heads * n * n * first.dtype.itemsize > MOST_BYTES:
+        return f"attention in blocks over {n} positions, too many to lay out whole"
+    whole = None
+    for call in calls:
+        weights = call.weights if call.weights is not None else plain_weights(call)
+        queries, keys = call.query_positions, call.key_positions
+        if bool((queries == UNKNOWN).any()) or bool((keys == UNKNOWN).any()):
+            return "attention in blocks over positions that were mixed before"
+        keys = _repeated(keys, heads)
+        on_padding = weights.masked_fill((keys != PADDING)[:, :, None], 0).sum(-1)
+        if bool((on_padding[queries != PADDING] > LOST).any()):
+            return "attention in blocks that also reads keys of no position"
+        if whole is None:
+            whole = weights.new_zeros(heads, n_items * n, n)
+        real = (queries != PADDING)[..., None] & (keys != PADDING)[:, :, None]
+        entry, head, i, j = real.nonzero(as_tuple=True)
+        place = (head, queries[entry, head, i], keys[entry, head, j] % n)
+        whole.index_put_(place, weights[entry, head, i, j], accumulate=True)
+    assert whole is not None
+    whole = whole.reshape(heads, n_items, n, n).transpose(0, 1)
+    if n_tokens is not None and n_tokens < n and not bool(whole[:, :, :n_tokens, n_tokens:].any()):
+        whole, n = whole[:, :, :n_tokens, :n_tokens], n_tokens
+    return [
+        dataclasses.replace(
+            first,
+            shape=(n_items, heads, n, n),
+            weights=whole,
+            q=None,
+            k=None,
+            v=None,
+            mask=None,
+            bias=None,
+            sinks=None,
+            family_rows=None,
+            axes=None,
+            causal=False,
+            altered=True,
+            siblings=None,
+            lead=(n_items, heads),
+            head_calls=heads_in_all(calls),
+        )
+    ]
+
+
+def _in_blocks(calls: Sequence[AttentionCall]) -> bool:
+    """Return whether calls hold blocks of a layer: several, or several entries of one item."""
+    if len(calls) > 1:
+        return all(call.siblings != "heads" for call in calls)
+    return calls[0].query_positions is not None
+
+
+def _stand_for_positions(call: AttentionCall) -> bool:
+    """Return whether the queries and keys of a call are positions of one input."""
+    both = (call.query_positions, call.key_positions)
+    return all(bool((p >= 0).any()) and not bool((p == UNKNOWN).any()) for p in both)
+
+
+def _repeated(positions: torch.Tensor, heads: int) -> torch.Tensor:
+    """Return the positions of grouped keys, one set for each head of queries."""
+    return positions.repeat_interleave(heads // positions.shape[1], 1)

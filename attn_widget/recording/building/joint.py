@@ -1,0 +1,47 @@
+"""Why the layers of a group cannot be joined: rollout and flow need one axis for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attn_widget.recording.building.layers import Layer
+from attn_widget.recording.tracing.module_stack import stack_of
+
+
+def not_joint(layers: Sequence[Layer], stack: Sequence[Layer], missing: Mapping[str, str]) -> str:
+    """Return why these layers of one stream cannot be joined; "" where they can.
+
+    Parameters
+    ----------
+    layers
+        The layers of the stream.
+    stack
+        All layers of the list of layers that they belong to, in the order they ran.
+    missing
+        Modules that mixed positions and were not recorded, and what was seen.
+    """
+    between = [path for path in missing if stack_of(path) == layers[0].stack]
+    if between:
+        more = f" and {len(between) - 1} more" if len(between) > 1 else ""
+        return f"{between[0]}{more} mixed positions between these layers and was not recorded"
+    own = [id(layer) for layer in layers]
+    places = [i for i, layer in enumerate(stack) if id(layer) in own]
+    if places and places[-1] - places[0] + 1 != len(places):
+        return "other layers of the same stack, with other parts, lie between these"
+    if len(layers) > 1 and not all(_same_parts(layer, layers[0]) for layer in layers):
+        return (
+            f"each layer attends within {layers[0].n_parts} parts, and nothing shows that these "
+            "hold the same positions in every layer"
+        )
+    return ""
+
+
+def _same_parts(layer: Layer, first: Layer) -> bool:
+    """Return whether the parts of two layers hold the same positions."""
+    if layer.n_parts == 1 == first.n_parts or (layer.passes and first.passes):
+        return True
+    return (
+        layer.lengths == first.lengths
+        and bool(layer.first.touched)
+        and layer.first.touched == first.first.touched
+    )

@@ -1,0 +1,236 @@
+"""What the axes of recorded queries are, measured: one position of a module's input is changed.
+
+A module may hold its heads, windows, pictures and items on any axis of its queries, or compute them
+one by one. Nothing in their shapes tells which is which. When one position of the input of a block
+changes, the queries of that position change in *every* head, but in *one* window, picture or item:
+
+- an axis along which all entries change holds heads;
+- an axis along which one entry changes holds positions (items, windows, pictures);
+- calls side by side that all change are heads of one layer; of which one changes, parts of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from attn_widget.recording.inputs.model_call import copied
+from attn_widget.recording.tracing.attention_call import AttentionCall, Axis
+from attn_widget.recording.tracing.module_stack import Frame, given_to
+from attn_widget.recording.tracing.position_probe import positions_of
+
+# Runs a module again on other arguments and returns the attention calls inside.
+RunAgain = Callable[[Frame, tuple[Any, ...], dict[str, Any]], list[AttentionCall]]
+Touched = tuple[int, int, int]  # call, entry of its position axes, query row
+MOST_ROWS = 4  # positions that are changed, one at a time
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of the calls of one layer.
+
+    Parameters
+    ----------
+    axes
+        For each call the leading axes of its queries; None where no change showed what they are.
+    siblings
+        ``"heads"`` or ``"parts"`` for calls side by side; None where there is one, or no telling.
+    touched
+        For each changed position of the input the queries that changed with it; two layers with the
+        same ones hold the same positions.
+    """
+
+    axes: tuple[tuple[Axis, ...] | None, ...]
+    siblings: str | None
+    touched: tuple[tuple[Touched, ...], ...]
+
+    @property
+    def has_parts(self) -> bool:
+        """Return whether the layer attends within several parts, which every layer may cut anew."""
+        entries = [
+            math.prod(a.size for a in axes if not a.holds_heads) for axes in self.axes if axes
+        ]
+        return self.siblings == "parts" or any(n > 1 for n in entries)
+
+
+def measure(frame: Frame, run_again: RunAgain) -> Measured | None:
+    """Return what the axes of the calls inside a module are; None where it cannot be measured."""
+    found = _states(frame)
+    if found is None or any(_shares_memory(call.q, found[1]) for call in frame.calls):
+        return None
+    place, states = found
+    try:
+        plain = run_again(frame, *_arguments(frame, place, states))
+        if [c.lead for c in plain] != [c.lead for c in frame.calls]:
+            return None
+        changes = []
+        for row in _rows_of(states):
+            changed = run_again(frame, *_arguments(frame, place, _changed(states, row)))
+            changes.append([_changed_queries(a, b) for a, b in zip(plain, changed, strict=True)])
+    except Exception:  # a module may refuse to run twice, with any error: then nothing is known
+        return None
+    axes = tuple(
+        next((a for a in (_axes(c[i]) for c in changes) if a is not None), None)
+        for i in range(len(plain))
+    )
+    return Measured(axes, _siblings(changes), tuple(_touched(c, axes) for c in changes))
+
+
+def note_positions(frame: Frame, run_again: RunAgain) -> None:
+    """Note which positions of a module's input the queries and keys of its calls stand for."""
+    found = _states(frame)
+    if found is None:
+        return
+    place, states = found
+
+    def run(changed: torch.Tensor) -> list[AttentionCall]:
+        return run_again(frame, *_arguments(frame, place, changed))
+
+    try:
+        positions = positions_of(run, states)
+    except Exception:  # as in `measure`
+        return
+    for call, (queries, keys) in zip(frame.calls, positions, strict=True):
+        call.query_positions, call.key_positions = queries, keys
+        call.input_shape = tuple(states.shape[:-1])
+
+
+def _states(frame: Frame) -> tuple[int | str, torch.Tensor] | None:
+    """Return the first argument that holds numbers per position, and where it was given."""
+    for place, value in given_to(frame):
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim >= 2:
+            return place, value
+    return None
+
+
+def _shares_memory(queries: Any, states: torch.Tensor) -> bool:
+    """Return whether queries are the module's input: their axes were made outside of it."""
+    return (
+        queries is not None
+        and queries.untyped_storage().data_ptr() == states.untyped_storage().data_ptr()
+    )
+
+
+def _rows_of(states: torch.Tensor) -> list[int]:
+    """Return the positions that are changed, first and last among them."""
+    n = states.numel() // states.shape[-1]
+    return sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+
+
+def _changed(states: torch.Tensor, row: int) -> torch.Tensor:
+    """Return the states with other numbers at one position."""
+    changed = states.detach().clone()
+    flat = changed.reshape(-1, states.shape[-1])
+    flat[row] = flat[row].flip(0) * -2 + flat.std() + 1
+    return flat.reshape(states.shape)
+
+
+def _arguments(
+    frame: Frame, place: int | str, states: torch.Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return a module's arguments with other states; what it might change is copied."""
+    args, kwargs = (
+        [copied(a) for a in frame.args],
+        {n: copied(v) for n, v in frame.kwargs.items()},
+    )
+    if isinstance(place, int):
+        args[place] = states.clone()
+    else:
+        kwargs[place] = states.clone()
+    return tuple(args), kwargs
+
+
+def _changed_queries(plain: AttentionCall, again: AttentionCall) -> torch.Tensor | None:
+    """Return which queries changed, ``(*lead, query)``; None where this shows nothing."""
+    if plain.q is None or again.q is None or plain.q.shape != again.q.shape:
+        return None
+    changed = (plain.q != again.q).any(-1).reshape(*plain.lead, plain.q.shape[-2])
+    rows = changed.reshape(-1, changed.shape[-1]).any(0)
+    # Where every query changes, the module mixed its positions before it made queries.
+    return None if bool(rows.all()) and len(rows) > 1 else changed
+
+
+def _axes(changed: torch.Tensor | None) -> tuple[Axis, ...] | None:
+    """Return the roles of the leading axes from the queries that changed."""
+    if changed is None or not bool(changed.any()):
+        return None
+    lead = changed.any(-1)
+    found: list[Axis] = []
+    for axis, size in enumerate(lead.shape):
+        others = [i for i in range(lead.ndim) if i != axis]
+        entries = (lead.any(others) if others else lead).nonzero().flatten().tolist()
+        split = _split(size, entries)
+        if split is None:
+            return None
+        found.extend(split)
+    n_changed = math.prod(a.size for a in found if a.holds_heads)
+    return tuple(found) if int(lead.sum()) == n_changed else None
+
+
+def _split(size: int, entries: Sequence[int]) -> tuple[Axis, ...] | None:
+    """Return one axis as what it holds, split in two where heads and positions share it."""
+    if len(entries) == 1:
+        return (Axis(size, holds_heads=False),)
+    if len(entries) == size:
+        return (Axis(size, holds_heads=True),)
+    step = entries[1] - entries[0]
+    even = list(range(entries[0], entries[-1] + 1, step)) == list(entries)
+    if not even or size % len(entries) or step not in (1, size // len(entries)):
+        return None
+    heads = Axis(len(entries), holds_heads=True)
+    positions = Axis(size // len(entries), holds_heads=False)
+    return (positions, heads) if step == 1 else (heads, positions)
+
+
+def _siblings(changes: Sequence[Sequence[torch.Tensor | None]]) -> str | None:
+    """Return what calls side by side are to each other."""
+    if not changes or len(changes[0]) < 2:
+        return None
+    seen = set()
+    for change in changes:
+        if any(c is None for c in change):
+            return None
+        hit = [c for c in change if c is not None and bool(c.any())]
+        if len(hit) == 1:
+            seen.add("parts")
+        elif len(hit) == len(change):
+            rows = {
+                tuple(c.reshape(-1, c.shape[-1]).any(0).nonzero().flatten().tolist()) for c in hit
+            }
+            seen.add("heads" if len(rows) == 1 else "unknown")
+        elif hit:
+            seen.add("unknown")
+    return seen.pop() if len(seen) == 1 and seen != {"unknown"} else None
+
+
+def _touched(
+    change: Sequence[torch.Tensor | None], axes: Sequence[tuple[Axis, ...] | None]
+) -> tuple[Touched, ...]:
+    """Return the queries that changed with one position: call, entry, row."""
+    return tuple(_touched_of(change, axes))
+
+
+def _touched_of(
+    change: Sequence[torch.Tensor | None], axes: Sequence[tuple[Axis, ...] | None]
+) -> Iterator[Touched]:
+    """Yield the queries that changed, one head of each."""
+    for i, (changed, found) in enumerate(zip(change, axes, strict=True)):
+        if changed is None or found is None:
+            continue
+        entries = heads_last(changed[..., None], found)[:, :, :, 0].any(1)
+        for entry, row in entries.nonzero().tolist():
+            yield i, entry, row
+
+
+def heads_last(tensor: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:
+    """Return ``(*lead, token, channel)`` as ``(position entry, head, token, channel)``."""
+    split = tensor.reshape(*(axis.size for axis in axes), *tensor.shape[-2:])
+    order = [i for i, axis in enumerate(axes) if not axis.holds_heads]
+    order += [i for i, axis in enumerate(axes) if axis.holds_heads]
+    n_heads = math.prod(axis.size for axis in axes if axis.holds_heads)
+    moved = split.permute(*order, len(axes), len(axes) + 1)
+    return moved.reshape(-1, n_heads, *tensor.shape[-2:])

@@ -1,0 +1,386 @@
+"""A layer of a capture is a layer of the model, however its attention is computed."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from attn_widget import ModelRunner, attribute, rollout
+from attn_widget.errors import InputError, NoAttentionError
+from attn_widget.recording.capture import capture
+
+WIDTH, HEADS, SIZE, N = 8, 4, 2, 5
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def peaked(model):
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.4)
+    return model.eval()
+
+
+class Head(nn.Module):
+    """One head, as lectures write it."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(WIDTH, SIZE) for _ in range(3))
+
+    def weights(self, x):
+        return torch.softmax(self.q(x) @ self.k(x).mT / SIZE**0.5, -1)
+
+    def forward(self, x):
+        return self.weights(x) @ self.v(x)
+
+
+class ModulePerHead(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(Head() for _ in range(HEADS))
+
+    def weights(self, x):
+        return torch.stack([head.weights(x)[0] for head in self.heads])
+
+    def forward(self, x):
+        return x + torch.cat([head(x) for head in self.heads], -1)
+
+
+class Fused(nn.Module):
+    """One projection for queries, keys and values of all heads; subclasses mix them."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+
+    def split(self, x):
+        return (t.unflatten(-1, (HEADS, SIZE)).transpose(-2, -3) for t in self.qkv(x).chunk(3, -1))
+
+    def weights(self, x):
+        q, k, _ = self.split(x)
+        return (q @ k.mT).softmax(-1)[0]
+
+
+class LoopOverHeads(Fused):
+    def forward(self, x):
+        mixed = []
+        for q, k, v in zip(*(t.unbind(-3) for t in self.split(x)), strict=True):
+            mixed.append((q @ k.mT).softmax(-1) @ v)
+        return x + torch.cat(mixed, -1)
+
+
+class HeadsInTheBatch(Fused):
+    """(time, batch, channel) inputs, heads merged into the batch axis, as fairseq computes it."""
+
+    def forward(self, x):
+        n, batch, _ = x.shape
+        q, k, v = (
+            t.reshape(n, batch * HEADS, SIZE).transpose(0, 1) for t in self.qkv(x).chunk(3, -1)
+        )
+        return x + ((q @ k.mT).softmax(-1) @ v).transpose(0, 1).reshape(n, batch, WIDTH)
+
+
+class HeadsBeforeItems(Fused):
+    """Heads on the first axis, items on the second."""
+
+    def forward(self, x):
+        q, k, v = (t.transpose(0, 1) for t in self.split(x))
+        return x + ((q @ k.mT).softmax(-1) @ v).permute(1, 2, 0, 3).flatten(2)
+
+
+class Windows(Fused):
+    """Attention within windows of 3 positions, shifted in every second layer."""
+
+    def __init__(self, shift=0):
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, x):
+        rolled = torch.roll(x, -self.shift, 1)
+        cut = rolled.unflatten(1, (-1, 3))
+        q, k, v = self.split(cut)
+        mixed = ((q @ k.mT).softmax(-1) @ v).transpose(-2, -3).flatten(-2).flatten(1, 2)
+        return x + torch.roll(mixed, self.shift, 1)
+
+
+class LoopOverPieces(Fused):
+    """Attention within pieces of given lengths, one after another, as vision models do."""
+
+    def __init__(self, lengths=(2, 2, 2)):
+        super().__init__()
+        self.lengths = lengths
+
+    def forward(self, x):
+        pieces = []
+        for piece in x.split(self.lengths, 1):
+            q, k, v = self.split(piece)
+            pieces.append(((q @ k.mT).softmax(-1) @ v).transpose(-2, -3).flatten(-2))
+        return x + torch.cat(pieces, 1)
+
+
+class Neighbours(Fused):
+    """Blocks of 2 positions that read their own block and the one before it."""
+
+    def forward(self, x):
+        q, k, v = (t.unflatten(-2, (-1, 2)) for t in self.split(x))
+
+        def with_previous(t):
+            before = torch.cat([torch.zeros_like(t[..., :1, :, :]), t[..., :-1, :, :]], -3)
+            return torch.cat([before, t], -2)
+
+        scores = q @ with_previous(k).mT
+        scores[..., 0, :, :2] = -torch.inf
+        mixed = (scores.softmax(-1) @ with_previous(v)).flatten(-3, -2)
+        return x + mixed.transpose(-2, -3).flatten(-2)
+
+    def weights(self, x):
+        q, k, _ = self.split(x)
+        n = x.shape[1]
+        block = torch.arange(n) // 2
+        allowed = (block[:, None] - block[None]).clamp(min=-1) >= 0
+        allowed &= block[:, None] - block[None] <= 1
+        return (q @ k.mT).masked_fill(~allowed, -torch.inf).softmax(-1)[0]
+
+
+def expected(model, x):
+    """Return (layer, head, query, key) by the plain formula of each block."""
+    found = []
+    with torch.no_grad():
+        for block in model:
+            found.append(block.weights(x))
+            x = block(x)
+    return torch.stack(found).numpy()
+
+
+@pytest.mark.parametrize("block", [ModulePerHead, LoopOverHeads, HeadsBeforeItems])
+def test_heads_that_are_computed_side_by_side_are_heads_of_one_layer(block):
+    model, x = peaked(nn.Sequential(*[block() for _ in range(3)])), torch.randn(1, N, WIDTH)
+    seen = capture(model, x)
+    assert seen.attention.shape == (3, HEADS, N, N)
+    wanted = expected(model, x)
+    assert np.abs(seen.attention - wanted).max() < 1e-6
+    assert np.allclose(attribute(seen, "rollout", baseline=False), rollout(wanted), atol=1e-6)
+    light = capture(model, x, weights=False)
+    assert np.abs(light.attention - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize(("n", "batch"), [(4, 1), (4, 2), (16, 2), (2, 3)])
+def test_heads_merged_into_the_batch_axis_are_told_from_items(n, batch):
+    model, x = peaked(HeadsInTheBatch()), torch.randn(n, batch, WIDTH)
+    seen = capture(model, x, item=batch - 1)
+    assert seen.attention.shape == (1, HEADS, n, n)
+    assert (
+        np.abs(seen.attention[0] - model.weights(x[:, -1:].transpose(0, 1)).detach().numpy()).max()
+        < 1e-6
+    )
+
+
+def test_the_items_of_a_batch_stay_apart_where_heads_come_first():
+    model, x = peaked(HeadsBeforeItems()), torch.randn(3, N, WIDTH)
+    for item in range(3):
+        seen = capture(model, x, item=item)
+        wanted = model.weights(x[item : item + 1]).detach().numpy()
+        assert np.abs(seen.attention[0] - wanted).max() < 1e-6
+
+
+def test_windows_are_parts_of_a_layer_and_shifted_ones_are_not_joined():
+    model, x = peaked(nn.Sequential(Windows(), Windows(shift=1))), torch.randn(1, 9, WIDTH)
+    seen = capture(model, x)
+    assert seen.n_parts() == 3
+    assert [layer.layer for layer in seen.group()] == [0, 1]
+    for part in range(3):
+        wanted = model[0].weights(x[:, 3 * part : 3 * part + 3]).detach().numpy()
+        assert np.abs(seen.at_part(part).attention[0] - wanted).max() < 1e-6
+    assert "same positions in every layer" in seen.not_joint["self"]
+    with pytest.raises(InputError, match="same positions in every layer"):
+        attribute(seen, "rollout")
+    with pytest.raises(InputError, match="part must be 0 to 2, got 3"):
+        seen.at_part(3)
+
+
+def test_windows_that_stay_in_place_can_be_joined():
+    model, x = peaked(nn.Sequential(Windows(), Windows())), torch.randn(1, 9, WIDTH)
+    seen = capture(model, x).at_part(1)
+    assert not seen.not_joint
+    wanted = expected(model, x[:, 3:6])
+    assert np.allclose(attribute(seen, "rollout", baseline=False), rollout(wanted), atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [(2, 2, 2), (1, 4, 2)])
+def test_pieces_are_parts_whether_or_not_they_are_as_long(lengths):
+    model = peaked(nn.Sequential(LoopOverPieces(lengths), LoopOverPieces(lengths)))
+    x = torch.randn(1, sum(lengths), WIDTH)
+    seen = capture(model, x)
+    assert seen.n_parts() == 3
+    start = 0
+    for part, length in enumerate(lengths):
+        own = seen.at_part(part)
+        assert len(own.tokens) == length
+        for block in model:
+            block.lengths = (length,)
+        wanted = expected(model, x[:, start : start + length])
+        assert np.abs(own.attention - wanted).max() < 1e-6
+        assert np.allclose(attribute(own, "rollout", baseline=False), rollout(wanted), atol=1e-6)
+        start += length
+
+
+def test_blocks_that_read_their_neighbours_are_laid_out_whole():
+    model, x = peaked(nn.Sequential(Neighbours(), Neighbours())), torch.randn(1, 6, WIDTH)
+    seen = capture(model, x)
+    assert np.abs(seen.attention - expected(model, x)).max() < 1e-6
+
+
+def test_two_texts_through_one_stack_are_two_inputs_of_its_layers():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stack = nn.Sequential(LoopOverHeads(), LoopOverHeads())
+
+        def forward(self, a, b):
+            return self.stack(a).mean() + self.stack(b).mean()
+
+    model, a, b = peaked(Two()), torch.randn(1, N, WIDTH), torch.randn(1, N + 1, WIDTH)
+    seen = capture(model, (a, b))
+    assert seen.n_parts() == 2
+    assert len(seen.group()) == 2
+    for part, x in enumerate((a, b)):
+        assert np.abs(seen.at_part(part).attention - expected(model.stack, x)).max() < 1e-6
+
+
+def test_a_layer_that_runs_twelve_times_is_twelve_layers():
+    config = transformers.AlbertConfig(
+        vocab_size=30, embedding_size=8, hidden_size=8, num_hidden_layers=12, num_attention_heads=2,
+        intermediate_size=8,
+    )  # fmt: skip
+    model = peaked(transformers.AlbertModel(config))
+    assert capture(model, {"input_ids": torch.tensor([[5, 6, 7]])}).attention.shape == (12, 2, 3, 3)
+
+
+def test_block_sparse_attention_is_laid_out_as_it_mixes_its_values():
+    config = transformers.BigBirdConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=16, attention_type="block_sparse", block_size=4, num_random_blocks=1,
+        max_position_embeddings=80,
+    )  # fmt: skip
+    model, mixed = peaked(transformers.BigBirdModel(config)), []
+    handles = [
+        layer.attention.self.register_forward_hook(
+            lambda module, args, kwargs, output: mixed.append((args[0], output[0])),
+            with_kwargs=True,
+        )
+        for layer in model.encoder.layer
+    ]
+    seen = capture(model, {"input_ids": torch.randint(5, 40, (1, 61))})
+    for handle in handles:
+        handle.remove()
+    assert seen.attention.shape == (2, 2, 61, 61)
+    assert not seen.missing
+    for weights, layer, (states, output) in zip(
+        seen.attention, model.encoder.layer, mixed, strict=True
+    ):
+        v = layer.attention.self.value(states)[0].unflatten(-1, (2, 8)).transpose(0, 1)[:, :61]
+        own = (torch.as_tensor(weights) @ v).transpose(0, 1).flatten(1)
+        assert (own - output[0, :61]).abs().max() < 1e-5
+
+
+def test_a_head_that_is_a_module_of_its_own_is_ablated_as_by_hand():
+    class Classifier(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.Sequential(ModulePerHead(), ModulePerHead())
+
+        def forward(self, x):
+            return self.blocks(x).mean(1)
+
+    model, x = peaked(Classifier()), torch.randn(1, N, WIDTH)
+    runner = ModelRunner(model)
+    found = dict(runner.ablate({"x": x}, [[(1, 2)]], output=lambda y: y[0, 4]))
+    with torch.no_grad():
+        plain = model(x)[0, 4]
+        model.blocks[1].heads[2].v.weight.zero_()
+        model.blocks[1].heads[2].v.bias.zero_()
+        without = model(x)[0, 4]
+    assert abs(found[()].score - plain) < 1e-6
+    assert abs(found[((1, 2),)].score - without) < 1e-6 < abs(plain - without)
+
+
+def test_what_mixes_positions_without_attention_is_named_and_not_joined():
+    class Convolution(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv1d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH)
+
+        def forward(self, x):
+            return x + self.conv(x.mT).mT
+
+    model = peaked(nn.Sequential(LoopOverHeads(), Convolution(), LoopOverHeads()))
+    seen = capture(model, torch.randn(1, N, WIDTH))
+    assert seen.missing == ("1",)
+    assert np.allclose(seen.attention.sum(-1), 1)
+    with pytest.raises(InputError, match="1 mixed positions between these layers"):
+        attribute(seen, "flow")
+
+
+def test_what_works_on_each_position_alone_is_not_named():
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide = nn.Linear(WIDTH, 2 * WIDTH)
+
+        def forward(self, x):
+            gate, value = self.wide(x).chunk(2, -1)
+            return x + torch.stack([gate.sigmoid(), value]).prod(0)
+
+    model = peaked(nn.Sequential(LoopOverHeads(), Gated(), LoopOverHeads()))
+    assert capture(model, torch.randn(1, N, WIDTH)).missing == ()
+
+
+class Unread(Fused):
+    """Attention of other kinds than a softmax over the keys."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.talk = nn.Linear(HEADS, HEADS, bias=False)
+
+    def forward(self, x):
+        q, k, v = self.split(x)
+        scores = q @ k.mT
+        if self.kind == "sigmoid":
+            weights = scores.sigmoid() / N
+        elif self.kind == "linear":
+            weights = scores
+        elif self.kind == "exp over sum":
+            weights = scores.exp()
+            weights = weights / weights.sum(-1, keepdim=True)
+        elif self.kind == "over queries":
+            weights = scores.softmax(-2)
+        else:  # talking heads
+            weights = self.talk(scores.softmax(-1).movedim(1, -1)).movedim(-1, 1)
+        return x + (weights @ v).transpose(1, 2).flatten(2)
+
+
+KINDS = ("sigmoid", "linear", "exp over sum", "over queries", "talking heads")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_that_cannot_be_read_is_missing_and_never_shown(kind):
+    model = peaked(nn.Sequential(LoopOverHeads(), Unread(kind), LoopOverHeads()))
+    seen = capture(model, torch.randn(1, N, WIDTH))
+    assert seen.missing == ("1",)
+    assert len(seen.layers) == 2
+    assert "1 mixed positions" in seen.not_joint["self"]
+
+
+def test_the_refusal_says_what_was_seen():
+    for kind, what in (
+        ("sigmoid", "without a softmax over the keys"),
+        ("talking heads", "changed"),
+    ):
+        with pytest.raises(NoAttentionError, match=what):
+            capture(nn.Sequential(Unread(kind)).eval(), torch.randn(1, N, WIDTH))
