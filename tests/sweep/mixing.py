@@ -50,15 +50,36 @@ def _remember(layer: Any, path: str, calls: dict[str, Any]) -> Any:
     return layer.register_forward_hook(hook, with_kwargs=True)
 
 
-def _mixes(layer: Any, args: Any, kwargs: Any, output: Any, lengths: set[int]) -> bool:
-    """Return whether a change at the first position changes the output at a later one."""
+def falsely_named(model: Any, run: Any, seen: Any) -> Iterator[str]:
+    """Yield modules that are named as missing although they leave every position by itself."""
+    modules = dict(model.named_modules())
+    calls: dict[str, tuple[Any, Any, Any]] = {}
+    hooks = [_remember(modules[path], path, calls) for path in seen.missing if path in modules]
+    try:
+        if hooks:
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    lengths = {n for layer in seen.layers for n in (layer.n_queries, layer.n_keys)}
+    for path, (args, kwargs, output) in calls.items():
+        if _mixes(modules[path], args, kwargs, output, lengths) is False:
+            yield path
+
+
+def _mixes(layer: Any, args: Any, kwargs: Any, output: Any, lengths: set[int]) -> bool | None:
+    """Return whether a change at the first position changes the output at a later one.
+
+    None where that cannot be told: its positions are not found, or it does not run alone.
+    """
     kwargs = {n: None if isinstance(v, Cache) else v for n, v in kwargs.items()}
     given = args[0] if args else kwargs.get("hidden_states")
     before = _first(output)
-    if not _is_sequence(given, lengths) or before is None or before.shape != given.shape:
-        return False
+    axis = _position_axis(given, lengths)
+    if axis is None or before is None or before.shape != given.shape:
+        return None
     changed = given.clone()
-    changed[:, 0] += torch.randn_like(changed[:, 0])
+    changed.select(axis, 0).add_(torch.randn_like(changed.select(axis, 0)))
     try:
         with torch.no_grad():
             if args:
@@ -66,12 +87,17 @@ def _mixes(layer: Any, args: Any, kwargs: Any, output: Any, lengths: set[int]) -
             else:
                 pair = [_first(layer(**kwargs | {"hidden_states": x})) for x in (given, changed)]
     except Exception:
-        return False
-    return bool((pair[0][:, 1:] - pair[1][:, 1:]).abs().max() > 1e-4)
+        return None
+    later = (pair[0] - pair[1]).narrow(axis, 1, given.shape[axis] - 1)
+    return bool(later.abs().max() > 1e-4)
 
 
-def _is_sequence(value: Any, lengths: set[int]) -> bool:
-    return isinstance(value, torch.Tensor) and value.ndim == 3 and value.shape[1] in lengths
+def _position_axis(value: Any, lengths: set[int]) -> int | None:
+    """Return the axis of positions, (item, position, channel) or with heads; None if unclear."""
+    if not isinstance(value, torch.Tensor) or value.ndim not in (3, 4):
+        return None
+    fitting = [axis for axis in range(1, value.ndim - 1) if value.shape[axis] in lengths]
+    return fitting[0] if len(fitting) == 1 and value.shape[fitting[0]] > 1 else None
 
 
 def _first(output: Any) -> Any:
