@@ -204,8 +204,8 @@ def traced(
         stack.enter_context(trace_interface(model, recorder, intervention))
         stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
         stack.enter_context(trace_implied(model, recorder, implied))
-        tracer = FunctionTracer(model, recorder, intervention, Items(call.batch, call.likely_batch))
-        stack.enter_context(tracer)
+        recorder.items = Items(call.batch, call.likely_batch)
+        stack.enter_context(FunctionTracer(model, recorder, intervention))
         stack.enter_context(grad)
         yield
 

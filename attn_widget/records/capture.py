@@ -202,5 +202,18 @@ class Capture:
 
     @property
     def attention(self) -> np.ndarray:
-        """Return attention of the first group, ``(layer, head, query, key)``."""
+        """Return attention of the first group, ``(layer, head, query, key)``.
+
+        Raises
+        ------
+        InputError
+            If its layers have different numbers of heads, so that no one array holds them.
+        """
+        heads = [layer.n_heads for layer in self.group()]
+        if len(set(heads)) > 1:
+            raise InputError(
+                f"attention must be of layers with as many heads each, got {heads}. "
+                "Take the layers one by one.",
+                code="[layer.weights_for() for layer in capture.group()]",
+            )
         return np.stack([to_numpy(layer.weights_for()) for layer in self.group()])

@@ -12,6 +12,7 @@ import transformers
 from attn_widget.errors import InputError
 from attn_widget.recording.capture import capture
 from attn_widget.recording.tracing import attention_lookup as lookup
+from attn_widget.recording.tracing import family_call
 from attn_widget.recording.tracing import transformers_interface as interface
 from tests.recording.families import FAMILIES, build, feed, peak
 
@@ -262,14 +263,14 @@ def test_blocks_of_rows_add_up_to_the_whole(monkeypatch, name):
     model, inputs = build(one), feed(one)
     whole = capture(model, inputs, weights=True, item=1)
     calls = []
-    family = interface.FamilyCall
+    family = family_call.FamilyCall
     run_rows = family.run_rows
     monkeypatch.setattr(
         family,
         "run_rows",
         lambda *given, **more: calls.append(given[-1]) or run_rows(*given, **more),
     )
-    monkeypatch.setattr(interface, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
+    monkeypatch.setattr(family_call, "BLOCK_BYTES", 2 * 4 * 11 * 4 * 3)
     monkeypatch.setattr(recompute, "BLOCK_ROWS", 3)
     light = capture(model, inputs, weights=False, item=1)
     if (

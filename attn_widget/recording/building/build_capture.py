@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.joint import not_joint
+from attn_widget.recording.building.layer_record import Place, layer_record
 from attn_widget.recording.building.layers import Layer, layers_of
 from attn_widget.recording.building.missing import no_attention
 from attn_widget.recording.building.streams import key_stream, streams_of
 from attn_widget.recording.inputs.model_call import ModelCall
 from attn_widget.recording.inputs.tokens import positions
-from attn_widget.recording.softmax import MASKED_BELOW, recompute, triangle
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.records import Capture, LayerAttention, Tokens, check_index
 from attn_widget.records.capture import NOTHING, part_stream
-from attn_widget.records.weights import row_tolerance
 
 # Logits beyond this are not kept: a large vocabulary times a long text would outweigh the rest.
 KEPT_LOGITS_BYTES = 64 * 2**20
@@ -67,7 +67,7 @@ def build_capture(
             lengths.setdefault(own, (call.shape[2], real_q))
             where = Place(kind, stream, place, part, layer.n_parts, real_q, real_k)
             row = _row_of(call, model_call, layer.windows, window)
-            records.append(_layer(call, row, where, masks))
+            records.append(layer_record(call, row, where, masks))
     several = {s for s, found in zip(streams, layers.layers, strict=True) if found.n_parts > 1}
     tokens = {
         stream: _tokens(model_call, stream, n, real, several)
@@ -117,135 +117,24 @@ def _part_words(
 ) -> dict[str, str]:
     """Return what the parts of each stream are called."""
     grids = next((v for n, v in model_call.named.items() if n.endswith("grid_thw")), None)
-    pictures = len(grids) if isinstance(grids, torch.Tensor) else 0
-    frames = int(grids[:, 0].sum()) if isinstance(grids, torch.Tensor) else 0
+    # Counts of what a part may be, by word.
+    counts: dict[int, str] = {}
+    if isinstance(grids, torch.Tensor):
+        counts = {int(grids[:, 0].sum()): "frame", len(grids): "picture"}
+    for name, pixels in model_call.named.items():
+        if name.startswith("pixel_values") and isinstance(pixels, torch.Tensor) and pixels.ndim > 4:
+            counts[math.prod(pixels.shape[1:-3])] = "frame" if "video" in name else "picture"
     words = {}
     for stream, layer in zip(streams, layers, strict=True):
-        if layer.n_parts == 1:
-            continue
-        word = "window" if layer.windows > 1 else "input" if layer.passes else "part"
-        if layer.n_parts == pictures:
-            word = "picture"
-        elif layer.n_parts == frames:
-            word = "frame"
-        words[stream] = word
+        if layer.n_parts > 1:
+            word = "window" if layer.windows > 1 else "input" if layer.passes else "part"
+            words[stream] = counts.get(layer.n_parts, word)
     return words
 
 
 def _unpadded(model_call: ModelCall, layer: Layer, stream: str, n: int) -> Any:
     """Return the positions of a stream that are no padding; parts have none that is known."""
     return None if layer.n_parts > 1 else model_call.unpadded_positions(stream, n)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a call stands in the model, and which of its positions are no padding."""
-
-    kind: str
-    stream: str
-    layer: int
-    part: int
-    n_parts: int
-    real_q: Any
-    real_k: Any
-
-
-def _layer(call: AttentionCall, row: int, place: Place, masks: dict[Any, Any]) -> LayerAttention:
-    """Return one entry of a call as the attention of one item, without its padding."""
-    real_q, real_k = place.real_q, place.real_k
-    # The parts of a layer are slices of one tensor; an item is copied, so that the others go.
-    keeps_all = place.n_parts > 1
-
-    def pick(tensor: Any, real: Any) -> Any:
-        """Choose the item and the real positions of a (batch, head, token, channel) tensor."""
-        if tensor is None:
-            return None
-        shared = tensor.shape[0] == 1
-        chosen = tensor[0 if shared else row]
-        if real is not None:
-            return chosen[:, real]
-        # A slice would keep the whole batch alive.
-        return chosen if shared or keeps_all or tensor.requires_grad else chosen.clone()
-
-    def crop(term: Any) -> Any:
-        """Choose the item and the real rows and columns of a mask, bias or weights."""
-        if term is None:
-            return None
-        while term.ndim < 4:
-            term = term[None]
-        chosen = term[row if term.shape[0] > 1 else 0]
-        if real_q is not None and chosen.shape[-2] > 1:
-            chosen = chosen[:, real_q]
-        if real_k is not None:
-            chosen = chosen[..., real_k]
-        kept = term.shape[0] == 1 or keeps_all or term.requires_grad
-        return chosen if kept else chosen.clone()
-
-    allowed, mask_bias, causal = None, None, call.causal
-    if call.mask is not None:
-        # Layers share one mask: it is read once, and kept once.
-        mask = call.mask
-        own = row if mask.ndim > 3 and mask.shape[0] > 1 else 0
-        key = (mask.data_ptr(), mask.shape, mask.stride(), own, id(real_q), id(real_k))
-        if key not in masks:
-            masks[key] = _split(crop(mask))
-        allowed, mask_bias, causal = masks[key]
-    bias = crop(call.bias)
-    if mask_bias is not None:
-        bias = mask_bias if bias is None else bias + mask_bias
-    weights = call.graph_weights if call.graph_weights is not None else crop(call.weights)
-    q, k = pick(call.q, real_q), pick(call.k, real_k)
-    redo = (
-        recompute
-        if call.family_rows is None
-        else _family_recompute(call.family_rows, row, real_q, real_k)
-    )
-    heads = call.shape[1]
-    return LayerAttention(
-        name=call.name,
-        kind=place.kind,
-        stream=place.stream,
-        layer=place.layer,
-        part=place.part,
-        n_parts=place.n_parts,
-        head_calls=call.head_calls,
-        n_heads=heads,
-        n_queries=call.shape[2] if real_q is None else int(real_q.sum()),
-        n_keys=call.shape[3] if real_k is None else int(real_k.sum()),
-        weights=weights,
-        q=q,
-        k=k,
-        v=pick(call.v, real_k),
-        scaling=call.scaling,
-        mask=allowed,
-        causal=causal,
-        bias=bias,
-        bias_kind=(call.bias_kind or "position") if bias is not None else None,
-        softcap=call.softcap,
-        sinks=None if call.sinks is None else call.sinks.reshape(-1),
-        output_projection=_projection(call, heads),
-        recompute=redo if q is not None and k is not None and not call.altered else None,
-        row_tolerance=row_tolerance(call.dtype),
-    )
-
-
-def _split(mask: torch.Tensor) -> tuple[Any, Any, bool]:
-    """Return a mask as (allowed or None, what it adds there or None, whether it is causal)."""
-    bias = None
-    if mask.dtype != torch.bool:
-        allowed = mask > MASKED_BELOW
-        added = mask.masked_fill(~allowed, 0.0)
-        bias = added if bool(added.any()) else None
-    else:
-        allowed = mask
-    if bool(allowed.all()):
-        return None, bias, False
-    n_queries, n_keys = allowed.shape[-2:]
-    if n_queries == n_keys and allowed.shape[0] == 1:
-        plain = triangle(torch.arange(n_queries, device=allowed.device), n_keys)
-        if bool((allowed[0] == plain).all()):
-            return None, bias, True
-    return allowed, bias, False
 
 
 def _row_of(call: AttentionCall, model_call: ModelCall, windows: int, window: int) -> int:
@@ -292,30 +181,6 @@ def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
         for name in ("text", "ids", "special", "words", "segments", "spans")
     }
     return dataclasses.replace(tokens, **marks)
-
-
-def _projection(call: AttentionCall, heads: int) -> Any:
-    """Return the output projection as ``(head, channel, model channel)``."""
-    if call.output_projection is None or call.output_projection.shape[0] % heads:
-        return None
-    return call.output_projection.reshape(heads, -1, call.output_projection.shape[1])
-
-
-def _family_recompute(
-    rows_of: Callable[..., Any], row: int, real_q: Any, real_k: Any
-) -> Callable[..., Any]:
-    """Return a recompute function that uses the family's code instead of the plain formula."""
-
-    def again(layer: Any, heads: Sequence[int] | None, rows: Sequence[int] | None) -> Any:
-        positions = list(range(layer.n_queries)) if rows is None else list(rows)
-        if real_q is not None:
-            places = real_q.nonzero().flatten().tolist()
-            positions = [places[p] for p in positions]
-        weights = rows_of(torch.as_tensor(positions))[row]
-        weights = weights if real_k is None else weights[..., real_k]
-        return weights if heads is None else weights[list(heads)]
-
-    return again
 
 
 def _logits(logits: Any, item: int, lengths: Mapping[str, tuple[int, Any]]) -> Any:

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from attn_widget.recording.softmax import plain_weights
 from attn_widget.recording.tracing import fused_attention as fused
 from attn_widget.recording.tracing import score_tracking as tracking
-from attn_widget.recording.tracing.attention_call import AttentionCall, Items
+from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.depth import depth_of, spread_depth
 from attn_widget.recording.tracing.einsum import einsum_projection, einsum_values
 from attn_widget.recording.tracing.intervention import Intervention
@@ -50,12 +50,10 @@ class FunctionTracer(TorchFunctionMode):
         model: torch.nn.Module,
         recorder: Recorder,
         intervention: Intervention,
-        items: Items,
     ) -> None:
         super().__init__()
         self.recorder = recorder
         self.intervention = intervention
-        self.items = items
         self._at_least = 0  # depth of the output of the operation that runs now
         self._parameters = {p.data_ptr() for p in model.parameters()}
         self._terms = ScoreTerms()
@@ -71,7 +69,7 @@ class FunctionTracer(TorchFunctionMode):
             return func(*args, **kwargs)
         whole = self._fused.get(func)
         if whole is not None:
-            return whole(self.recorder, self.intervention, self.items, func, args, kwargs)
+            return whole(self.recorder, self.intervention, func, args, kwargs)
         name = getattr(func, "__name__", "")
         self._at_least = 0
         output = self._traced(name, func, args, kwargs)
@@ -193,7 +191,7 @@ class FunctionTracer(TorchFunctionMode):
     def _described(self, scores: torch.Tensor, tag: ScoresTag) -> AttentionCall:
         """Return the attention call of scores that reached their softmax."""
         lead = tuple(scores.shape[:-2])
-        items, heads = tracking.split_heads(tuple(scores.shape), self.items.likely)
+        items, heads = tracking.split_heads(tuple(scores.shape), self.recorder.items.likely)
         shape = (items, heads, scores.shape[-2], scores.shape[-1] - tag.extra)
         call = AttentionCall(
             name=self.recorder.name_of(),
@@ -203,7 +201,7 @@ class FunctionTracer(TorchFunctionMode):
             scaling=tag.scaling,
             softcap=tag.softcap,
             lead=lead,
-            unsure=not self.items.are_first(lead),
+            unsure=not self.recorder.items.are_first(lead),
         )
         scores = scores.reshape(*shape[:3], -1)
         if tag.q is not None:

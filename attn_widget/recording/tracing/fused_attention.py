@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from attn_widget.recording.softmax import plain_weights
-from attn_widget.recording.tracing.attention_call import AttentionCall, Items
+from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.depth import depth_of, set_depth
 from attn_widget.recording.tracing.intervention import Intervention
 from attn_widget.recording.tracing.recorder import Recorder
@@ -36,7 +36,6 @@ def _bound(names: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
 def dot_product(
     recorder: Recorder,
     intervention: Intervention,
-    items_of: Items,
     func: Any,
     args: Any,
     kwargs: Any,
@@ -46,7 +45,7 @@ def dot_product(
     q, k, v = given["query"], given["key"], given["value"]
     with recorder.paused():
         lead = tuple(q.shape[:-2])
-        items, heads = split_heads(tuple(q.shape), items_of.likely)
+        items, heads = split_heads(tuple(q.shape), recorder.items.likely)
         # Grouped keys keep their own number of heads.
         key_heads = heads if k.ndim < 4 else k[0].numel() // (k.shape[-1] * k.shape[-2])
         mask = given.get("attn_mask")
@@ -57,7 +56,7 @@ def dot_product(
             cross=recorder.stack.is_cross(),
             depth=max(map(depth_of, (q, k, v))),
             lead=lead,
-            unsure=not items_of.are_first(lead),
+            unsure=not recorder.items.are_first(lead),
             q=q.reshape(items, heads, *q.shape[-2:]),
             k=k.reshape(k.shape[0] if k.ndim > 3 else items, key_heads, *k.shape[-2:]),
             v=v.reshape(v.shape[0] if v.ndim > 3 else items, key_heads, *v.shape[-2:]),
@@ -82,7 +81,6 @@ def dot_product(
 def multi_head(
     recorder: Recorder,
     intervention: Intervention,
-    items_of: Items,
     func: Any,
     args: Any,
     kwargs: Any,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from attn_widget.errors import InputError
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.axis_probe import Measured, measure, note_positions
 from attn_widget.recording.tracing.depth import set_depth, spread_over_module
 from attn_widget.recording.tracing.mixing_probe import mixes_positions
@@ -58,6 +58,7 @@ class Recorder:
         self._suspensions = 0
         self._thread = threading.get_ident()
         self.stack = ModuleStack(model)
+        self.items = Items(None, None)  # of the batch that runs
         self._once: dict[Any, Any] = {}
         self._again: list[AttentionCall] | None = None  # calls of a module that is run again
         self._hooks: set[int] = set()
