@@ -113,6 +113,7 @@ def compare(
     finally:
         handle.remove()
     result.layers, result.missing = len(seen.layers), list(seen.missing)
+    result.peak = min(layer.weights.max().item() for layer in seen.layers)
     problems: list[str] = []
     for a, b in zip(tensors(plain), tensors(caught[0]), strict=True):
         if a.shape != b.shape or not torch.allclose(a, b, atol=1e-4, rtol=1e-3, equal_nan=True):

@@ -21,6 +21,7 @@ class Result:
     why: str = ""
     layers: int = 0
     error: float = 0.0
+    peak: float = 1.0  # the largest weight of its flattest layer
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     inputs: dict[str, list[int]] = field(default_factory=dict)

@@ -17,16 +17,10 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     exact = [one for one in results if one["outcome"].startswith("exact")]
     worst = max((one["error"] for one in exact), default=0.0)
     lines += ["", f"largest difference of the exact ones: {worst:.1e}"]
-    notes = Counter(
-        kind
-        for one in exact
-        for kind in {
-            n.split(":")[0] + ":" + n.split(":")[1].split("[")[0]
-            for n in one["notes"]
-            if n.startswith(("reference", "no reference"))
-        }
-    )
-    lines += [f"- {n} × {note}" for note, n in notes.most_common(12)]
+    flat = [one["family"] for one in exact if one.get("peak", 1.0) < 0.3]
+    lines.append(f"whose attention has no weight of 0.3 in some layer: {len(flat)}")
+    notes = Counter(kind for one in exact for kind in {_kind(note) for note in one["notes"]})
+    lines += [f"- {n} × {note}" for note, n in notes.most_common(20)]
     for outcome in OUTCOMES:
         lines += ["", f"## {outcome}"]
         own = [one for one in results if one["outcome"] == outcome]
@@ -37,3 +31,13 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             missing = f" missing: {', '.join(one['missing'][:4])}" if one.get("missing") else ""
             lines.append(f"- {one['family']} ({one['model']}): {one['why'][:600]}{missing}")
     return "\n".join(lines)
+
+
+def _kind(note: str) -> str:
+    """Return a note without the names of modules and the shapes in it."""
+    subject, _, rest = note.partition(": ")
+    if subject in ("rows", "own map", "from output"):
+        return f"compared by {subject}"
+    if "laid out differently" in rest:
+        return f"{subject}: laid out differently"
+    return f"{subject}: {rest.split(':')[0]}"
