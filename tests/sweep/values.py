@@ -82,6 +82,10 @@ def pixel_values(found: Facts) -> Iterator[Any]:
         "aspect_ratio_ids": torch.tensor([[1]]),
         "aspect_ratio_mask": torch.ones(1, 1, 4, dtype=torch.long),
     }
+    yield {
+        "pixel_values": torch.randn(1, c, p, 32 * p),
+        "target_sizes": torch.tensor([[4, 8]]),
+    }
     yield flat
     for rows in (
         torch.randn(32, c, p, p),
@@ -91,10 +95,6 @@ def pixel_values(found: Facts) -> Iterator[Any]:
         torch.randn(32, 2, c, p, p),
     ):
         yield flat | {"pixel_values": rows, "target_sizes": torch.tensor([[4, 8]])}
-    yield {
-        "pixel_values": torch.randn(1, c, p, 32 * p),
-        "target_sizes": torch.tensor([[4, 8]]),
-    }
     yield torch.randn(1, 2, 1, s, s)
     yield torch.randn(frames, c, s, s)
     for side in (64, 128, 224, 256):
