@@ -169,7 +169,7 @@ def test_heads_that_are_computed_side_by_side_are_heads_of_one_layer(block):
     assert np.abs(light.attention - wanted).max() < 1e-6
 
 
-@pytest.mark.parametrize(("n", "batch"), [(4, 1), (4, 2), (16, 2), (2, 3)])
+@pytest.mark.parametrize(("n", "batch"), [(4, 1), (4, 2), (16, 2), (2, 3), (2, 4)])
 def test_heads_merged_into_the_batch_axis_are_told_from_items(n, batch):
     model, x = peaked(HeadsInTheBatch()), torch.randn(n, batch, WIDTH)
     seen = capture(model, x, item=batch - 1)
@@ -178,6 +178,17 @@ def test_heads_merged_into_the_batch_axis_are_told_from_items(n, batch):
         np.abs(seen.attention[0] - model.weights(x[:, -1:].transpose(0, 1)).detach().numpy()).max()
         < 1e-6
     )
+
+
+@pytest.mark.parametrize(("n", "batch"), [(2, 4), (5, 3)])
+def test_the_items_of_sequences_that_lie_time_first_stay_apart(n, batch):
+    attention = nn.MultiheadAttention(WIDTH, HEADS)
+    x = torch.randn(n, batch, WIDTH)
+    for item in range(batch):
+        seen = capture(attention, (x, x, x), item=item)
+        with torch.no_grad():
+            wanted = attention(x, x, x, average_attn_weights=False)[1][item]
+        assert np.abs(seen.attention[0] - wanted.numpy()).max() < 1e-6
 
 
 def test_the_items_of_a_batch_stay_apart_where_heads_come_first():

@@ -36,7 +36,7 @@ def build_capture(
     missing: Mapping[str, str] = NOTHING,
 ) -> Capture:
     """Return the capture of one item from the attention calls of the batch."""
-    layers = layers_of(calls, model_call.batch or model_call.likely_batch, model_call.n_tokens)
+    layers = layers_of(calls, model_call.batch, model_call.n_tokens)
     unread = {**missing, **layers.missing}
     if not layers.layers:
         raise NoAttentionError(no_attention(model_name, unread))

@@ -167,6 +167,7 @@ class Recorder:
             self._once[key] = known
         for call, axes in zip(frame.calls, known.axes, strict=True):
             call.axes, call.siblings, call.touched = axes, known.siblings, known.touched
+            call.windows = known.windows
         if any(c.shape[2] != c.shape[3] and not c.cross for c in frame.calls):
             note_positions(frame, self._run_again)
 
