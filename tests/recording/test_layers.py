@@ -246,6 +246,20 @@ def test_blocks_that_read_their_neighbours_are_laid_out_whole():
     assert np.abs(seen.attention - expected(model, x)).max() < 1e-6
 
 
+def test_blocks_that_read_averages_of_positions_are_missing_and_never_shown():
+    class Averages(Neighbours):
+        def forward(self, x):
+            q, k, v = (t.unflatten(-2, (-1, 2)) for t in self.split(x))
+            k, v = (torch.cat([t, t.mean((-3, -2), keepdim=True).expand_as(t)], -2) for t in (k, v))
+            mixed = ((q @ k.mT).softmax(-1) @ v).flatten(-3, -2)
+            return x + mixed.transpose(-2, -3).flatten(-2)
+
+    model = peaked(nn.Sequential(LoopOverHeads(), Averages()))
+    seen = capture(model, torch.randn(1, 6, WIDTH))
+    assert seen.missing == ("1",)
+    assert len(seen.layers) == 1
+
+
 def test_two_texts_through_one_stack_are_two_inputs_of_its_layers():
     class Two(nn.Module):
         def __init__(self):

@@ -38,7 +38,7 @@ class Measured:
     axes
         For each call the leading axes of its queries; None where no change showed what they are.
     siblings
-        ``"heads"`` or ``"parts"`` for calls side by side; None where there is one, or no telling.
+        ``"heads"``, ``"parts"`` or ``"unknown"`` for calls side by side; None where there is one.
     touched
         For each changed position of the input the queries that changed with it; two layers with the
         same ones hold the same positions.
@@ -197,18 +197,17 @@ def _siblings(changes: Sequence[Sequence[torch.Tensor | None]]) -> str | None:
     seen = set()
     for change in changes:
         if any(c is None for c in change):
-            return None
+            return "unknown"
         hit = [c for c in change if c is not None and bool(c.any())]
         if len(hit) == 1:
             seen.add("parts")
         elif len(hit) == len(change):
-            rows = {
-                tuple(c.reshape(-1, c.shape[-1]).any(0).nonzero().flatten().tolist()) for c in hit
-            }
-            seen.add("heads" if len(rows) == 1 else "unknown")
+            first, *others = (c.reshape(-1, c.shape[-1]).any(0) for c in hit)
+            same = all(torch.equal(rows, first) for rows in others)
+            seen.add("heads" if same else "unknown")
         elif hit:
             seen.add("unknown")
-    return seen.pop() if len(seen) == 1 and seen != {"unknown"} else None
+    return seen.pop() if len(seen) == 1 else "unknown"
 
 
 def _touched(

@@ -162,6 +162,8 @@ class Recorder:
         if known is None or known.has_parts or any(None is a for a in known.axes):
             known = measure(frame, self._run_again)
             if known is None:
+                for call in frame.calls if len(frame.calls) > 1 else ():
+                    call.siblings = "unknown"
                 self._measure_all(frame.waiting)
                 return
             self._once[key] = known
