@@ -52,7 +52,7 @@ def read_layers(attention: Any) -> GivenAttention:
             "attention, output_attentions=True returns an empty tuple; "
             "use aw.capture(model, inputs) instead."
         )
-    if _holds_steps(attention):
+    if holds_steps(attention):
         from attn_widget.recording.generated_steps import stitched  # needs torch
 
         return GivenAttention(stitched(attention), written=True)
@@ -167,7 +167,7 @@ def _holds_arrays(values: Sequence[Any]) -> bool:
     return any(isinstance(one, list | tuple) and any(map(_is_array, one)) for one in values)
 
 
-def _holds_steps(attention: Sequence[Any]) -> bool:
+def holds_steps(attention: Sequence[Any]) -> bool:
     """Return whether these are steps that each hold layers, as `generate` returns them."""
 
     def of_layers(step: Any) -> bool:
