@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from attn_widget.errors import InputError
@@ -16,9 +15,9 @@ from attn_widget.records.weights import ROW_TOLERANCE, check_weights, dtype_name
 
 def from_arrays(
     attention: Any,
-    tokens: Tokens | Sequence[Any] | None = None,
+    tokens: Any = None,
     *,
-    key_tokens: Tokens | Sequence[Any] | None = None,
+    key_tokens: Any = None,
     tokenizer: Any = None,
     name: str = "arrays",
 ) -> Capture:

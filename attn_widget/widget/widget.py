@@ -86,7 +86,7 @@ class AttentionWidget(PictureTraits):
            [0.5 , 0.5 ]])
     """
 
-    def __init__(self, capture: Capture, runner: Runner | None = None, **traits: Any) -> None:
+    def __init__(self, capture: Capture | Any, runner: Runner | None = None, **traits: Any) -> None:
         if not isinstance(capture, Capture):
             raise InputError(
                 f"capture must be a Capture, got {type(capture).__name__}. Make one of attention.",

@@ -50,7 +50,9 @@ def test_a_list_of_ids_or_of_words_gives_a_list_of_captures(runner):
 
 
 @pytest.mark.filterwarnings("ignore:the tokenizer does not know")
-@pytest.mark.parametrize("texts", [["Hello.", "A dog ran."], ["Stop!", "Go!"], ["他来了。", "我走。"]])
+@pytest.mark.parametrize(
+    "texts", [["Hello.", "A dog ran."], ["Stop!", "Go!"], ["他来了。", "我走。"]]
+)
 def test_strings_that_could_be_words_or_texts_are_refused_with_both_lines(runner, texts):
     line = 'runner.run(" ".join(texts))  # or: [runner.run(text) for text in texts]'
     refused(lambda: runner.run(texts), "text must be words without white space, or texts", line)
@@ -62,7 +64,9 @@ def test_strings_that_could_be_words_or_texts_are_refused_with_both_lines(runner
 
 def test_what_runs_one_text_refuses_a_list(runner):
     for function in (runner.gradients, runner.generate, lambda t: list(runner.ablate(t))):
-        with pytest.raises(InputError, match=r"text must be one text, got a list of 2|must be able"):
+        with pytest.raises(
+            InputError, match=r"text must be one text, got a list of 2|must be able"
+        ):
             function(TWO)
     refused(lambda: explore(runner, text=TWO), "text must be one text, got a list of 2.")
     refused(lambda: runner.run(TWO, "A bird."), "pair must be left out beside a list of texts")
@@ -123,7 +127,9 @@ def test_running_an_encoding_leaves_it_as_it_was():
 
 
 def test_a_misspelt_argument_is_refused_with_the_nearest_one(runner):
-    with pytest.raises(InputError, match=r"^arguments of run must be .* got 'tagret'\. Use 'target'"):
+    with pytest.raises(
+        InputError, match=r"^arguments of run must be .* got 'tagret'\. Use 'target'"
+    ):
         runner.run("a", tagret="b")
     with pytest.raises(InputError, match=r"got 'tokns'\. Use 'tokens'\."):
         runner.run("a", tokns="b")
@@ -176,7 +182,22 @@ def test_ids_on_one_axis_are_taken_from_any_library(runner):
 
 CHAT = "{% for m in messages %}<s> {{ m.role }} {{ m.content }} {% endfor %}"
 CHAT += "{% if add_generation_prompt %}<s> assistant{% endif %}"
-WORDS = "<pad> <s> </s> <unk> <image> user assistant hello you what is in it ?".split()
+WORDS = [
+    "<pad>",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<image>",
+    "user",
+    "assistant",
+    "hello",
+    "you",
+    "what",
+    "is",
+    "in",
+    "it",
+    "?",
+]
 
 
 def words_tokenizer(**options):

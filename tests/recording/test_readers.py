@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,18 @@ def test_a_function_alone_gives_ids_that_are_shown_as_numbers(gpt):
     assert explore(gpt, encode, "the").capture.tokens.ids == (19, 7, 4)
 
 
+def test_a_text_longer_than_an_own_models_positions_is_refused(gpt):
+    with pytest.raises(InputError, match=r"text must have at most 64 tokens .* got 70\."):
+        ModelRunner(gpt, CHARACTERS).run("a" * 70)
+    assert len(ModelRunner(gpt, CHARACTERS).run("a" * 70, truncate=True).tokens) == 64
+
+
+def test_a_runner_with_a_table_can_be_sent():
+    runner = ModelRunner(nn.TransformerEncoderLayer(16, 2, 16), CHARACTERS)
+    sent = pickle.loads(pickle.dumps(runner))
+    assert sent.tokenizer("the")["input_ids"] == encode("the")
+
+
 def test_a_table_of_words_reads_words(gpt):
     table = {"the": 3, "keys": 5}
     assert ModelRunner(gpt, table).run("keys the").tokens.ids == (5, 3)
@@ -100,7 +114,9 @@ def test_what_a_plain_tokenizer_cannot_do_is_refused(gpt):
     runner = ModelRunner(gpt, CHARACTERS)
     refused(lambda: runner.run("the", "key"), "pair must be left out for a tokenizer that reads on")
     refused(lambda: runner.run(["the", "key"]), "text must be one text for this tokenizer")
-    refused(lambda: ModelRunner(gpt, 3.5), "tokenizer must have encode and decode, or be a function")
+    refused(
+        lambda: ModelRunner(gpt, 3.5), "tokenizer must have encode and decode, or be a function"
+    )
 
 
 def test_tiktoken_encodings_are_read_with_their_bytes_and_special_tokens(gpt):
@@ -228,6 +244,14 @@ def test_a_folder_without_its_vocabulary_is_named_when_a_text_is_run(tmp_path):
         runner.run(["old", "doors"])
 
 
+def test_a_tensor_of_three_axes_is_a_picture_only_for_what_reads_pictures():
+    layer = nn.TransformerEncoderLayer(16, 2, 16, batch_first=True)
+    for n_items in (1, 3):
+        vectors = torch.randn(n_items, 5, 16)
+        seen = ModelRunner(layer).run(vectors)
+        np.testing.assert_array_equal(seen.attention, capture(layer, vectors).attention)
+
+
 def test_what_holds_no_model_is_refused():
-    with pytest.raises(InputError, match="model must be a torch.nn.Module or the name of one"):
+    with pytest.raises(InputError, match=r"model must be a torch\.nn\.Module or the name"):
         ModelRunner(object())

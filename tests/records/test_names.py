@@ -11,7 +11,9 @@ from attn_widget.records.names import arguments_of, check_names, nearest_name
 def test_the_nearest_name_is_named_and_none_where_none_is_near():
     assert nearest_name("tagret", ["text", "target", "truncate"]) == "target"
     assert nearest_name("xyz", ["text", "target"]) is None
-    with pytest.raises(InputError, match=r"^traits must be among layer, view, got 'veiw'\. Use 'vi"):
+    with pytest.raises(
+        InputError, match=r"^traits must be among layer, view, got 'veiw'\. Use 'vi"
+    ):
         check_names("traits", ["layer", "veiw"], ["layer", "view"])
     with pytest.raises(InputError, match=r"got 'xyz'\. Check the spelling\."):
         check_names("traits", ["xyz"], ["layer", "view"])
