@@ -124,6 +124,18 @@ def test_positions_that_are_others_in_every_pass_are_numbers(name):
     assert tokens.grid is None
 
 
+def test_hooks_of_others_see_the_pass_of_the_model_only():
+    model, picture = OwnViT().eval(), torch.randn(1, 3, 12, 16)
+    seen = []
+    model.to_patch.register_forward_hook(lambda module, args, output: seen.append(output))
+    model.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    capture(model, picture)
+    assert len(seen) == 2
+    assert torch.equal(seen[0], picture)
+    model(picture)
+    assert len(seen) == 4
+
+
 def test_measuring_leaves_the_model_and_the_random_numbers_as_they_were():
     model = OwnViT(registers=1).train()
     picture = torch.randn(1, 3, 12, 16)

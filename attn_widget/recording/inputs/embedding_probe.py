@@ -20,6 +20,14 @@ from attn_widget.records import Tokens
 MOST_SEQUENCES = 8
 # A position has changed where its vector differs by more than this share of the largest difference.
 LEAST_CHANGE = 1e-3
+# Where a module keeps its hooks.
+HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+)
 
 
 @runtime_checkable
@@ -79,6 +87,7 @@ class EmbeddingProbe:
             evaluating(self.call.model),
             torch.no_grad(),
             torch.random.fork_rng(devices),
+            _without_hooks(self.call.model),
         ):
             self._base = self._sequences({}, {})
             yield
@@ -169,6 +178,22 @@ class EmbeddingProbe:
         if tuple(value.shape[:2]) == (self._n, self._batch):
             return value[:, self.call.item]
         return None
+
+
+@contextlib.contextmanager
+def _without_hooks(model: torch.nn.Module) -> Iterator[None]:
+    """Run without the hooks of others: they would take changed inputs for a pass of the model."""
+    kept = [
+        (vars(module), {name: vars(module)[name] for name in HOOKS if name in vars(module)})
+        for module in model.modules()
+    ]
+    try:
+        for attributes, hooks in kept:
+            attributes.update((name, type(value)()) for name, value in hooks.items())
+        yield
+    finally:
+        for attributes, hooks in kept:
+            attributes.update(hooks)
 
 
 def _changed(value: Any, changes: Mapping[int, torch.Tensor]) -> Any:
