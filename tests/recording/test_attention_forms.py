@@ -65,6 +65,17 @@ def test_the_steps_of_generate_are_the_rows_of_one_pass_over_the_text(decoder, o
         assert seen.tokens.text == tuple(str(i) for i in written.sequences[0, :-1].tolist())
 
 
+def test_places_of_a_cache_that_no_query_sees_are_left_out(decoder):
+    written = decoder.generate(PROMPT, **WRITE).attentions
+    longer = [
+        [torch.nn.functional.pad(layer, (0, 12 - layer.shape[-1])) for layer in step]
+        for step in written
+    ]
+    seen, expected = from_arrays(longer), from_arrays(written)
+    np.testing.assert_array_equal(seen.attention, expected.attention)
+    assert seen.layers[0].kind == "self"
+
+
 def test_steps_equal_what_a_runner_records(decoder):
     written = decoder.generate(PROMPT, **WRITE)
     recorded = ModelRunner(decoder).generate(PROMPT[0], max_new_tokens=3)

@@ -9,7 +9,7 @@ from torch import nn
 
 from attn_widget.recording.capture import capture
 from tests.recording.families import TEXT, VIT
-from tests.recording.test_arguments import words_tokenizer
+from tests.recording.test_messages_and_pictures import words_tokenizer
 
 ROWS = tuple(f"{r},{c}" for r in range(4) for c in range(4))
 
