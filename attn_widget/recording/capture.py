@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
 from attn_widget.recording.building.missing import no_attention, written_modules
+from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
 from attn_widget.recording.inputs.model_call import ModelCall, describe
 from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.attention_lookup import looks_up_attention
@@ -24,9 +24,6 @@ from attn_widget.recording.tracing.kernelised import trace_implied
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.transformers_interface import trace_interface
 from attn_widget.records import Capture, Tokens
-
-# Configurations and training flags belong to the model, which threads share: one pass at a time.
-ONE_AT_A_TIME = threading.RLock()
 
 
 def capture(
@@ -199,7 +196,7 @@ def traced(
     model = call.model
     with contextlib.ExitStack() as stack:
         stack.enter_context(ONE_AT_A_TIME)
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         stack.enter_context(recorder.watching(model))
         stack.enter_context(trace_interface(model, recorder, intervention))
         stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
@@ -208,18 +205,6 @@ def traced(
         stack.enter_context(FunctionTracer(model, recorder, intervention))
         stack.enter_context(grad)
         yield
-
-
-@contextlib.contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Run in eval mode; afterwards every module has its own training flag again."""
-    flags = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, flag in flags:
-            module.training = flag
 
 
 def _refuse_compiled(model: torch.nn.Module) -> None:

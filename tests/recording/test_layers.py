@@ -169,7 +169,7 @@ def test_heads_that_are_computed_side_by_side_are_heads_of_one_layer(block):
     assert np.abs(light.attention - wanted).max() < 1e-6
 
 
-@pytest.mark.parametrize(("n", "batch"), [(4, 1), (4, 2), (16, 2), (2, 3)])
+@pytest.mark.parametrize(("n", "batch"), [(4, 1), (4, 2), (16, 2), (2, 3), (2, 4)])
 def test_heads_merged_into_the_batch_axis_are_told_from_items(n, batch):
     model, x = peaked(HeadsInTheBatch()), torch.randn(n, batch, WIDTH)
     seen = capture(model, x, item=batch - 1)
@@ -178,6 +178,17 @@ def test_heads_merged_into_the_batch_axis_are_told_from_items(n, batch):
         np.abs(seen.attention[0] - model.weights(x[:, -1:].transpose(0, 1)).detach().numpy()).max()
         < 1e-6
     )
+
+
+@pytest.mark.parametrize(("n", "batch"), [(2, 4), (5, 3)])
+def test_the_items_of_sequences_that_lie_time_first_stay_apart(n, batch):
+    attention = nn.MultiheadAttention(WIDTH, HEADS)
+    x = torch.randn(n, batch, WIDTH)
+    for item in range(batch):
+        seen = capture(attention, (x, x, x), item=item)
+        with torch.no_grad():
+            wanted = attention(x, x, x, average_attn_weights=False)[1][item]
+        assert np.abs(seen.attention[0] - wanted.numpy()).max() < 1e-6
 
 
 def test_the_items_of_a_batch_stay_apart_where_heads_come_first():
@@ -233,6 +244,20 @@ def test_blocks_that_read_their_neighbours_are_laid_out_whole():
     model, x = peaked(nn.Sequential(Neighbours(), Neighbours())), torch.randn(1, 6, WIDTH)
     seen = capture(model, x)
     assert np.abs(seen.attention - expected(model, x)).max() < 1e-6
+
+
+def test_blocks_that_read_averages_of_positions_are_missing_and_never_shown():
+    class Averages(Neighbours):
+        def forward(self, x):
+            q, k, v = (t.unflatten(-2, (-1, 2)) for t in self.split(x))
+            k, v = (torch.cat([t, t.mean((-3, -2), keepdim=True).expand_as(t)], -2) for t in (k, v))
+            mixed = ((q @ k.mT).softmax(-1) @ v).flatten(-3, -2)
+            return x + mixed.transpose(-2, -3).flatten(-2)
+
+    model = peaked(nn.Sequential(LoopOverHeads(), Averages()))
+    seen = capture(model, torch.randn(1, 6, WIDTH))
+    assert seen.missing == ("1",)
+    assert len(seen.layers) == 1
 
 
 def test_two_texts_through_one_stack_are_two_inputs_of_its_layers():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from attn_widget.recording.inputs.tokens import positions
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.records import Capture, LayerAttention, Tokens, check_index
 from attn_widget.records.capture import NOTHING, part_stream
+from attn_widget.records.tokens import select
 
 # Logits beyond this are not kept: a large vocabulary times a long text would outweigh the rest.
 KEPT_LOGITS_BYTES = 64 * 2**20
@@ -36,7 +36,7 @@ def build_capture(
     missing: Mapping[str, str] = NOTHING,
 ) -> Capture:
     """Return the capture of one item from the attention calls of the batch."""
-    layers = layers_of(calls, model_call.batch or model_call.likely_batch, model_call.n_tokens)
+    layers = layers_of(calls, model_call.batch, model_call.n_tokens)
     unread = {**missing, **layers.missing}
     if not layers.layers:
         raise NoAttentionError(no_attention(model_name, unread))
@@ -68,6 +68,7 @@ def build_capture(
             where = Place(kind, stream, place, part, layer.n_parts, real_q, real_k)
             row = _row_of(call, model_call, layer.windows, window)
             records.append(layer_record(call, row, where, masks))
+    model_call.check_streams(lengths)
     several = {s for s, found in zip(streams, layers.layers, strict=True) if found.n_parts > 1}
     tokens = {
         stream: _tokens(model_call, stream, n, real, several)
@@ -168,19 +169,6 @@ def _tokens(
             f"got {len(found)} for {n_real}{where}. Give {n_real} tokens or leave them out."
         )
     return found
-
-
-def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
-    """Return the tokens at the kept positions, every mark with them."""
-
-    def some(values: Any) -> Any:
-        return tuple(values[i] for i in kept) if values else values
-
-    marks = {
-        name: some(getattr(tokens, name))
-        for name in ("text", "ids", "special", "words", "segments", "spans")
-    }
-    return dataclasses.replace(tokens, **marks)
 
 
 def _logits(logits: Any, item: int, lengths: Mapping[str, tuple[int, Any]]) -> Any:

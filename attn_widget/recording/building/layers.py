@@ -62,7 +62,7 @@ def layers_of(
     calls
         In the order they ran.
     batch
-        Items, where they are known: further entries of a call's first axis are windows.
+        Items, where the inputs say it: further entries of a call's first axis are windows.
     n_tokens
         Ids of one item, where the inputs hold ids: a model may add padding to whole blocks.
     """
@@ -80,10 +80,17 @@ def layers_of(
             found.missing.update((call.name, ready) for call in group)
             continue
         for layer in _layers_of_place(stack, ready):
-            rows = layer.first.shape[0]
-            layer.windows = rows // batch if batch and rows % batch == 0 else 1
+            layer.windows = _windows(layer.first, batch)
             found.layers.append(layer)
     return found
+
+
+def _windows(call: AttentionCall, batch: int | None) -> int:
+    """Return how many windows the first axis of a call holds for each item."""
+    rows = call.shape[0]
+    if batch is not None and rows % batch == 0:
+        return rows // batch
+    return call.windows or 1
 
 
 def _layers_of_place(stack: str, calls: Sequence[AttentionCall]) -> list[Layer]:

@@ -81,7 +81,9 @@ class AttentionCall:
     lead: tuple[int, ...] = ()  # leading axes of the queries, as the model had them
     unsure: bool = False  # the leading axes are not certainly (item, head)
     axes: tuple[Axis, ...] | None = None  # what the leading axes hold, where it was measured
-    siblings: str | None = None  # what calls side by side are: "heads" or "parts" of one layer
+    # What calls side by side are: "heads" or "parts" of one layer, "unknown", or not measured.
+    siblings: str | None = None
+    windows: int | None = None  # parts that the first axis holds beside the items, if measured
     module_call: int = 0  # number of the innermost module call that it was made in
     # positions of the input -> queries of the layer that changed with them, where measured
     touched: tuple[Any, ...] = ()

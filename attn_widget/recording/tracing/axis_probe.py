@@ -38,15 +38,18 @@ class Measured:
     axes
         For each call the leading axes of its queries; None where no change showed what they are.
     siblings
-        ``"heads"`` or ``"parts"`` for calls side by side; None where there is one, or no telling.
+        ``"heads"``, ``"parts"`` or ``"unknown"`` for calls side by side; None where there is one.
     touched
         For each changed position of the input the queries that changed with it; two layers with the
         same ones hold the same positions.
+    windows
+        Parts that the position axes of a call hold beside the items; None where nothing tells.
     """
 
     axes: tuple[tuple[Axis, ...] | None, ...]
     siblings: str | None
     touched: tuple[tuple[Touched, ...], ...]
+    windows: int | None = None
 
     @property
     def has_parts(self) -> bool:
@@ -77,7 +80,8 @@ def measure(frame: Frame, run_again: RunAgain) -> Measured | None:
         next((a for a in (_axes(c[i]) for c in changes) if a is not None), None)
         for i in range(len(plain))
     )
-    return Measured(axes, _siblings(changes), tuple(_touched(c, axes) for c in changes))
+    touched = tuple(_touched(c, axes) for c in changes)
+    return Measured(axes, _siblings(changes), touched, _windows(states, touched, axes))
 
 
 def note_positions(frame: Frame, run_again: RunAgain) -> None:
@@ -193,18 +197,17 @@ def _siblings(changes: Sequence[Sequence[torch.Tensor | None]]) -> str | None:
     seen = set()
     for change in changes:
         if any(c is None for c in change):
-            return None
+            return "unknown"
         hit = [c for c in change if c is not None and bool(c.any())]
         if len(hit) == 1:
             seen.add("parts")
         elif len(hit) == len(change):
-            rows = {
-                tuple(c.reshape(-1, c.shape[-1]).any(0).nonzero().flatten().tolist()) for c in hit
-            }
-            seen.add("heads" if len(rows) == 1 else "unknown")
+            first, *others = (c.reshape(-1, c.shape[-1]).any(0) for c in hit)
+            same = all(torch.equal(rows, first) for rows in others)
+            seen.add("heads" if same else "unknown")
         elif hit:
             seen.add("unknown")
-    return seen.pop() if len(seen) == 1 and seen != {"unknown"} else None
+    return seen.pop() if len(seen) == 1 else "unknown"
 
 
 def _touched(
@@ -224,6 +227,31 @@ def _touched_of(
         entries = heads_last(changed[..., None], found)[:, :, :, 0].any(1)
         for entry, row in entries.nonzero().tolist():
             yield i, entry, row
+
+
+def _windows(
+    states: torch.Tensor,
+    touched: Sequence[Sequence[Touched]],
+    axes: Sequence[tuple[Axis, ...] | None],
+) -> int | None:
+    """Return how many windows one item has on the position axes of a call.
+
+    The items of a batch are the first axis of the states, or the second where time comes first.
+    """
+    items, n = len(states), math.prod(states.shape[1:-1])
+    seen = [
+        (divmod(row, n), (entry, query))
+        for row, changed in zip(_rows_of(states), touched, strict=True)
+        for _, entry, query in changed
+    ]
+    if not seen or axes[0] is None:
+        return None
+    if all((item, place) == queries for (item, place), queries in seen):
+        return 1
+    if states.ndim == 3 and all((place, item) == queries for (item, place), queries in seen):
+        return 1
+    entries = math.prod(axis.size for axis in axes[0] if not axis.holds_heads)
+    return entries // items if entries % items == 0 else None
 
 
 def heads_last(tensor: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:

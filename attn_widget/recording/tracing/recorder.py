@@ -162,11 +162,14 @@ class Recorder:
         if known is None or known.has_parts or any(None is a for a in known.axes):
             known = measure(frame, self._run_again)
             if known is None:
+                for call in frame.calls if len(frame.calls) > 1 else ():
+                    call.siblings = "unknown"
                 self._measure_all(frame.waiting)
                 return
             self._once[key] = known
         for call, axes in zip(frame.calls, known.axes, strict=True):
             call.axes, call.siblings, call.touched = axes, known.siblings, known.touched
+            call.windows = known.windows
         if any(c.shape[2] != c.shape[3] and not c.cross for c in frame.calls):
             note_positions(frame, self._run_again)
 
