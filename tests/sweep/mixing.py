@@ -63,6 +63,11 @@ def falsely_named(model: Any, run: Any, seen: Any) -> Iterator[str]:
             hook.remove()
     lengths = {n for layer in seen.layers for n in (layer.n_queries, layer.n_keys)}
     for path, (args, kwargs, output) in calls.items():
+        states = [t for t in (*args, *kwargs.values()) if isinstance(t, torch.Tensor)]
+        others = [t for t in states if t.is_floating_point() and t.ndim == 3]
+        convolves = any("Conv" in type(one).__name__ for one in modules[path].modules())
+        if convolves or len(others) > 1:  # positions may be last; or it attends to other states
+            continue
         if _mixes(modules[path], args, kwargs, output, lengths) is False:
             yield path
 
