@@ -44,10 +44,10 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
     first = calls[0]
     if any(call.query_positions is None for call in calls):
         return "attention in blocks whose positions could not be measured"
-    if len(calls) == 1 and not _stand_for_positions(first):
-        return list(calls)  # keys of another input, or squeezed into fewer
     *items, n = first.input_shape
     n_items, heads = math.prod(items), first.shape[1]
+    if first.shape[0] == n_items and len(calls) == 1 and not _stand_for_positions(first):
+        return list(calls)  # keys of another input, or squeezed into fewer
     if any(call.shape[1] != heads for call in calls):
         return "attention in blocks with several numbers of heads"
     if n_items * heads * n * n * first.dtype.itemsize > MOST_BYTES:
