@@ -160,7 +160,8 @@ class EmbeddingProbe:
                     hooks.callback(handle.remove)
             args = tuple(_changed(value, changes) for value in self.call.args)
             kwargs = {name: _changed(value, changes) for name, value in self.call.kwargs.items()}
-            with contextlib.suppress(_ReachedError):
+            # Changed inputs may be refused, with any error: what was found before it holds.
+            with contextlib.suppress(Exception):
                 if parameters:
                     functional_call(self.call.model, dict(parameters), args, kwargs)
                 else:

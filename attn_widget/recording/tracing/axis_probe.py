@@ -22,6 +22,7 @@ from attn_widget.recording.inputs.model_call import copied
 from attn_widget.recording.tracing.attention_call import AttentionCall, Axis
 from attn_widget.recording.tracing.module_stack import Frame, given_to
 from attn_widget.recording.tracing.position_probe import positions_of
+from attn_widget.recording.tracing.run_aside import differs
 
 # Runs a module again on other arguments and returns the attention calls inside.
 RunAgain = Callable[[Frame, tuple[Any, ...], dict[str, Any]], list[AttentionCall]]
@@ -152,7 +153,7 @@ def _changed_queries(plain: AttentionCall, again: AttentionCall) -> torch.Tensor
     """Return which queries changed, ``(*lead, query)``; None where this shows nothing."""
     if plain.q is None or again.q is None or plain.q.shape != again.q.shape:
         return None
-    changed = (plain.q != again.q).any(-1).reshape(*plain.lead, plain.q.shape[-2])
+    changed = differs(again.q, plain.q).any(-1).reshape(*plain.lead, plain.q.shape[-2])
     rows = changed.reshape(-1, changed.shape[-1]).any(0)
     # Where every query changes, the module mixed its positions before it made queries.
     return None if bool(rows.all()) and len(rows) > 1 else changed

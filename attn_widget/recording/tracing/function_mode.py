@@ -75,7 +75,7 @@ class FunctionTracer(TorchFunctionMode):
         output = self._traced(name, func, args, kwargs)
         spread_depth(args, kwargs, output, self._at_least)
         if name not in POSITIONWISE:
-            self.recorder.stack.mark_moving()
+            self.recorder.stack.mark_moving(name)
         return output
 
     def _traced(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
@@ -126,7 +126,7 @@ class FunctionTracer(TorchFunctionMode):
         elif mixed is not None:
             self._mixed(name, args, kwargs, output, mixed)
         elif unread is not None and not layer:
-            self.recorder.mark_unreadable(unread.path, unread.why)
+            self.recorder.suspect(unread.path, unread.why)
         elif isinstance(output, torch.Tensor) and not layer:
             if any(isinstance(t, ScoresTag) for t in tags):
                 self.recorder.mark_plain_product()

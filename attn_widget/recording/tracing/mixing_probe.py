@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from attn_widget.recording.tracing.depth import tensors_in
 from attn_widget.recording.tracing.module_stack import Frame, given_to
+from attn_widget.recording.tracing.run_aside import differs
 
 # Operations that work on each position alone, whatever their arguments. Any other operation makes
 # a module be measured.
@@ -33,8 +34,11 @@ POSITIONWISE = frozenset((
 ))  # fmt: skip
 
 
-def mixes_positions(frame: Frame, output: Any, lengths: Collection[int]) -> bool:
+def mixes_positions(frame: Frame, output: Any, lengths: Collection[int]) -> bool | None:
     """Return whether a change at one position of a module's input reaches another position.
+
+    None where that cannot be measured: the output has other positions, or the module cannot run
+    twice.
 
     Parameters
     ----------
@@ -47,20 +51,20 @@ def mixes_positions(frame: Frame, output: Any, lengths: Collection[int]) -> bool
     """
     found = _same_shape(frame, output)
     if found is None:
-        return False
+        return None
     place, states = found
     try:
         plain = _again(frame, place, states)
         if plain is None:
-            return False
-        # Convolutions of PyTorch hold positions on the last axis; other modules where the lengths
-        # of the attention tell it, else before the channels.
+            return None
+        # Convolutions of PyTorch hold positions on the last axis; modules that convolve where the
+        # lengths of the attention tell it; all others before the channels.
         last = isinstance(frame.module, _ConvNd) or (
-            states.shape[-1] in lengths and states.shape[-2] not in lengths
+            frame.convolves and states.shape[-1] in lengths and states.shape[-2] not in lengths
         )
         return _reaches_others(frame, place, states, plain, -1 if last else -2)
     except Exception:  # a module may refuse to run twice, with any error: then nothing is known
-        return False
+        return None
 
 
 def _same_shape(frame: Frame, output: Any) -> tuple[int | str, torch.Tensor] | None:
@@ -94,6 +98,6 @@ def _reaches_others(
     again = _again(frame, place, changed.movedim(0, axis))
     if again is None or again.shape != plain.shape or again.shape[axis] != states.shape[axis]:
         return False
-    moved = (again != plain).movedim(axis, 0).flatten(1).any(1)
+    moved = differs(again, plain).movedim(axis, 0).flatten(1).any(1)
     moved[middle] = False
     return bool(moved.any())

@@ -28,8 +28,11 @@ class Frame:
     calls: list[AttentionCall] = field(default_factory=list)  # attention calls inside
     # Frames inside that must be measured, should this one turn out to hold several layers.
     waiting: list[Frame] = field(default_factory=list)
+    # Modules whose weights mixed something here without being read as attention, and what was seen.
+    suspects: dict[str, str] = field(default_factory=dict)
     plain_products: bool = False  # scores were multiplied here without a softmax
     moves_positions: bool = False  # an operation here may have mixed positions
+    convolves: bool = False
 
     @property
     def crossing(self) -> bool:
@@ -56,10 +59,11 @@ class ModuleStack:
             return None
         return self.frames.pop()
 
-    def mark_moving(self) -> None:
+    def mark_moving(self, name: str) -> None:
         """Note that an operation may have mixed positions in the module that runs now."""
         for frame in reversed(self.frames):
             frame.moves_positions = True
+            frame.convolves |= name.startswith("conv")
             if not type(frame.module).__module__.startswith("torch.nn"):
                 break  # a layer of PyTorch is part of the module that is written around it
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int
 
 from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.run_aside import differs
 
 UNKNOWN = -2  # depends on several positions
 PADDING = -1  # depends on none
@@ -62,7 +63,7 @@ class _Numbers:
 
     def note(self, again: torch.Tensor, digit: int, value: int) -> None:
         """Note which tokens changed with the positions that have this digit."""
-        self._changed[value, digit] = (again != self._plain).any(-1)
+        self._changed[value, digit] = differs(again, self._plain).any(-1)
 
     def found(self) -> Int[torch.Tensor, "..."]:
         """Return the position of every token."""

@@ -132,12 +132,10 @@ class Recorder:
         """Measure what the axes of a module's calls are, at the outermost module of one layer."""
         outer = self.stack.frames[-1] if self.stack.frames else None
         if not frame.calls:
-            if frame.plain_products:
-                why = "products of queries, keys and values without a softmax over the keys"
-                self.mark_unreadable(frame.path, why)
-            elif frame.moves_positions and self._mixes(frame, output):
-                self.mark_unreadable(frame.path, "it carries something from position to position")
+            self._settle_unread(frame, outer, output)
             return
+        for path, why in frame.suspects.items():
+            self.mark_unreadable(path, why)
         if _is_one_layer(frame):
             if any(call.unsure for call in frame.calls) or _side_by_side(frame):
                 if outer is None:
@@ -148,6 +146,24 @@ class Recorder:
                 self._measure_all(outer.waiting)
         else:
             self._measure_all(frame.waiting)
+
+    def _settle_unread(self, frame: Frame, outer: Frame | None, output: Any) -> None:
+        """Note whether a module without recorded attention mixes positions."""
+        suspects = dict(frame.suspects)
+        if frame.plain_products:
+            why = "products of queries, keys and values without a softmax over the keys"
+            suspects.setdefault(frame.path, why)
+        if not suspects and not frame.moves_positions:
+            return
+        mixes = self._mixes(frame, output)
+        if mixes:
+            why = next(iter(suspects.values()), "it carries something from position to position")
+            self.mark_unreadable(frame.path, why)
+        elif mixes is None and outer is not None:  # seen at the module around it
+            outer.suspects.update(frame.suspects)
+        elif mixes is None:
+            for path, why in suspects.items():
+                self.mark_unreadable(path, why)
 
     def _measure_all(self, frames: list[Frame]) -> None:
         """Measure frames that turned out to be one layer each."""
@@ -188,11 +204,11 @@ class Recorder:
             del self.stack.frames[n_frames:]
             self._again = None
 
-    def _mixes(self, frame: Frame, output: Any) -> bool:
-        """Return whether a module without recorded attention mixes positions, measured once."""
+    def _mixes(self, frame: Frame, output: Any) -> bool | None:
+        """Return whether a module mixes positions, measured once; None: it cannot be measured."""
         lengths = {n for call in self.calls for n in call.shape[2:]}
 
-        def found() -> bool:
+        def found() -> bool | None:
             with self.paused(), run_aside(frame.module, self._hooks):
                 return mixes_positions(frame, output, lengths)
 
@@ -215,6 +231,13 @@ class Recorder:
         """Note that a module mixed positions in a way that was not read, and what was seen."""
         if self._again is None:
             self.unreadable.setdefault(path, why)
+
+    def suspect(self, path: str, why: str) -> None:
+        """Note that weights that are no recorded attention mixed something in this module."""
+        if self.stack.frames:
+            self.stack.frames[-1].suspects.setdefault(path, why)
+        else:
+            self.mark_unreadable(path, why)
 
     def mark_plain_product(self) -> None:
         """Note that scores were multiplied without a softmax in the module that runs now."""

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 
 import torch
 
+ROUNDING = 1e-5  # of the largest number; what is changed on purpose changes far more
+
 
 @contextlib.contextmanager
 def run_aside(module: torch.nn.Module, own_hooks: Collection[int]) -> Iterator[None]:
@@ -35,3 +37,8 @@ def run_aside(module: torch.nn.Module, own_hooks: Collection[int]) -> Iterator[N
         for hooks, items in saved:
             hooks.clear()
             hooks.update(items)
+
+
+def differs(again: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+    """Return where numbers differ by more than rounding; sums may run in another order."""
+    return (again - plain).abs() > ROUNDING * plain.abs().amax()
