@@ -18,6 +18,7 @@ from attn_widget.recording.capture import capture
 from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.recording.pickling import sendable_model
 from attn_widget.records import Capture
+from attn_widget.records.runner_call import keeps_call
 
 
 class ModelRunner:
@@ -91,6 +92,7 @@ class ModelRunner:
         self.weights = weights
         self.lock = threading.RLock()
 
+    @keeps_call
     def run(
         self,
         text: Any,

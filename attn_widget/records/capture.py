@@ -14,6 +14,7 @@ from attn_widget.errors import InputError
 from attn_widget.records.arrays import to_numpy
 from attn_widget.records.indices import check_index
 from attn_widget.records.layers import LayerAttention, most_heads
+from attn_widget.records.runner_call import RunnerCall
 from attn_widget.records.tokens import Tokens
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -70,6 +71,8 @@ class Capture:
     not_joint
         Group -> why its layers cannot be multiplied: their positions are not the same, or a module
         between them was not recorded. Groups that are not named can be.
+    made_by
+        The call of a runner that made it; None where no runner did.
 
     Examples
     --------
@@ -96,6 +99,7 @@ class Capture:
     part: int = 0
     part_words: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     not_joint: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    made_by: RunnerCall | None = None
 
     def __repr__(self) -> str:
         """Return one line: the numbers would fill pages."""
@@ -130,14 +134,17 @@ class Capture:
             else:
                 names[stream, kind] = stream or "self"
         return {
-            name: tuple(
-                layer
-                for layer in self.layers
-                if (layer.stream, layer.kind) == pair
-                and layer.part == min(self.part, layer.n_parts - 1)
-            )
+            name: tuple(one for one in self.chosen_layers if (one.stream, one.kind) == pair)
             for pair, name in names.items()
         }
+
+    @property
+    def chosen_layers(self) -> tuple[LayerAttention, ...]:
+        """Return the attentions of all groups, in the order they ran, of the chosen part.
+
+        A layer that has fewer parts gives its last one.
+        """
+        return tuple(one for one in self.layers if one.part == min(self.part, one.n_parts - 1))
 
     def at_part(self, part: int) -> Capture:
         """Return this capture with another part of its layers in `groups`.
@@ -201,5 +208,19 @@ class Capture:
 
     @property
     def attention(self) -> np.ndarray:
-        """Return attention of the first group, ``(layer, head, query, key)``."""
-        return np.stack([to_numpy(layer.weights_for()) for layer in self.group()])
+        """Return attention of the first group, ``(layer, head, query, key)``.
+
+        Raises
+        ------
+        InputError
+            If its layers differ in heads, queries or keys.
+        """
+        layers = self.group()
+        shapes = {(one.n_heads, one.n_queries, one.n_keys) for one in layers}
+        if len(shapes) > 1:
+            raise InputError(
+                "attention must have the same (head, query, key) in every layer to be one array, "
+                f"got {', '.join(map(str, sorted(shapes)))}. Take one layer at a time.",
+                code="[layer.weights_for() for layer in capture.group()]",
+            )
+        return np.stack([to_numpy(layer.weights_for()) for layer in layers])
