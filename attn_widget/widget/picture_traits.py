@@ -168,13 +168,15 @@ class PictureTraits(anywidget.AnyWidget):
             self._set_all(self._fitted(self.capture, self.attention))
 
     def _show(self, capture: Capture, info: dict[str, Any]) -> None:
-        """Show another capture; pinned positions are removed, because its tokens are others."""
-        self._pictures = Pictures(capture)
+        """Show another capture; what was pinned is released where its tokens are others."""
+        before, self._pictures = self.capture, Pictures(capture)
         groups = capture.groups
         attention = self.attention if self.attention in groups else next(iter(groups))
         with self.hold_sync():
             self.set_trait("info", info | {"traits": _own_traits(type(self))})
-            values = self._fitted(capture, attention) | {"query": [], "key": []}
+            values = self._fitted(capture, attention)
+            if not _same_tokens(before, capture):
+                values |= {"query": [], "key": [], "step": -1}
             lost = "" if values["method"] == self.method else self.method
             self._set_all({"attention": attention} | values)
             self.set_trait("error", {})
@@ -218,6 +220,15 @@ class PictureTraits(anywidget.AnyWidget):
         """Return the names of the traits that a user may set."""
         mine = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
         return sorted(name for name in mine if not self.traits()[name].read_only)
+
+
+def _same_tokens(a: Capture, b: Capture) -> bool:
+    """Return whether two captures are of the same tokens, so that positions mean the same."""
+    of_a, of_b = (
+        {name: (tokens.text, tokens.source) for name, tokens in one.streams.items()}
+        for one in (a, b)
+    )
+    return of_a == of_b
 
 
 def _own_traits(widget: type[PictureTraits]) -> list[str]:

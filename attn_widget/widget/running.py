@@ -105,7 +105,7 @@ class RunningPicture(PictureTraits):
         finally:
             self.set_trait("running", "")
 
-    def _accept(self, capture: Capture, text: str, pair: str, method: str) -> None:
+    def _accept(self, capture: Capture, text: str, pair: str, method: str = "") -> None:
         """Show the capture of texts that were typed, or of a method that was chosen, in a page."""
         self._ran = (text, pair)
         with self.hold_sync():
