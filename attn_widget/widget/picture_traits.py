@@ -132,7 +132,10 @@ class PictureTraits(anywidget.AnyWidget):
         refused: dict[str, Exception] = {}
         for name in [n for n in CHECKED if n in changes]:
             try:
-                value = self.traits()[name]._validate(self, changes[name])
+                # Not `_validate`: it also checks against what is shown before these changes.
+                trait, value = self.traits()[name], changes[name]
+                if value is not None or not trait.allow_none:
+                    value = trait.validate(self, value)
                 check(name, value, self.capture, attention, tuple(self.views), layer)
             except (AttnWidgetError, t.TraitError, TypeError) as error:
                 refused[name] = error

@@ -8,7 +8,7 @@ from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.pages.save_file import MIMES
 from attn_widget.pictures.rules import rules
 from attn_widget.pictures.shown_heads import chosen
-from attn_widget.pictures.validation import CHOICES, sentences
+from attn_widget.pictures.validation import CHOICES, check, sentences
 from attn_widget.records import ABLATE_MODES, Capture, Runner, most_heads
 from attn_widget.widget.new_captures import on_demand
 
@@ -49,6 +49,8 @@ def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
         "heads": list(range(most_heads(capture.group(attention)))),
         "part": capture.part,
     }
+    if "head" in given:  # else the error may name the heads that follow from it
+        check("head", given["head"], capture, attention, ())
     heads = chosen({name: given[name] for name in ("head", "heads") if name in given}, 0)
     return defaults | given | heads | {"text": text, "pair": pair}
 
