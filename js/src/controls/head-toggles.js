@@ -37,8 +37,9 @@ export function headToggles(traits, look, actions) {
   const on = traits.heads.filter((head) => head < n); // a layer may have fewer than others
   const colour = headColours(n, on, look.dark, look.ink3);
   const size = sideOf(n);
+  const isLast = (/** @type {number} */ head) => on.length === 1 && on[0] === head;
   const click = (/** @type {number} */ head) => () =>
-    actions.set({ heads: on.length === 1 && on[0] === head ? on : toggled(traits.heads, head) });
+    actions.set({ heads: isLast(head) ? traits.heads : toggled(traits.heads, head) });
   // The two clicks before a double-click change no case of `isolated`: the last head stays on.
   const doubleClick = (/** @type {number} */ head) => () =>
     actions.set({ heads: isolated(on, head, groupOf(traits).heads), head });
