@@ -7,14 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from attn_widget.records import Capture, LayerAttention, Tokens
-from tests.conftest import softmax_rows
 
 WINDOWS, TOKENS = 4, 5
 
 
+def peaked(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Return attention of this shape whose rows have few large weights."""
+    return rng.dirichlet(np.full(shape[-1], 0.4), shape[:-1])
+
+
 def weights(seed: int = 5, layers: int = 3, heads: int = 2) -> np.ndarray:
     """Return peaked attention, (layer, window, head, query, key)."""
-    return softmax_rows(np.random.default_rng(seed), layers, WINDOWS, heads, TOKENS, TOKENS)
+    return peaked(np.random.default_rng(seed), layers, WINDOWS, heads, TOKENS, TOKENS)
 
 
 def windows(seed: int = 5, **fields) -> Capture:
@@ -41,7 +45,7 @@ def uneven(heads: tuple[int, ...] = (4, 2, 3)) -> Capture:
     """Return layers that have these numbers of heads, over 3 tokens."""
     rng = np.random.default_rng(9)
     layers = tuple(
-        LayerAttention(f"layers.{i}", "self", "", i, n, 3, 3, softmax_rows(rng, n, 3, 3))
+        LayerAttention(f"layers.{i}", "self", "", i, n, 3, 3, peaked(rng, n, 3, 3))
         for i, n in enumerate(heads)
     )
     return Capture(layers, {"": Tokens(("a", "b", "c"))}, model_name="toy")

@@ -75,7 +75,8 @@ export function controls(state, actions) {
     ${
       stacked
         ? html`<div class="filters">
-            ${methods(state, actions)}<span class="gap"></span>${steppers(state, actions)}
+            ${methods(state, actions)}<span class="gap"></span>
+            <div class="steps">${steppers(state, actions)}</div>
           </div>`
         : nothing
     }
