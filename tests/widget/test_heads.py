@@ -71,6 +71,16 @@ def test_a_page_that_chooses_heads_follows_the_same_rule(widget, wire):
     assert (widget.head, widget.heads) == (1, [0, 1, 2, 3])
 
 
+def test_compared_widgets_show_the_same_heads_whatever_is_chosen(wire, tokens):
+    both = aw.compare(capture_of(WEIGHTS, tokens), capture_of(WEIGHTS[::-1], tokens), head=1)
+    assert (both.b.head, both.b.heads) == (1, [1])
+    wire.set(both.a, heads=[0, 1, 2, 3], head=2)
+    assert (both.a.head, both.a.heads) == (2, [0, 1, 2, 3])
+    assert (both.b.head, both.b.heads) == (2, [0, 1, 2, 3])
+    both.b.head = 0
+    assert (both.a.head, both.a.heads) == (0, [0])
+
+
 def test_a_head_that_is_not_among_the_heads_given_with_it_is_refused(wire, tokens):
     capture = capture_of(WEIGHTS, tokens)
     with pytest.raises(InputError, match=r"head must be one of heads, \[0, 1\], got 3."):
@@ -143,12 +153,13 @@ def test_a_caption_says_that_a_layer_has_fewer_heads(wire):
 
 
 def test_a_page_and_a_figure_hold_the_heads_of_each_layer(wire):
-    widget = AttentionWidget(parts.uneven(), layer=1)
+    heads = (2, 4, 3)
+    widget = AttentionWidget(parts.uneven(heads), layer=1)
     page = holds(static_page(widget.picture_state(), methods=["raw"]))
     assert {(layer, head) for _, _, layer, head in page} == {
-        (i, head) for i, n in enumerate((4, 2, 3)) for head in range(n)
+        (i, head) for i, n in enumerate(heads) for head in range(n)
     }
-    assert widget.info["groups"][0]["layer_heads"] == [4, 2, 3]
+    assert widget.info["groups"][0]["layer_heads"] == [*heads]
     assert widget.to_figure().axes
 
 

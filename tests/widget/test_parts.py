@@ -127,6 +127,28 @@ def test_no_whole_picture_is_drawn_under_the_map_of_a_window(widget, wire):
     assert stored(static_page(state))["groups"]["self"]["read"]["image"] is False
 
 
+def test_the_attention_sinks_that_are_hidden_are_those_of_the_part(wire):
+    def share(sink: int | None) -> np.ndarray:
+        rows = np.full((2, 5, 5), 0.2)
+        if sink is not None:
+            rows[:] = 0.02
+            rows[..., sink] = 0.92
+        return rows
+
+    layers = tuple(
+        LayerAttention("x", "self", "", 0, 2, 5, 5, share(sink), part=part, n_parts=3)
+        for part, sink in enumerate((1, 3, None))
+    )
+    tokens = parts.windows().streams["vision"]
+    widget = AttentionWidget(parts.without(parts.windows(), layers=layers, streams={"": tokens}))
+    hidden = []
+    for part in (0, 1, 2):
+        widget.part, widget.hide_sinks = part, True
+        state = widget.picture_state()
+        hidden.append(state.pictures.frame(state.spec).fields["keys"]["hidden"])
+    assert hidden == [["sink 0.1 (1)"], ["sink 0.3 (3)"], []]
+
+
 def test_two_captures_are_compared_part_by_part(wire):
     both = aw.compare(parts.windows(1), parts.windows(2), layer=1, head=1)
     both.a.part = 2
