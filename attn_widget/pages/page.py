@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from attn_widget import bundle
-from attn_widget.attribution.methods import METHODS
+from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import InputError
 from attn_widget.pages import html
 from attn_widget.pages.coding import error_of
@@ -162,7 +162,9 @@ def _traits(
             reasons = {
                 m: refused.get(m, "not stored in this page") for m in METHODS if m not in stored
             }
-            reasons |= group.get("reasons", {})
+            # Not those of the live widget, whose runner can take gradients when they are asked for.
+            refusals = applicable(state.capture, group["name"])
+            reasons |= {m: why for m, why in refusals.items() if why}
             # One part is stored: there is none to choose.
             fixed = {"parts": group["parts"] | {"n": 1}, "on_demand": []}
             groups.append(group | {"methods": stored, "reasons": reasons} | fixed)

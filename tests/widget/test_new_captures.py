@@ -11,8 +11,10 @@ import transformers
 
 import attn_widget as aw
 from attn_widget.errors import InputError
+from attn_widget.pages.page import static_page
 from attn_widget.widget.widget import AttentionWidget
 from tests import models
+from tests.pages.test_page import stored
 from tests.recording.families import TEXT, peak
 
 SMALL = dict(
@@ -140,6 +142,13 @@ def test_a_method_that_is_offered_is_computed_when_it_is_chosen(classifier, wire
     np.testing.assert_allclose(widget.matrix(), expected.values, atol=1e-7)
     widget.text = "A door"
     assert widget.method == method
+
+
+def test_a_page_of_it_offers_no_method_that_it_does_not_hold(classifier, wire):
+    widget = AttentionWidget(classifier.run("The keys"), classifier)
+    (group,) = stored(static_page(widget.picture_state()))["state"]["info"]["groups"]
+    assert not set(GRADIENT_METHODS) & {*group["methods"], *group["on_demand"]}
+    assert "gradient must have been recorded" in group["reasons"]["relevance"]
 
 
 def test_a_widget_may_start_with_a_method_of_gradients(classifier, wire):
