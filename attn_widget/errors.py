@@ -4,8 +4,8 @@
 
     AttnWidgetError              base: a sentence with its remedy
     ├── InputError (ValueError)  an argument breaks its rule: wrong value, shape or range
+    │   └── MethodError          this method cannot be applied to this capture
     ├── NoAttentionError         the model ran, and nothing in it took a softmax of q·kᵀ
-    ├── MethodError              this method cannot be applied to this capture
     └── Cancelled                the caller asked for long work to stop
 
 Messages read ``<argument> must <rule>, got <value>[ at <where>]. <What to do.>`` and are checked
@@ -37,7 +37,7 @@ class NoAttentionError(AttnWidgetError):
     """The model ran and no softmax attention was found in it."""
 
 
-class MethodError(AttnWidgetError):
+class MethodError(InputError):
     """A method cannot be applied here; the message names what is missing and what would work."""
 
 

@@ -152,7 +152,7 @@ def needs_gradient(capture: Capture, attention: str | None) -> str:
     """Return the error for a layer that takes part and has no gradient; empty where all have."""
     stream = capture.group(attention)[0].stream
     streams = (stream, capture.cross_streams.get(stream))
-    layers = [one for one in capture.part_layers if one.stream in streams]
+    layers = [one for one in capture.chosen_layers if one.stream in streams]
     missing = next((one.name for one in layers if one.gradient is None), None)
     if missing is None:
         return ""

@@ -121,7 +121,7 @@ def graph_of_capture(
     first = group[0]
     stream = first.stream
     other = other_stream(capture, stream)
-    n_other = next((one.n_keys for one in capture.part_layers if _is_cross(one, stream)), 0)
+    n_other = next((one.n_keys for one in capture.chosen_layers if _is_cross(one, stream)), 0)
     own = slice(n_other, n_other + first.n_queries)
     position = {stream: own} if other is None else {other: slice(0, n_other), stream: own}
 
@@ -138,7 +138,7 @@ def graph_of_capture(
 
 def other_stream(capture: Capture, stream: str) -> str | None:
     """Return the stream whose tokens are the keys of a stream's cross-attention, if it has any."""
-    crosses = any(_is_cross(one, stream) for one in capture.part_layers)
+    crosses = any(_is_cross(one, stream) for one in capture.chosen_layers)
     return capture.cross_streams.get(stream) if crosses else None
 
 
@@ -150,10 +150,12 @@ def _is_cross(layer: LayerAttention, stream: str) -> bool:
 def not_chainable(capture: Capture, attention: str | None) -> str:
     """Return why layers of a group cannot be followed one after another; empty when they can."""
     group = capture.group(attention)
+    if reason := _not_joint(capture, group[0].stream):
+        return reason
     if group[0].kind == "cross":
         other_stream = capture.cross_streams.get(group[0].stream)
-        own = [one for one in capture.part_layers if one.stream == group[0].stream]
-        other = [one for one in capture.part_layers if one.stream == other_stream]
+        own = [one for one in capture.chosen_layers if one.stream == group[0].stream]
+        other = [one for one in capture.chosen_layers if one.stream == other_stream]
         sizes = {one.n_queries for one in own} | {one.n_keys for one in own if one.kind == "self"}
         other_sizes = {one.n_keys for one in own if one.kind == "cross"}
         other_sizes |= {n for one in other for n in (one.n_queries, one.n_keys)}
@@ -168,6 +170,19 @@ def not_chainable(capture: Capture, attention: str | None) -> str:
     )
 
 
+def _not_joint(capture: Capture, stream: str) -> str:
+    """Return why layers cannot be joined: of this stream, or of the one whose outputs it reads."""
+    streams = (stream, other_stream(capture, stream))
+    for name, group in capture.groups.items():
+        if name in capture.not_joint and group[0].stream in streams:
+            return (
+                f"attention must have layers that can be joined, got {name!r}: "
+                f'{capture.not_joint[name].rstrip(".")}. Use method="raw", which needs one layer '
+                "alone."
+            )
+    return ""
+
+
 def layers_between(
     capture: Capture, group: Sequence[LayerAttention], start: int, top: int
 ) -> list[LayerAttention]:
@@ -177,7 +192,7 @@ def layers_between(
     """
     stream = group[0].stream
     streams = {stream} if start else {stream, other_stream(capture, stream)}
-    wanted = [one for one in capture.part_layers if one.stream in streams]
+    wanted = [one for one in capture.chosen_layers if one.stream in streams]
 
     def place(layer: LayerAttention) -> int:
         return next(i for i, one in enumerate(wanted) if one is layer)

@@ -123,6 +123,13 @@ def applicable(capture: Capture, attention: str | None = None) -> dict[str, str]
     }
 
 
+def lacks_gradient(capture: Capture, attention: str | None, method: str) -> bool:
+    """Return whether a method would apply if the capture held gradients."""
+    one = METHODS[method]
+    chain = one.follows and not_chainable(capture, attention)
+    return one.needs is needs_gradient and not chain and bool(one.needs(capture, attention))
+
+
 def attribute(
     capture: Capture,
     method: str,

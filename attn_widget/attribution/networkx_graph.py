@@ -78,7 +78,7 @@ def to_networkx(
             head=head,
         )
         stream = capture.group(attention)[0].stream
-        own = enumerate(capture.streams[stream].text, graph.rows.start)
+        own = enumerate(capture.axes(attention)[0].text, graph.rows.start)
         tokens = {i: (stream, text) for i, text in own}
         other = capture.cross_streams.get(stream)
         if graph.rows.start and other is not None:

@@ -68,5 +68,5 @@ def show(
         )
     runner = ModelRunner(model, tokenizer)
     capture = runner.run(sentence_a, sentence_b or None)
-    start = {"layer": layer or 0, "head": head or 0}
+    start = {"layer": layer or 0} | ({} if head is None else {"head": head})
     return present(capture, html_action, runner, view="neuron", theme=display_mode, **start)

@@ -249,4 +249,4 @@ def _start(capture: Capture, stacks: Sequence[Stack], layer: int | None) -> dict
             f"layer must be one that is included, {included}, got {layer}. "
             "Include it, or choose another."
         )
-    return {"layer": layers[0] if layer is None else layer, "heads": list(heads), "head": heads[0]}
+    return {"layer": layers[0] if layer is None else layer, "heads": list(heads)}

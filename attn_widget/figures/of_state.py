@@ -13,6 +13,7 @@ from attn_widget.figures.figure import figure
 from attn_widget.pictures.frame import exact
 from attn_widget.pictures.lines import Selection
 from attn_widget.pictures.model import Tile, model_frame, pool_to
+from attn_widget.pictures.notes import notes
 from attn_widget.pictures.protocol import Frame, Spec, plain
 from attn_widget.pictures.state import PictureState
 from attn_widget.pictures.views import Pictures
@@ -49,6 +50,7 @@ def heads_figure(
 ) -> Figure:
     """Return the figure of these layers and heads as thumbnails; all heads if ``heads`` is None."""
     group, pictures = capture.group(spec.attention), Pictures(capture)
+    spec = replace(spec, part=capture.part)
     queries, keys = pictures.axes(spec)
     pool = pool_to(queries, keys, CELLS)
     tiles: list[Tile] = []
@@ -63,7 +65,8 @@ def heads_figure(
     words = _numbers("layer", [group[i].layer for i in layers], len(group))
     if heads is not None:
         words += " · " + _numbers("head", heads, max(layer.n_heads for layer in group))
-    frame = replace(frame, fields=frame.fields | {"layer_label": words})
+    added = {"layer_label": words, "notes": notes(capture, spec)}
+    frame = replace(frame, fields=frame.fields | added)
     return figure(frame, Selection(), heading_of(capture, spec, frame, ()), theme=theme)
 
 

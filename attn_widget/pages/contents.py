@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
-from attn_widget.errors import AttnWidgetError, Cancelled, InputError
+from attn_widget.errors import AttnWidgetError, Cancelled, InputError, MethodError
 from attn_widget.pages.coding import code, deflated, sums
 from attn_widget.pictures import Pictures, Spec
 from attn_widget.pictures.frame import Numbers
@@ -108,19 +108,28 @@ class ContentsChooser:
         )
 
     def candidates(self) -> list[MatrixId]:
-        """Return all matrices that could be stored, methods of single heads first."""
-        capture, found = self.pictures.capture, []
+        """Return all matrices that could be stored, methods of single heads first.
+
+        Raises
+        ------
+        MethodError
+            If a method was named that applies to none of them.
+        """
+        capture, found = self.pictures.at(self.spec), []
         for name, layers in capture.groups.items():
             reasons = applicable(capture, name)
             for method in sorted(METHODS, key=lambda m: not METHODS[m].per_head):
                 if reasons[method] or method not in (self.methods or METHODS):
                     continue
-                heads = range(layers[0].n_heads) if METHODS[method].per_head else [None]
                 found += [
-                    MatrixId(name, method, layer, head)
-                    for layer in range(len(layers))
-                    for head in heads
+                    MatrixId(name, method, i, head)
+                    for i, layer in enumerate(layers)
+                    for head in (range(layer.n_heads) if METHODS[method].per_head else [None])
                 ]
+        shown = applicable(capture, self.spec.attention)
+        for method in self.methods or ():
+            if not any(one.method == method for one in found):
+                raise MethodError(shown[method])
         return found if self.methods is not None else self._without_long_flow(found)
 
     def _matrices(
@@ -175,7 +184,7 @@ class ContentsChooser:
         return [one for one in ids if one not in dropped]
 
     def _steps(self, one: MatrixId) -> int:
-        layer = self.pictures.capture.group(one.attention)[one.layer]
+        layer = self.pictures.at(self.spec).group(one.attention)[one.layer]
         n_queries, n_keys = layer.n_queries, layer.n_keys
         return n_queries * n_keys * max(n_queries, n_keys) * (one.layer + 1)
 

@@ -48,7 +48,7 @@ def frame_on_screen(pictures: Pictures, spec: Spec) -> EncodedFrame | None:
 def neuron_parts(pictures: Pictures, spec: Spec, budget: int) -> NeuronParts:
     """Return the neuron view of the layer and head of a spec, or the reason why there is none."""
     shown = {name: getattr(spec, name) for name in ("attention", "layer", "head")}
-    layer = pictures.capture.group(spec.attention)[spec.layer]
+    layer = pictures.at(spec).group(spec.attention)[spec.layer]
     channels = 0 if layer.q is None else layer.q.shape[-1]
     if 4 * channels * (layer.n_queries + layer.n_keys) > NEURON_SHARE * budget:
         why = "The queries and keys of this text do not fit this page. Open the notebook."

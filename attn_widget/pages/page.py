@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from attn_widget import bundle
-from attn_widget.attribution.methods import METHODS
+from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.errors import InputError
 from attn_widget.pages import html
 from attn_widget.pages.coding import error_of
@@ -17,7 +18,8 @@ from attn_widget.pages.exact import EncodedFrame, NeuronParts, frame_on_screen, 
 from attn_widget.pages.mime_bundle import mime_bundle
 from attn_widget.pages.payload import PageParts, payload
 from attn_widget.pages.progress import ignore, progress_bar, progress_in_output
-from attn_widget.pictures import PictureState
+from attn_widget.pictures import PictureState, Spec
+from attn_widget.pictures.rules import VIEW_RULES
 from attn_widget.records import Report
 
 MAX_BYTES = 1_500_000
@@ -114,8 +116,12 @@ def static_page(
     chooser = ContentsChooser(pictures, spec, methods, progress)
     pages: list[str] = []
 
+    def opened(contents: Contents) -> Spec:
+        return _opened(spec, _methods_of(contents, spec.attention))
+
     def fits(contents: Contents, shown: EncodedFrame | None = None) -> bool:
-        parts = PageParts(_traits(state, contents, chooser.refused), contents, neuron, shown)
+        traits = _traits(state, contents, chooser.refused, opened(contents))
+        parts = PageParts(traits, contents, neuron, shown)
         notes = _notes(state, contents, chooser.refused, neuron)
         page = document(payload(pictures, spec, parts), notes)
         if len(page.encode()) > max_bytes:
@@ -124,9 +130,18 @@ def static_page(
         return True
 
     contents = chooser.choose(fits, budget)
-    if spec.method in _methods_of(contents, spec.attention):
-        fits(contents, frame_on_screen(pictures, spec))  # not at the price of coarser numbers
+    if _methods_of(contents, spec.attention):
+        first = frame_on_screen(pictures, opened(contents))
+        fits(contents, first)  # not at the price of coarser numbers
     return pages[-1]
+
+
+def _opened(spec: Spec, stored: Sequence[str]) -> Spec:
+    """Return what the page shows first: what is on screen, with a method and view that it has."""
+    method = spec.method if spec.method in stored or not stored else stored[0]
+    views = (spec.view, *VIEW_RULES)
+    view = next(name for name in views if method in VIEW_RULES[name].methods)
+    return replace(spec, method=method, view=view)
 
 
 def _methods_of(contents: Contents, attention: str) -> list[str]:
@@ -136,7 +151,9 @@ def _methods_of(contents: Contents, attention: str) -> list[str]:
     return [method for method in METHODS if method in stored]
 
 
-def _traits(state: PictureState, contents: Contents, refused: dict[str, str]) -> dict[str, Any]:
+def _traits(
+    state: PictureState, contents: Contents, refused: dict[str, str], opened: Spec
+) -> dict[str, Any]:
     """Return the traits with which the page opens; only stored methods can be chosen there."""
     groups = []
     for group in state.traits["info"]["groups"]:
@@ -145,15 +162,20 @@ def _traits(state: PictureState, contents: Contents, refused: dict[str, str]) ->
             reasons = {
                 m: refused.get(m, "not stored in this page") for m in METHODS if m not in stored
             }
-            reasons |= group.get("reasons", {})
-            groups.append(group | {"methods": stored, "reasons": reasons})
+            # Not those of the live widget, whose runner can take gradients when they are asked for.
+            refusals = applicable(state.capture, group["name"])
+            reasons |= {m: why for m, why in refusals.items() if why}
+            # One part is stored: there is none to choose.
+            fixed = {"parts": group["parts"] | {"n": 1}, "on_demand": []}
+            groups.append(group | {"methods": stored, "reasons": reasons} | fixed)
     info = state.traits["info"] | {
         "model": state.capture.title,
         "can_run": False,
         "can_ablate": False,
         "groups": groups,
     }
-    return dict(state.traits) | {"info": info, "error": {}, "running": ""}
+    first = {"method": opened.method, "view": opened.view}
+    return dict(state.traits) | first | {"info": info, "error": {}, "running": ""}
 
 
 def _notes(
@@ -178,10 +200,26 @@ def _notes(
             f"The neuron view is that of layer {about['layer']}, head {about['head']}, "
             "in full precision."
         )
-    left_out = [*contents.left_out, *(f"{m} ({why})" for m, why in refused.items())]
+    left_out = [
+        *_other_parts(state),
+        *contents.left_out,
+        *(f"{m} ({why})" for m, why in refused.items()),
+    ]
     if left_out:
         notes.append(f"Left out: {'; '.join(left_out)}.")
     return [*notes, "The text and the settings of joint methods are fixed: no model runs here."]
+
+
+def _other_parts(state: PictureState) -> list[str]:
+    """Return which windows, pictures or frames the page does not hold, for each attention."""
+    capture, left_out = state.capture, []
+    for name in capture.groups:
+        n, several = capture.n_parts(name), len(capture.groups) > 1
+        if n > 1:
+            of = f" of {name}" if several else ""
+            part = min(state.spec.part, n - 1) + 1
+            left_out.append(f"all {capture.part_word(name)}s{of} but {part} of {n}")
+    return left_out
 
 
 def _title(state: PictureState) -> str:

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from attn_widget.attribution.methods import METHODS
 from attn_widget.pages.coding import END, deflated
 from attn_widget.pages.contents import Contents
 from attn_widget.pages.exact import EncodedFrame, NeuronParts
 from attn_widget.pictures import Pictures, Spec
 from attn_widget.pictures.axes import SEGMENTS, Axis
 from attn_widget.pictures.model import MANY_TILES, SMALL_TILE_CELLS, TILE_CELLS
-from attn_widget.pictures.text import small, span_of
+from attn_widget.pictures.notes import notes
+from attn_widget.pictures.text import image_of, small, span_of
 from attn_widget.pictures.validation import sentences
-from attn_widget.records import Tokens, to_numpy
+from attn_widget.records import Capture, Tokens, to_numpy
 
 JPEG_QUALITY = 85
 # The traits that change only the axes, and all their values: the page computes no axis itself.
@@ -85,12 +87,15 @@ class PageParts:
 
 def payload(pictures: Pictures, spec: Spec, parts: PageParts) -> str:
     """Return what ``js/src/static`` reads: the traits, and all that it makes frames of."""
-    writer, image = PayloadWriter(), pictures.capture.image
+    writer, image = PayloadWriter(), pictures.at(spec).image
     axes = AxisTable(pictures, spec)
     stored, neuron = parts.contents.matrices, parts.neuron
     description = {
         "state": parts.traits,
-        "groups": {name: axes.of(name) for name in pictures.capture.groups},
+        "groups": {
+            name: axes.of(name) | {"notes": _notes(pictures.at(spec), spec, name)}
+            for name in pictures.at(spec).groups
+        },
         "axes": axes.entries,
         "choices": {name: values[0] for name, values in AXIS_CHOICES.items()},
         "places": [
@@ -116,7 +121,8 @@ class AxisTable:
 
     def of(self, attention: str) -> dict[str, Any]:
         """Return the axes of an attention by choice, and the source that the text view shows."""
-        tokens = self.pictures.capture.axes(attention)
+        capture = self.pictures.at(self.spec)
+        tokens = capture.axes(attention)
         axes_of_choice = {}
         for values in product(*AXIS_CHOICES.values()):
             chosen: dict[str, Any] = dict(zip(AXIS_CHOICES, values, strict=True))
@@ -130,7 +136,12 @@ class AxisTable:
             ]
         keys = tokens[1]
         grid = None if keys.grid is None else list(keys.grid)
-        read = {"source": list(keys.source), "grid": grid, "seconds": keys.seconds}
+        read = {
+            "source": list(keys.source),
+            "grid": grid,
+            "seconds": keys.seconds,
+            "image": image_of(capture, attention) is not None,
+        }
         return {"ways": axes_of_choice, "size": [len(t) for t in tokens], "read": read}
 
     def _index(self, axis: Axis, tokens: Tokens) -> int:
@@ -140,6 +151,19 @@ class AxisTable:
             self._indices[name] = len(self.entries)
             self.entries.append(entry)
         return self._indices[name]
+
+
+def _notes(capture: Capture, spec: Spec, attention: str) -> dict[str, Any]:
+    """Return the notes of every caption: for each method, of the model view and of each layer."""
+    by_method = {}
+    for method in METHODS:
+        of = replace(spec, method=method, attention=attention, view="matrix")
+        n_layers = len(capture.group(attention))
+        by_method[method] = {
+            "model": notes(capture, replace(of, view="model", layer=0)),
+            "layers": [notes(capture, replace(of, layer=i)) for i in range(n_layers)],
+        }
+    return by_method
 
 
 def jpeg(image: UInt8[np.ndarray, "row column rgb"]) -> UInt8[np.ndarray, " byte"]:

@@ -42,7 +42,7 @@ def caption(frame: Frame, selection: Selection, rows: tuple[int, int] | None = N
         int(np.isnan(array).sum()) for array, how, _ in frame.arrays.values() if how == "missing"
     )
     broken = [sentence("not_numbers", n=many(missing, "weight"))] if missing else []
-    return [*_trust(frame, selection), *own, *broken]
+    return [*_trust(frame, selection), *own, *broken, *frame.fields.get("notes", ())]
 
 
 def _trust(frame: Frame, selection: Selection) -> list[str]:

@@ -45,8 +45,16 @@ class CaptureNumbers:
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self._cache = PictureCache()
-        self._sinks: dict[str, tuple[int, ...]] = {}
+        self._parts = {capture.part: capture}  # the capture at each part that was shown
+        self._sinks: dict[tuple[str, int], tuple[int, ...]] = {}
         self._lock = threading.RLock()  # a cell and the request thread may run at the same time
+
+    def at(self, spec: Spec) -> Capture:
+        """Return the capture at the part of a spec; the same object every time."""
+        with self._lock:  # what is computed is cached with the object
+            if spec.part not in self._parts:
+                self._parts[spec.part] = self.capture.at_part(spec.part)
+            return self._parts[spec.part]
 
     def numbers(
         self, spec: Spec, on_partial: OnPartial | None = None, *, keep: bool = True
@@ -97,31 +105,32 @@ class CaptureNumbers:
     def axes(self, spec: Spec) -> tuple[Axis, Axis]:
         """Return the displayed rows (queries) and columns (keys) of a spec."""
         return pair(
-            *self.capture.axes(spec.attention),
+            *self.at(spec).axes(spec.attention),
             hide_special=spec.hide_special,
             words=spec.words,
             segments=spec.segments,
-            sinks=self._attention_sinks(spec.attention) if spec.hide_sinks else (),
+            sinks=self._attention_sinks(spec) if spec.hide_sinks else (),
         )
 
-    def _attention_sinks(self, attention: str) -> tuple[int, ...]:
+    def _attention_sinks(self, spec: Spec) -> tuple[int, ...]:
         """Return the attention sinks of a group of layers, measured once."""
+        capture, place = self.at(spec), (spec.attention, spec.part)
         with self._lock:
-            if attention not in self._sinks:
-                queries, keys = self.capture.axes(attention)
-                self._sinks[attention] = sinks(
-                    self.capture.group(attention), same_text=queries is keys
-                )
-            return self._sinks[attention]
+            if place not in self._sinks:
+                queries, keys = capture.axes(spec.attention)
+                group = capture.group(spec.attention)
+                self._sinks[place] = sinks(group, same_text=queries is keys)
+            return self._sinks[place]
 
     def _compute(self, spec: Spec, rows: list[int] | None, on_partial: OnPartial | None) -> Numbers:
-        layer = self.capture.group(spec.attention)[spec.layer]
+        capture = self.at(spec)
+        layer = capture.group(spec.attention)[spec.layer]
         heads = _heads(spec, layer)
         # Only the options in the method's table, because the cache key has no others.
         options = {name: getattr(spec, name) for name in METHODS[spec.method].options}
         results = [
             attribute(
-                self.capture,
+                capture,
                 spec.method,
                 attention=spec.attention,
                 layer=spec.layer,

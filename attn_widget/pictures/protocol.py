@@ -30,6 +30,7 @@ class Spec:
     attention: str = "self"
     layer: int = 0
     head: int = 0
+    part: int = 0
     residual: float = 0.5
     reduce: str = "mean"
     normalise: bool = False

@@ -41,7 +41,7 @@ def numbers_depend_on(view: str, method: str) -> tuple[str, ...]:
     rule, one = VIEW_RULES[view], METHODS[method]
     head = ("head",) if rule.one_head and (one.per_head or rule.per_token) else ()
     layer = () if rule.all_layers else ("layer",)
-    return ("method", "attention", *layer, *head, *one.options)
+    return ("method", "attention", "part", *layer, *head, *one.options)
 
 
 def frame_depends_on(view: str, method: str) -> tuple[str, ...]:

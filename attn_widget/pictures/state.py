@@ -41,5 +41,5 @@ class PictureState:
 
     @property
     def capture(self) -> Capture:
-        """Return the capture that is shown."""
-        return self.pictures.capture
+        """Return the capture that is shown, at the part on screen."""
+        return self.pictures.at(self.spec)

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from attn_widget.pictures.axes import Axis
 from attn_widget.pictures.frame import Numbers, head_frame
 from attn_widget.pictures.protocol import Frame, Spec, plain
-from attn_widget.records import Tokens, to_numpy
+from attn_widget.records import Capture, Tokens, to_numpy
 
 LARGEST_PICTURE_PX = 512
 
@@ -34,6 +34,15 @@ def text_frame(
     if image is not None:
         arrays["image"] = plain(small(to_numpy(image)))
     return replace(frame, fields=frame.fields | fields, arrays=arrays)
+
+
+def image_of(capture: Capture, attention: str) -> Any:
+    """Return the picture to draw under a group's map; None where there is none.
+
+    A part (a window, one of several pictures) covers another area than the whole picture, so none
+    is drawn under it.
+    """
+    return capture.image if capture.n_parts(attention) == 1 else None
 
 
 def small(

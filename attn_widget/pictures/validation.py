@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attn_widget.attribution.methods import METHODS, applicable
@@ -9,7 +10,15 @@ from attn_widget.attribution.validation import REDUCTIONS
 from attn_widget.errors import AttnWidgetError, InputError, MethodError
 from attn_widget.pictures.axes import SEGMENTS
 from attn_widget.pictures.palettes import THEMES
-from attn_widget.records import Capture, HeadScores, Tokens, check_index, most_heads
+from attn_widget.pictures.shown_heads import shown_heads
+from attn_widget.records import (
+    Capture,
+    HeadScores,
+    LayerAttention,
+    Tokens,
+    check_index,
+    most_heads,
+)
 
 CHOICES = {
     "method": tuple(METHODS),
@@ -20,7 +29,14 @@ CHOICES = {
 }
 
 
-def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[str, ...]) -> None:
+def check(
+    name: str,
+    value: Any,
+    capture: Capture,
+    attention: str,
+    views: tuple[str, ...],
+    layer: int | None = None,
+) -> None:
     """Raise if a trait may not take this value while ``attention`` of ``capture`` is shown.
 
     Parameters
@@ -33,6 +49,8 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         What is shown.
     views
         The views that can be chosen.
+    layer
+        The layer that is shown, whose heads ``head`` and ``heads`` choose from. None: any layer.
 
     Raises
     ------
@@ -66,7 +84,10 @@ def check(name: str, value: Any, capture: Capture, attention: str, views: tuple[
         last = len(layers) - 1
         _in_range(name, value, len(layers), f"Set w.layer to a layer that ran, 0 to {last}.")
     elif name in ("head", "heads"):
-        _heads(name, value, most_heads(layers))
+        _heads(name, value, layers, layer)
+    elif name == "part":
+        word, n = capture.part_word(attention), capture.n_parts(attention)
+        _in_range(name, value, n, f"Choose one of the {n} {word}s.".replace("1 parts", "1 part"))
     elif name in ("query", "key"):
         queries, keys = capture.axes(attention)
         n = len(queries if name == "query" else keys)
@@ -108,12 +129,19 @@ def _in_range(name: str, value: Any, n: int, remedy: str) -> None:
     check_index(name, value, n, remedy, negative=False)
 
 
-def _heads(name: str, value: Any, n_heads: int) -> None:
-    heads = [value] if name == "head" else value
+def _heads(name: str, value: Any, layers: Sequence[LayerAttention], layer: int | None) -> None:
+    """Refuse heads that no layer has, and a choice of which this layer has none."""
+    heads, most = ([value] if name == "head" else value), most_heads(layers)
     for head in heads:
-        _in_range(name, head, n_heads, f"Choose heads that exist, 0 to {n_heads - 1}.")
+        _in_range(name, head, most, f"Choose heads that exist, 0 to {most - 1}.")
     if not heads:
         raise InputError("heads must name at least one head, got []. Keep one on, or assign all.")
+    if layer is not None and not shown_heads(heads, layers[layer].n_heads):
+        last = layers[layer].n_heads - 1
+        raise InputError(
+            f"{name} must be 0 to {last}, got {value} at layer {layer}. "
+            "Choose heads that this layer has, or set w.layer first."
+        )
 
 
 def _step(value: int, n_steps: int) -> None:

@@ -11,12 +11,13 @@ from attn_widget.pictures.axes import displayed
 from attn_widget.pictures.frame import Numbers, cut, head_frame, matrix_frame, row_frame
 from attn_widget.pictures.model import Tile, factors, model_frame, thumbnail
 from attn_widget.pictures.neuron import neuron_frame
+from attn_widget.pictures.notes import notes
 from attn_widget.pictures.numbers import CaptureNumbers, OnPartial, PartialNumbers
 from attn_widget.pictures.protocol import Frame, Spec
 from attn_widget.pictures.region import Region, members, region_frame
 from attn_widget.pictures.rules import VIEW_RULES, frame_key
 from attn_widget.pictures.score_stages import stages_of
-from attn_widget.pictures.text import text_frame
+from attn_widget.pictures.text import image_of, text_frame
 from attn_widget.records import Progress, check_index
 
 VIEWS = tuple(VIEW_RULES)  # in menu order
@@ -71,7 +72,7 @@ class Pictures(CaptureNumbers):
             If the method, or the neuron view, does not apply to this layer.
         """
         if spec.view == "neuron":
-            return self._neuron_frame(spec, query)
+            return self._noted(spec, self._neuron_frame(spec, query))
         if spec.view == "model":
             return self._model_frame(spec, report)
         return self._pair_frame(spec, report)
@@ -136,6 +137,10 @@ class Pictures(CaptureNumbers):
                 divided_by=numbers.divided_by,
             )
 
+    def _noted(self, spec: Spec, frame: Frame) -> Frame:
+        """Return a frame with what its caption says of the capture."""
+        return replace(frame, fields=frame.fields | {"notes": notes(self.at(spec), spec)})
+
     # -- one method per kind of view ---------------------------------------------------------
 
     def _pair_frame(self, spec: Spec, report: FrameReport | None) -> Frame:
@@ -150,11 +155,12 @@ class Pictures(CaptureNumbers):
 
         def make(numbers: Numbers) -> Frame:
             if spec.view == "head":
-                return head_frame(spec, numbers, queries, keys)
+                return self._noted(spec, head_frame(spec, numbers, queries, keys))
             if spec.view == "matrix":
-                return matrix_frame(spec, numbers, queries, keys)
-            tokens = self.capture.axes(spec.attention)[1]
-            return text_frame(spec, numbers, queries, keys, tokens, self.capture.image)
+                return self._noted(spec, matrix_frame(spec, numbers, queries, keys))
+            capture = self.at(spec)
+            tokens, image = capture.axes(spec.attention)[1], image_of(capture, spec.attention)
+            return self._noted(spec, text_frame(spec, numbers, queries, keys, tokens, image))
 
         def on_partial(partial: PartialNumbers) -> None:
             numbers = partial.numbers
@@ -169,7 +175,7 @@ class Pictures(CaptureNumbers):
     def _model_frame(self, spec: Spec, report: FrameReport | None) -> Frame:
         """Return the frame of the model view; reports it after each thumbnail."""
         queries, keys = self.axes(spec)
-        places = self.capture.places(spec.attention)
+        places = self.at(spec).places(spec.attention)
         n_layers = len({layer for layer, _ in places})
         per_head = METHODS[spec.method].per_head
         if not per_head:
@@ -178,7 +184,7 @@ class Pictures(CaptureNumbers):
         tiles: list[Tile] = []
 
         def make() -> Frame:
-            return model_frame(spec, tiles, queries, keys, pool, n_layers)
+            return self._noted(spec, model_frame(spec, tiles, queries, keys, pool, n_layers))
 
         def on_partial(partial: PartialNumbers) -> None:
             step, total = partial.progress, max(partial.progress.total, 1)
@@ -195,10 +201,11 @@ class Pictures(CaptureNumbers):
         return make()
 
     def _neuron_frame(self, spec: Spec, query: int | None) -> Frame:
-        layer = self.capture.group(spec.attention)[spec.layer]
+        capture = self.at(spec)
+        layer = capture.group(spec.attention)[spec.layer]
         if query is None:
             query = layer.n_queries - 1
         remedy = "Choose a position of the text."
         query = check_index("query", query, layer.n_queries, remedy, negative=False)
-        queries, keys = (displayed(tokens) for tokens in self.capture.axes(spec.attention))
+        queries, keys = (displayed(tokens) for tokens in capture.axes(spec.attention))
         return neuron_frame(spec, stages_of(layer, spec.head, query), queries, keys, query)

@@ -15,9 +15,9 @@ from attn_widget.recording.inputs.model_call import describe, is_encoder_decoder
 from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.records import Capture
 from attn_widget.records.protocols import HoldsNamedModel
+from attn_widget.records.runner_call import TEXT_INPUTS
 
 PASS_TOKENS = 512  # padding included: beyond, a longer pass is no faster per token
-TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 # Rows of all items in one pass of equal texts: enough for matrix products to run at full speed, few
 # enough that a processor's cache holds them.
 ROWS = {"cpu": 640}

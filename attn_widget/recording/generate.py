@@ -23,10 +23,12 @@ from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.records import Capture, Progress, Report, Step, Tokens
 from attn_widget.records.protocols import HoldsNamedModel
+from attn_widget.records.runner_call import keeps_call
 
 IDS = ("decoder_input_ids", "input_ids")
 
 
+@keeps_call
 def generate(
     runner: HoldsNamedModel,
     prompt: Any,

@@ -18,9 +18,11 @@ from attn_widget.recording.output import (
     outputs_of,
 )
 from attn_widget.records import Capture, LayerAttention, renamed_arguments
+from attn_widget.records.runner_call import keeps_call
 
 
 @renamed_arguments(of="output")
+@keeps_call
 def gradients(
     runner: RunsModel,
     text: Any,

@@ -21,6 +21,7 @@ from attn_widget.recording.inputs.prepare import explaining_target, prepare
 from attn_widget.recording.pickling import sendable_model
 from attn_widget.recording.unwrap_model import unwrapped
 from attn_widget.records.names import arguments_of, check_names
+from attn_widget.records.runner_call import keeps_call
 
 # Arguments of `capture` that a runner passes on.
 RUN_OPTIONS = arguments_of(capture, without=("model", "inputs"))
@@ -101,6 +102,7 @@ class ModelRunner:
         self.weights = weights
         self.lock = threading.RLock()
 
+    @keeps_call
     def run(
         self,
         text: Any,

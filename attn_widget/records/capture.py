@@ -14,6 +14,7 @@ from attn_widget.errors import InputError
 from attn_widget.records.arrays import to_numpy
 from attn_widget.records.indices import check_index
 from attn_widget.records.layers import LayerAttention, most_heads
+from attn_widget.records.runner_call import RunnerCall
 from attn_widget.records.tokens import Tokens
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -70,6 +71,8 @@ class Capture:
     not_joint
         Group -> why its layers cannot be multiplied: their positions are not the same, or a module
         between them was not recorded. Groups that are not named can be.
+    made_by
+        The call of a runner that made it; None where no runner did.
 
     Examples
     --------
@@ -96,6 +99,7 @@ class Capture:
     part: int = 0
     part_words: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     not_joint: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    made_by: RunnerCall | None = None
 
     def __repr__(self) -> str:
         """Return one line: the numbers would fill pages."""
@@ -119,8 +123,7 @@ class Capture:
         A group is all layers of one stream and kind, in order; ``widget.attention`` takes its name.
         Of a layer in several parts it holds the part that `part` chooses.
         """
-        shown = self.part_layers
-        pairs = list(dict.fromkeys((layer.stream, layer.kind) for layer in shown))
+        pairs = list(dict.fromkeys((one.stream, one.kind) for one in self.chosen_layers))
         n_cross = sum(kind == "cross" for _, kind in pairs)
         names = {}
         for stream, kind in pairs:
@@ -131,13 +134,16 @@ class Capture:
             else:
                 names[stream, kind] = stream or "self"
         return {
-            name: tuple(layer for layer in shown if (layer.stream, layer.kind) == pair)
+            name: tuple(one for one in self.chosen_layers if (one.stream, one.kind) == pair)
             for pair, name in names.items()
         }
 
     @property
-    def part_layers(self) -> tuple[LayerAttention, ...]:
-        """Return the layers in the order they ran; of those in several parts the chosen part."""
+    def chosen_layers(self) -> tuple[LayerAttention, ...]:
+        """Return the attentions of all groups, in the order they ran, of the chosen part.
+
+        A layer that has fewer parts gives its last one.
+        """
         return tuple(one for one in self.layers if one.part == min(self.part, one.n_parts - 1))
 
     def at_part(self, part: int) -> Capture:
@@ -207,13 +213,14 @@ class Capture:
         Raises
         ------
         InputError
-            If its layers have different numbers of heads, so that no one array holds them.
+            If its layers differ in heads, queries or keys.
         """
-        heads = [layer.n_heads for layer in self.group()]
-        if len(set(heads)) > 1:
+        layers = self.group()
+        shapes = {(one.n_heads, one.n_queries, one.n_keys) for one in layers}
+        if len(shapes) > 1:
             raise InputError(
-                f"attention must be of layers with as many heads each, got {heads}. "
-                "Take the layers one by one.",
+                "attention must have the same (head, query, key) in every layer to be one array, "
+                f"got {', '.join(map(str, sorted(shapes)))}. Take one layer at a time.",
                 code="[layer.weights_for() for layer in capture.group()]",
             )
-        return np.stack([to_numpy(layer.weights_for()) for layer in self.group()])
+        return np.stack([to_numpy(layer.weights_for()) for layer in layers])

@@ -17,12 +17,13 @@ from attn_widget.pictures.axes import Axis, merge
 from attn_widget.pictures.frame import Numbers
 from attn_widget.pictures.palettes import THEMES
 from attn_widget.records import Attribution, Capture, most_heads
+from attn_widget.widget.picture_traits import HEADS
 from attn_widget.widget.widget import AttentionWidget
 
-LINKED = ("view", "attention", "layer", "head", "heads", "threshold", "theme")
+LINKED = ("view", "attention", "layer", "head", "heads", "part", "threshold", "theme")
 # The traits that the difference depends on.
 DEPENDS_ON = (
-    "method", "layer", "head", "attention", "residual", "reduce", "normalise", "baseline",
+    "method", "layer", "head", "part", "attention", "residual", "reduce", "normalise", "baseline",
     "capture_id",
 )  # fmt: skip
 # There is a picture for each theme; the page shows the one of the theme of the widgets above.
@@ -121,9 +122,8 @@ class Comparison(ipywidgets.VBox):
 
     def _align(self) -> None:
         """Check that the two can be compared, and align their rows and columns."""
-        self.aligned_queries, self.aligned_keys = alignments(
-            self.a.capture, self.b.capture, self.a.attention, self.align
-        )
+        a, b = (widget.picture_state().capture for widget in (self.a, self.b))
+        self.aligned_queries, self.aligned_keys = alignments(a, b, self.a.attention, self.align)
 
     def _other(self, widget: AttentionWidget) -> AttentionWidget:
         return self.b if widget is self.a else self.a
@@ -144,7 +144,9 @@ class Comparison(ipywidgets.VBox):
 
     def _on_linked(self, change: Any) -> None:
         if not self._copying:
-            self._copy(change["owner"], [change["name"]])
+            # One of the two follows the other, so both are copied, the one that follows last.
+            name = change["name"]
+            self._copy(change["owner"], HEADS if name in HEADS else [name])
 
     def _on_pin(self, change: Any) -> None:
         """Pin in the other widget the tokens that are aligned with the pinned ones."""
@@ -164,7 +166,7 @@ class Comparison(ipywidgets.VBox):
 
     def _on_change(self, change: Any) -> None:
         if not self._copying:
-            self._draw(realign=change["name"] in ("capture_id", "attention"))
+            self._draw(realign=change["name"] in ("capture_id", "attention", "part"))
 
     # -- drawing -----------------------------------------------------------------------------
 
@@ -234,6 +236,7 @@ def alignments(a: Capture, b: Capture, attention: str, align: str) -> tuple[Alig
     for what, n_a, n_b in (
         ("layers", len(of_a), len(of_b)),
         ("heads", most_heads(of_a), most_heads(of_b)),
+        ("parts", a.n_parts(attention), b.n_parts(attention)),
     ):
         if n_a != n_b:
             raise InputError(

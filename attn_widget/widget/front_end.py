@@ -29,9 +29,10 @@ class FrontEnd:
     state
         Returns what is on screen.
     run
-        Runs the model on a text and a second text ("" for none).
+        Runs the model on a text and a second text ("" for none), with what a method needs ("" for
+        the one that is shown).
     accept
-        Shows a capture of these texts.
+        Shows a capture of these texts, and the method if it is not "".
     show_error
         Shows an error; the second argument is where it belongs, ``request`` or ``run``.
     ablate
@@ -40,8 +41,8 @@ class FrontEnd:
 
     send: Send
     state: Callable[[], PictureState]
-    run: Callable[[str, str], Capture]
-    accept: Callable[[Capture, str, str], None]
+    run: Callable[[str, str, str], Capture]
+    accept: Callable[[Capture, str, str, str], None]
     show_error: Callable[[Exception, str], None]
     ablate: Callable[[Spec, int, str, Report], dict[str, Any]]
 
@@ -68,9 +69,13 @@ class FrontEnd:
         """Wait until every request has its reply; return False after ``timeout_s`` seconds."""
         return self._queue.wait(timeout_s)
 
-    def run_later(self, text: str, pair: str) -> None:
-        """Run the model on a text typed in a page, after the current request; the newest wins."""
-        self._queue.put(Request("", "run", {"text": text, "pair": pair}, self._run))
+    def run_later(self, text: str, pair: str, method: str = "") -> None:
+        """Run the model for a page, after the current request; the newest wins.
+
+        ``method`` is one that was chosen and needs more of the model than the capture holds.
+        """
+        data = {"text": text, "pair": pair, "method": method}
+        self._queue.put(Request("", "run", data, self._run))
 
     def on_message(self, _widget: object, message: Any, _buffers: object) -> None:
         """Handle a custom message of a page; the signature is that of ``Widget.on_msg``."""
@@ -131,9 +136,9 @@ class FrontEnd:
         return file_of(self.state(), kind, theme, _without_frame(report))
 
     def _run(self, data: dict[str, Any], report: FrameReport) -> dict[str, Any]:
-        texts = (data["text"], data["pair"])
+        wanted = (data["text"], data["pair"], data["method"])
         try:
-            capture = self.run(*texts)
+            capture = self.run(*wanted)
             report(Progress("running the model", 1, 1), None)  # raises if a newer text came
         except Cancelled:
             raise
@@ -142,7 +147,7 @@ class FrontEnd:
             where = "request" if isinstance(error, InputError) else "run"
             self.show_error(error, where)
             raise
-        self.accept(capture, *texts)
+        self.accept(capture, *wanted)
         return {}
 
     def _checked(self, data: dict[str, Any]) -> tuple[PictureState, Spec]:
@@ -155,8 +160,9 @@ class FrontEnd:
             )
         views = tuple(state.traits["views"])
         check("attention", spec.attention, state.capture, state.spec.attention, views)
-        for name in ("view", "method", "layer", "head", "residual", "reduce"):
+        for name in ("view", "method", "layer", "part", "residual", "reduce"):
             check(name, getattr(spec, name), state.capture, spec.attention, views)
+        check("head", spec.head, state.capture, spec.attention, views, spec.layer)
         return state, spec
 
 

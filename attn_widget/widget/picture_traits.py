@@ -8,18 +8,21 @@ import anywidget
 import traitlets as t
 
 from attn_widget import bundle
-from attn_widget.attribution.methods import METHODS
-from attn_widget.errors import AttnWidgetError, InputError
+from attn_widget.attribution.methods import METHODS, applicable
+from attn_widget.errors import AttnWidgetError, MethodError
 from attn_widget.pictures import VIEWS, Pictures, PictureState, Spec
+from attn_widget.pictures.shown_heads import chosen, fitted, shown_heads
 from attn_widget.pictures.validation import check, is_valid
 from attn_widget.records import Capture, most_heads
+from attn_widget.records.names import check_names
 from attn_widget.widget import trait_values
 from attn_widget.widget.request_queue import describe
 from attn_widget.widget.traits import Indices, Integer, Metric, metric_json
 
+HEADS = ("head", "heads")  # one follows the other: pictures/shown_heads.py
 CHECKED = (
     "attention", "view", "method", "layer", "heads", "head", "query", "key",
-    "residual", "reduce", "threshold", "theme", "step", "segments", "metric",
+    "residual", "reduce", "threshold", "theme", "step", "segments", "metric", "part",
 )  # fmt: skip
 
 
@@ -45,6 +48,7 @@ class PictureTraits(anywidget.AnyWidget):
     layer = Integer(Spec.layer).tag(sync=True)
     heads = Indices([0]).tag(sync=True)
     head = Integer(Spec.head).tag(sync=True)
+    part = Integer(Spec.part).tag(sync=True)
     query = Indices([]).tag(sync=True)
     key = Indices([]).tag(sync=True)
     residual = t.Float(Spec.residual).tag(sync=True)
@@ -72,10 +76,18 @@ class PictureTraits(anywidget.AnyWidget):
     running = t.Unicode("", read_only=True).tag(sync=True)
 
     def __init__(self, capture: Capture, info: dict[str, Any], **traits: Any) -> None:
-        self._check_names(traits)
+        check_names("traits", traits, self._settable())
         self._pictures = Pictures(capture)
         super().__init__(**trait_values.initial(capture, traits))
         self.set_trait("info", info | {"traits": _own_traits(type(self))})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute that exists, and what follows from it; refuse any other name."""
+        if name[0] != "_" and not hasattr(type(self), name):
+            check_names("attributes", [name], [*self._settable(), "runner"])
+        super().__setattr__(name, value)
+        if name in HEADS and self.info:
+            self._choose_heads({name: getattr(self, name)})
 
     @property
     def capture(self) -> Capture:
@@ -100,8 +112,11 @@ class PictureTraits(anywidget.AnyWidget):
     @t.validate(*CHECKED)
     def _check(self, proposal: dict[str, Any]) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
+        layer = min(self.layer, len(self.capture.group(self.attention)) - 1)
         try:
-            check(name, value, self.capture, self.attention, tuple(self.views))
+            if name == "method":
+                self._make_ready(value)
+            check(name, value, self.capture, self.attention, tuple(self.views), layer)
         except AttnWidgetError as error:
             self._show_error(error)
             raise
@@ -110,11 +125,18 @@ class PictureTraits(anywidget.AnyWidget):
     def _refused(self, changes: dict[str, Any]) -> dict[str, Exception]:
         """Return the changes of a page that break a rule, and why."""
         attention = changes.get("attention", self.attention)
+        layer = changes.get("layer", self.layer)
+        there = attention in self.capture.groups
+        if not there or not is_valid("layer", layer, self.capture, attention):
+            layer = None  # refused itself
         refused: dict[str, Exception] = {}
         for name in [n for n in CHECKED if n in changes]:
             try:
-                value = self.traits()[name]._validate(self, changes[name])
-                check(name, value, self.capture, attention, tuple(self.views))
+                # Not `_validate`: it also checks against what is shown before these changes.
+                trait, value = self.traits()[name], changes[name]
+                if value is not None or not trait.allow_none:
+                    value = trait.validate(self, value)
+                check(name, value, self.capture, attention, tuple(self.views), layer)
             except (AttnWidgetError, t.TraitError, TypeError) as error:
                 refused[name] = error
         return refused
@@ -126,6 +148,22 @@ class PictureTraits(anywidget.AnyWidget):
             found = trait_values.query_of_step(self.capture, self.attention, change["new"])
             self.query = found or self.query
 
+    def _make_ready(self, method: str) -> None:
+        """Compute what a method needs and the capture lacks, where that is possible."""
+
+    def _choose_heads(self, given: dict[str, Any]) -> None:
+        """Set ``head`` and ``heads`` after a choice of one of them or of both."""
+        for name, value in chosen(given, self.head).items():
+            self.set_trait(name, value)
+
+    @t.observe("layer")
+    def _fit_to_layer(self, _change: Any) -> None:
+        """Keep the heads that exist in another layer."""
+        if self.info:
+            n_heads = self.capture.group(self.attention)[self.layer].n_heads
+            for name, value in fitted(self.heads, self.head, n_heads).items():
+                self.set_trait(name, value)
+
     @t.observe("attention")
     def _fit_to_attention(self, _change: Any) -> None:
         """Keep the values that exist in another attention."""
@@ -133,28 +171,36 @@ class PictureTraits(anywidget.AnyWidget):
             self._set_all(self._fitted(self.capture, self.attention))
 
     def _show(self, capture: Capture, info: dict[str, Any]) -> None:
-        """Show another capture; pinned positions are removed, because its tokens are others."""
-        self._pictures = Pictures(capture)
+        """Show another capture; what was pinned is released where its tokens are others."""
+        before, self._pictures = self.capture, Pictures(capture)
         groups = capture.groups
         attention = self.attention if self.attention in groups else next(iter(groups))
         with self.hold_sync():
             self.set_trait("info", info | {"traits": _own_traits(type(self))})
-            fitted = self._fitted(capture, attention) | {"query": [], "key": []}
-            self._set_all({"attention": attention} | fitted)
+            values = self._fitted(capture, attention)
+            if not _same_tokens(before, capture):
+                values |= {"query": [], "key": [], "step": -1}
+            lost = "" if values["method"] == self.method else self.method
+            self._set_all({"attention": attention} | values)
             self.set_trait("error", {})
             self.set_trait("capture_id", self.capture_id + 1)
+        if lost:
+            self._show_error(MethodError(applicable(capture, attention)[lost]))
 
     def _fitted(self, capture: Capture, attention: str) -> dict[str, Any]:
         """Return the values of traits that exist in this attention of a capture.
 
         Values that exist are kept; all heads are on if none of those that were on exists.
         """
-        n_heads = most_heads(capture.group(attention))
-        n_queries, n_keys = map(len, capture.axes(attention))
+        group = capture.group(attention)
+        layer, most = min(self.layer, len(group) - 1), most_heads(group)
+        there = shown_heads(self.heads, most) or list(range(most))
+        part = min(self.part, capture.n_parts(attention) - 1)
+        n_queries, n_keys = map(len, capture.at_part(part).axes(attention))
         values: dict[str, Any] = {
-            "layer": min(self.layer, len(capture.group(attention)) - 1),
-            "head": min(self.head, n_heads - 1),
-            "heads": [h for h in self.heads if h < n_heads] or list(range(n_heads)),
+            "part": part,
+            "layer": layer,
+            **fitted(there, self.head, group[layer].n_heads),
             "query": [i for i in self.query if i < n_queries],
             "key": [i for i in self.key if i < n_keys],
         }
@@ -167,20 +213,25 @@ class PictureTraits(anywidget.AnyWidget):
     def _set_all(self, values: dict[str, Any]) -> None:
         with self.hold_sync():
             for name, value in values.items():
-                setattr(self, name, value)
+                self.set_trait(name, value)
 
     def _show_error(self, error: Exception, where: str = "request") -> None:
         number = self.error.get("id", 0) + 1
         self.set_trait("error", describe(error) | {"where": where, "id": number})
 
-    def _check_names(self, given: dict[str, Any]) -> None:
+    def _settable(self) -> list[str]:
+        """Return the names of the traits that a user may set."""
         mine = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
-        known = sorted(name for name in mine if not self.traits()[name].read_only)
-        for name in given:
-            if name not in known:
-                raise InputError(
-                    f"traits must be among {', '.join(known)}, got {name!r}. Check the spelling."
-                )
+        return sorted(name for name in mine if not self.traits()[name].read_only)
+
+
+def _same_tokens(a: Capture, b: Capture) -> bool:
+    """Return whether two captures are of the same tokens, so that positions mean the same."""
+    of_a, of_b = (
+        {name: (tokens.text, tokens.source) for name, tokens in one.streams.items()}
+        for one in (a, b)
+    )
+    return of_a == of_b
 
 
 def _own_traits(widget: type[PictureTraits]) -> list[str]:

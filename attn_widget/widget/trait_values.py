@@ -7,20 +7,37 @@ from typing import Any
 from attn_widget.attribution.methods import METHODS, applicable
 from attn_widget.pages.save_file import MIMES
 from attn_widget.pictures.rules import rules
-from attn_widget.pictures.validation import CHOICES, sentences
+from attn_widget.pictures.shown_heads import chosen
+from attn_widget.pictures.validation import CHOICES, check, sentences
 from attn_widget.records import ABLATE_MODES, Capture, Runner, most_heads
+from attn_widget.widget.new_captures import on_demand
 
 LONG_TEXT = 512  # tokens above which a heat map shows more than lines
 
 
 def texts(capture: Capture) -> tuple[str, str]:
     """Return the sentence and the second sentence of a capture, "" for none."""
-    source = [*capture.tokens.source, "", ""]
+    call, source = capture.made_by, [*capture.tokens.source, "", ""]
+    # The text that was read: the source of a text that the model wrote goes on after it.
+    if call is not None and isinstance(call.text, str):
+        return call.text, call.pair or ""
     return source[0], source[1]
 
 
+def truncation(capture: Capture) -> dict[str, bool]:
+    """Return the initial ``truncate``: as it was when the capture was made."""
+    call = capture.made_by
+    return {"truncate": bool(call and call.options.get("truncate", False))}
+
+
 def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the first values of the traits: ``given``, else all heads of the first layer."""
+    """Return the first values of the traits: ``given``, else all heads of the first layer.
+
+    Raises
+    ------
+    InputError
+        If ``head`` and ``heads`` are given and do not agree.
+    """
     attention = given.get("attention", next(iter(capture.groups)))
     is_long = max(len(tokens) for tokens in capture.axes(attention)) > LONG_TEXT
     text, pair = texts(capture)
@@ -30,8 +47,12 @@ def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
         "layer": 0,
         "head": 0,
         "heads": list(range(most_heads(capture.group(attention)))),
+        "part": capture.part,
     }
-    return defaults | given | {"text": text, "pair": pair}
+    if "head" in given:  # else the error may name the heads that follow from it
+        check("head", given["head"], capture, attention, ())
+    heads = chosen({name: given[name] for name in ("head", "heads") if name in given}, 0)
+    return defaults | given | heads | {"text": text, "pair": pair}
 
 
 def query_of_step(capture: Capture, attention: str, step: int) -> list[int]:
@@ -61,22 +82,26 @@ def info(capture: Capture, runner: Runner | None) -> dict[str, Any]:
             }
             for step in capture.steps
         ],
-        "groups": [_group_info(capture, name) for name in capture.groups],
+        "groups": [_group_info(capture, runner, name) for name in capture.groups],
     }
 
 
-def _group_info(capture: Capture, attention: str) -> dict[str, Any]:
+def _group_info(capture: Capture, runner: Runner | None, attention: str) -> dict[str, Any]:
     layers, (queries, keys) = capture.group(attention), capture.axes(attention)
-    reasons = applicable(capture, attention)
+    waiting = on_demand(capture, runner, attention)
+    reasons = {m: r for m, r in applicable(capture, attention).items() if r and m not in waiting}
     return {
         "name": attention,
         "layers": len(layers),
         "heads": most_heads(layers),
+        "layer_heads": [layer.n_heads for layer in layers],
+        "parts": {"n": capture.n_parts(attention), "word": capture.part_word(attention)},
         "n_queries": len(queries),
         "n_keys": len(keys),
-        "methods": [m for m in METHODS if not reasons[m]],
+        "methods": [m for m in METHODS if m not in reasons],
+        "on_demand": list(waiting),
         "segments": list(sentences(queries, keys)),
-        "reasons": {m: r for m, r in reasons.items() if r},
+        "reasons": reasons,
         "writes": bool(capture.steps) and layers[0].stream == capture.layers[-1].stream,
     }
 

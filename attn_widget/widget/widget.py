@@ -8,23 +8,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import traitlets as t
 
-from attn_widget.errors import AttnWidgetError, InputError
+from attn_widget.errors import InputError
 from attn_widget.pages.mime_bundle import mime_bundle
 from attn_widget.pages.page import MAX_BYTES, display_page, write_page
-from attn_widget.pictures import Spec
-from attn_widget.records import Capture, Report, Runner
-from attn_widget.widget import loader, trait_values
-from attn_widget.widget.front_end import FrontEnd
-from attn_widget.widget.head_ablation import ablation_reply
-from attn_widget.widget.picture_traits import PictureTraits
+from attn_widget.pictures.rules import VIEW_RULES
+from attn_widget.pictures.shown_heads import shown_heads
+from attn_widget.records import Capture, Runner, most_heads
+from attn_widget.widget import loader
+from attn_widget.widget.options import known_options_only
+from attn_widget.widget.running import RunningPicture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class AttentionWidget(PictureTraits):
+class AttentionWidget(RunningPicture):
     """A live picture of a capture's attention in a notebook cell, synchronised with Python.
 
     Parameters
@@ -43,9 +42,11 @@ class AttentionWidget(PictureTraits):
     layer : int
         0 nearest the input (papers count from 1).
     heads : list of int
-        The heads that are on, in views of all heads.
+        The heads that are on; ``head`` stays if it is one of them, else the first becomes it.
     head : int
-        The one head that the matrix view shows.
+        The one of them that the matrix and neuron views show. Setting it chooses this head alone.
+    part : int
+        Which window, picture or frame of the layers that have several, from 0.
     query, key : list of int
         Pinned positions, set by a click. A single integer may be assigned.
     residual, reduce, normalise, baseline
@@ -53,7 +54,8 @@ class AttentionWidget(PictureTraits):
         ``max`` or ``min``; rows divided by their sum; values divided by those of the same method
         on uniform causal attention.
     text, pair : str
-        The sentence, and the second one or ""; setting either runs the model.
+        The sentence, and the second one or ""; setting either makes the capture again, as it was
+        made: ``generate`` writes again, and a ``target``, pictures and gradients are kept.
     threshold, hide_special, words, find, theme
         How it is drawn: shares below the threshold are left out; special tokens are hidden;
         tokens are merged to words; tokens that contain the string are marked; ``auto``,
@@ -92,28 +94,26 @@ class AttentionWidget(PictureTraits):
                 f"capture must be a Capture, got {type(capture).__name__}. Make one of attention.",
                 code="aw.AttentionWidget(aw.from_arrays(attention, tokens))",
             )
-        self.runner = runner
-        self._ran = trait_values.texts(capture)  # the texts of the capture that is shown
-        self._next_capture: Capture | None = None
         if stub := loader.stub():
             self._esm = stub
-        super().__init__(capture, trait_values.info(capture, runner), **traits)
-        own = (self._run, self._accept, self._show_error, self._ablate)
-        self._front_end = FrontEnd(self.send, self.picture_state, *own)
-        self.on_msg(self._front_end.on_message)
+        super().__init__(capture, runner, **traits)
 
     # -- for the user ------------------------------------------------------------------------
 
     def matrix(self) -> np.ndarray:
         """Return the exact numbers on screen: ``(query, key)``, or ``(head, query, key)``.
 
-        Only the heads that are on. Rows and columns are token positions: hiding tokens and merging
-        them to words has no effect.
+        Only the heads that are on and that this layer has. Rows and columns are token positions:
+        hiding tokens and merging them to words has no effect.
         """
         state = self.picture_state()
         numbers = state.pictures.numbers(state.spec)
-        return numbers.values[self.heads] if len(numbers.lanes) > 1 else numbers.values[0]
+        several = most_heads(state.capture.group(state.spec.attention)) > 1
+        if VIEW_RULES[self.view].one_head or numbers.lanes == (None,) or not several:
+            return numbers.values[0]
+        return numbers.values[shown_heads(self.heads, len(numbers.lanes))]
 
+    @known_options_only
     def to_figure(self, *, theme: str = "light") -> Figure:
         """Return what is on screen as a matplotlib figure with legend and caption.
 
@@ -123,6 +123,7 @@ class AttentionWidget(PictureTraits):
 
         return figure_of(self.picture_state(), theme)
 
+    @known_options_only
     def to_html(
         self,
         path: str | os.PathLike[str],
@@ -181,6 +182,7 @@ class AttentionWidget(PictureTraits):
         """
         return write_page(self.picture_state(), path, methods, max_bytes, progress)
 
+    @known_options_only
     def show_static(
         self, *, methods: Sequence[str] | None = None, max_bytes: int = MAX_BYTES
     ) -> None:
@@ -222,63 +224,3 @@ class AttentionWidget(PictureTraits):
         if hasattr(self, "_front_end"):
             self._front_end.close()
         super().close()
-
-    # -- texts, which run the model ----------------------------------------------------------
-
-    @t.validate("text", "pair")
-    def _run_before_change(self, proposal: dict[str, Any]) -> str:
-        """Run the model before the trait changes, so that a failed run changes nothing."""
-        name, value = proposal["trait"].name, proposal["value"]
-        if value != self._ran[("text", "pair").index(name)]:
-            texts = (value, self.pair) if name == "text" else (self.text, value)
-            try:
-                self._next_capture = self._run(*texts)
-            except AttnWidgetError as error:
-                self._show_error(error)
-                raise
-            self._ran = texts
-        return value
-
-    @t.observe("text", "pair")
-    def _show_run(self, _change: Any) -> None:
-        capture, self._next_capture = self._next_capture, None
-        if capture is not None:
-            self._show(capture, trait_values.info(capture, self.runner))
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Apply the changes of a page; refused ones are sent back with the values that stand."""
-        refused = self._refused(sync_data)
-        texts = (sync_data.get("text", self.text), sync_data.get("pair", self.pair))
-        left = {*refused, "text", "pair"}
-        super().set_state({name: v for name, v in sync_data.items() if name not in left})
-        if texts != self._ran:
-            self._front_end.run_later(*texts)
-        if refused:
-            self.send_state(list(refused))
-            self._show_error(next(iter(refused.values())))
-
-    def _run(self, text: str, pair: str) -> Capture:
-        if self.runner is None:
-            raise InputError(
-                "text must stay as it is on a widget without a runner, "
-                f"got {text!r}. Make the widget from a model.",
-                code="aw.explore(model, tokenizer, text)",
-            )
-        self.set_trait("running", "running the model")
-        try:
-            return self.runner.run(text, pair or None, truncate=self.truncate)
-        finally:
-            self.set_trait("running", "")
-
-    def _accept(self, capture: Capture, text: str, pair: str) -> None:
-        """Show the capture of texts that were typed in a page."""
-        self._ran = (text, pair)
-        with self.hold_sync():
-            self._show(capture, trait_values.info(capture, self.runner))
-            self.text, self.pair = text, pair
-
-    def _ablate(self, spec: Spec, step: int, mode: str, progress: Report) -> dict[str, Any]:
-        state, truncate = self.picture_state(), self.truncate
-        return ablation_reply(
-            self.runner, state, spec, step, mode, truncate=truncate, progress=progress
-        )

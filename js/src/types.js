@@ -9,6 +9,7 @@
  * @property {number} layer 0 nearest the input
  * @property {number[]} heads the heads that are on
  * @property {number} head the one head of the matrix and neuron views
+ * @property {number} part which window, picture or frame of the layers that have several, from 0
  * @property {number[]} query pinned query positions (tokens, not displayed rows)
  * @property {number[]} key pinned key positions
  * @property {string} attention one of the names in `info.groups`
@@ -70,10 +71,13 @@
  * @typedef {Object} Group
  * @property {string} name
  * @property {number} layers
- * @property {number} heads
+ * @property {number} heads the most that a layer has
+ * @property {number[]} [layer_heads] how many each layer has
+ * @property {{ n: number, word: string }} [parts] how many parts its layers have, and what one is called
  * @property {number} n_queries
  * @property {number} n_keys
- * @property {string[]} methods
+ * @property {string[]} methods those that can be chosen
+ * @property {string[]} [on_demand] those of them that the kernel needs another capture for
  * @property {boolean} [writes] its queries are those that steps asked
  * @property {string[]} [segments] what `segments` can be; one entry where there is one sentence
  * @property {Record<string, string>} [reasons] why the other methods cannot apply
@@ -98,6 +102,7 @@
  * @property {string} attention
  * @property {number} layer
  * @property {number} head
+ * @property {number} part
  * @property {number} residual
  * @property {string} reduce
  * @property {boolean} normalise
@@ -151,6 +156,7 @@
  * @property {string} layer_label
  * @property {number | null} [saturation] share of pairs at their bound, 0 to 1
  * @property {string | null} [divided_by] the baseline's name
+ * @property {string[]} [notes] sentences of the caption about the capture, made in Python
  * @property {number} [missing] weights that are not numbers: a broken kernel's
  * @property {number | [number, number]} [pool] tokens per cell side; in the model view per query and per key
  * @property {{ layer: number, head: number | null, saturation: number | null, hidden: number }[]} [tiles] model view

@@ -56,6 +56,39 @@ test("a trait set in Python changes the picture", async () => {
   page.end.abort();
 });
 
+test("the caption says what Python noted of the capture", async () => {
+  const page = await mounted(await storedModel({ view: "matrix", layer: 1, head: 1 }));
+  const note = "not recorded: encoder.0.mixer and 1 more";
+  assert.ok(textOf(page.find("[data-caption]")).includes(note));
+  page.end.abort();
+});
+
+test("a method that the kernel computes first keeps the picture until its capture comes", async () => {
+  const model = await storedModel({ view: "head", method: "raw", layer: 1 });
+  const info = model.get("info");
+  const groups = info.groups.map((group) => ({
+    ...group,
+    methods: [...group.methods, "relevance"],
+    on_demand: ["relevance"],
+  }));
+  model.set("info", { ...info, groups });
+  const page = await mounted(model);
+  const sent = [];
+  const send = model.send.bind(model);
+  model.send = (message) => {
+    sent.push(message);
+    send(message);
+  };
+  model.set("method", "relevance");
+  await settled();
+  assert.equal(picture(page).method, "raw");
+  assert.deepEqual(
+    sent.filter(({ name }) => name === "frame"),
+    [],
+  );
+  page.end.abort();
+});
+
 test("a theme set in Python is applied and the picture is drawn again", async () => {
   const model = await storedModel({ view: "head", theme: "light" });
   const page = await mounted(model);

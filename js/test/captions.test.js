@@ -85,9 +85,10 @@ test("the captions are Python's, over views, methods and toggles", () => {
         ({ layer, head }) => layer === traits.layer && (head === null || head === traits.head),
       );
       const share = frame.tiles ? chosen?.saturation : frame.saturation;
-      const broken = frame.missing ? caption.slice(-1) : [];
+      const last = caption.length - (frame.notes?.length ?? 0);
+      const broken = frame.missing ? caption.slice(last - 1, last) : [];
       assert.deepEqual(
-        [...trustWords(frame, share), ...made, ...broken],
+        [...trustWords(frame, share), ...made, ...broken, ...(frame.notes ?? [])],
         caption,
         JSON.stringify([frame.spec, selection]),
       );

@@ -93,6 +93,39 @@ test("a tab sets the view; the neuron view comes with raw attention", async () =
   assert.equal(find("[data-view='head']").getAttribute("aria-selected"), "true");
 });
 
+test("parts have a stepper where there are several, counted from 1", async () => {
+  const parts = { n: 16, word: "window" };
+  const info = { ...traits.info, groups: [{ ...group, parts }] };
+  for (const view of traits.views) {
+    const { find, calls } = await shown({ info, view, part: 2 }, { width: 1200 });
+    assert.equal(textOf(find("[data-step='window']")), "window ‹ 3 › of 16", view);
+    click(find("[data-step='window'] button[aria-label='next window']"));
+    click(find("[data-step='window'] button[aria-label='previous window']"));
+    assert.deepEqual(calls, [
+      ["set", { part: 3 }],
+      ["set", { part: 1 }],
+    ]);
+  }
+  const last = await shown({ info, part: 15 });
+  assert.ok(last.find("[data-step='window'] button[aria-label='next window']").disabled);
+  const single = { ...traits.info, groups: [{ ...group, parts: { n: 1, word: "part" } }] };
+  assert.equal((await shown({ info: single, part: 0 })).find("[data-step='part']"), null);
+});
+
+test("the toggles and the stepper of heads are those of the layer", async () => {
+  const info = { ...traits.info, groups: [{ ...group, layer_heads: [3, 2, 3, 3] }] };
+  const { page, calls, find } = await shown({ info, heads: [1, 2] });
+  assert.equal(page.querySelectorAll("[data-head]").length, 2);
+  click(find("[data-head='0']"));
+  click(find("[data-head='1']")); // the only one that is on in this layer: it stays on
+  assert.deepEqual(calls, [
+    ["set", { heads: [0, 1, 2] }], // head 2 stays chosen for the layers that have it
+    ["set", { heads: [1, 2] }],
+  ]);
+  const matrix = await shown({ info, view: "matrix", head: 1 }, { width: 1200 });
+  assert.equal(textOf(matrix.find("[data-step='head']")), "head ‹ 1 › of 0–1");
+});
+
 test("left and right move within the tabs, and around their ends", async () => {
   const { find, calls } = await shown();
   press(find("[data-view='head']"), "ArrowLeft");

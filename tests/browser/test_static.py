@@ -30,7 +30,7 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def widget():
-    return aw.explore(*minilm(), TEXT, layer=3, head=1, query=9)
+    return aw.explore(*minilm(), TEXT, layer=3, heads=range(12), head=1, query=9)
 
 
 @pytest.fixture(scope="module")

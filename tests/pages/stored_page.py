@@ -61,6 +61,7 @@ def capture() -> Capture:
         {"decoder": QUERIES, "encoder": KEYS},
         {"decoder": "encoder"},
         model_name="toy",
+        missing=("encoder.0.mixer", "encoder.1.mixer"),
     )
 
 

@@ -181,10 +181,26 @@ def test_the_page_has_the_frame_on_screen_as_the_live_page_has_it(widget, traits
     assert [data[at : at + size] for at, size in shown["at"]] == buffers
 
 
-def test_the_frame_on_screen_is_left_out_if_it_needs_a_query_or_is_not_stored(widget):
+def test_a_page_without_the_method_on_screen_opens_on_one_that_it_has(widget):
+    widget.method = "rollout"
+    page = stored(static_page(widget.picture_state(), methods=["raw"]))
+    assert (page["state"]["method"], page["state"]["view"]) == ("raw", "head")
+    assert page["shown"]["header"]["spec"]["method"] == "raw"
+    assert page["state"]["info"]["groups"][0]["methods"] == ["raw"]
+    widget.method, widget.view = "raw", "neuron"  # the neuron view shows raw attention only
+    page = stored(static_page(widget.picture_state(), methods=["rollout"]))
+    assert (page["state"]["method"], page["state"]["view"]) == ("rollout", "head")
+    assert page["shown"]["header"]["spec"]["method"] == "rollout"
+
+
+def test_a_method_that_does_not_apply_is_refused_where_a_page_is_to_hold_it(widget):
+    with pytest.raises(MethodError, match="gradient must have been recorded"):
+        static_page(widget.picture_state(), methods=["raw", "relevance"])
+
+
+def test_the_frame_on_screen_is_left_out_if_it_needs_a_query(widget):
     state = widget.picture_state()
     assert stored(static_page(state))["shown"] is not None
-    assert stored(static_page(state, methods=["rollout"]))["shown"] is None  # raw is on screen
     widget.view = "neuron"
     assert stored(static_page(widget.picture_state()))["shown"] is None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import permutations
 
 import numpy as np
@@ -23,6 +23,7 @@ VALUES = {
     "attention": ("decoder", "cross"),
     "layer": (0, 1, 2),
     "head": (0, 1),
+    "part": (0, 1),
     "heads": ([0], [1], [0, 1]),
     "residual": (0.5, 0.2),
     "reduce": ("mean", "max", "min"),
@@ -50,12 +51,16 @@ OTHERS = Tokens(
 
 
 def capture() -> Capture:
-    """Return 3 decoder and 2 cross-attention layers of 2 heads, for which every method applies."""
+    """Return 3 decoder and 2 cross-attention layers of 2 heads, for which every method applies.
+
+    The decoder's layers have two parts.
+    """
     rng = np.random.default_rng(11)
     layers = []
     for i in range(3):
-        weights = softmax_rows(rng, 2, 5, 5, causal=True) * 0.9  # the rest is on a sink logit
-        layers.append(layer(rng, "self", i, weights))
+        for part in range(2):
+            weights = softmax_rows(rng, 2, 5, 5, causal=True) * 0.9  # the rest is on a sink logit
+            layers.append(replace(layer(rng, "self", i, weights), part=part, n_parts=2))
     for i in range(2):
         weights = softmax_rows(rng, 2, 5, 7) * 0.5
         weights[..., 5] += 0.4  # an attention sink
@@ -99,7 +104,7 @@ def computed(widget) -> np.ndarray:
     heads = [None] if not per_head else [w.head] if w.view == "matrix" else w.heads
     found = [
         aw.attribute(
-            w.capture, w.method, attention=w.attention, layer=w.layer, head=head,
+            w.capture.at_part(w.part), w.method, attention=w.attention, layer=w.layer, head=head,
             residual=w.residual, reduce=w.reduce, normalise=w.normalise, baseline=w.baseline,
         ).values
         for head in heads

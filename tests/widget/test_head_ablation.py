@@ -46,7 +46,9 @@ def test_a_generation_step_pins_the_query_that_predicted_its_token(runner, writt
     wire.set(w, step=9)
     assert w.step == 0
     w.text = "Another sentence."
-    assert (w.step, w.info["steps"]) == (-1, [])
+    assert (w.step, w.query) == (-1, [])
+    assert len(w.info["steps"]) == 5  # written again, as many tokens as before
+    w = AttentionWidget(runner.run("The keys"), runner)
     with pytest.raises(
         aw.InputError, match=r"step must be -1 where the model wrote nothing, got 0"
     ):

@@ -101,7 +101,7 @@ def test_a_refused_value_shows_its_error_in_the_widget(widget):
 
 def test_a_misspelt_trait_lists_the_known_ones(wire, capture):
     with pytest.raises(
-        InputError, match=r"traits must be among .*layer.*, got 'layers'. Check the spelling."
+        InputError, match=r"traits must be among .*layer.*, got 'layers'. Use 'layer'."
     ):
         AttentionWidget(capture, layers=2)
 

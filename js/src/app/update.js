@@ -5,7 +5,7 @@ import { generationSteps } from "../controls/generation-steps.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "../controls/status.js";
 import { resolve } from "../controls/theme.js";
 import { matchesOf, placeOf } from "../views/shared/find.js";
-import { keepsHeads, requestOf } from "../wire/spec.js";
+import { isOnDemand, keepsHeads, requestOf } from "../wire/spec.js";
 import { pinsOf } from "./stage.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
@@ -45,6 +45,7 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
 
   /** Request the frames that these traits show. @param {Traits} traits */
   function request(traits) {
+    if (isOnDemand(traits)) return; // the kernel shows another capture once it has what it needs
     store.want(requestOf(traits));
     // The kernel caches joint matrices: once all thumbnails have arrived, the chosen one takes no
     // time.

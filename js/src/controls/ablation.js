@@ -3,7 +3,7 @@
 import { html, nothing } from "lit-html";
 import { choice } from "./controls.js";
 import { likelyTokens } from "./likely-tokens.js";
-import { groupOf, requestOf } from "../wire/spec.js";
+import { headsOf, requestOf } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../wire/requests.js").Requester} Requester */
@@ -53,7 +53,7 @@ export function createAblation(requester, onChange) {
     if (!traits.info.can_ablate || traits.view === "model") return nothing;
     const place = `${[traits.capture_id, traits.attention, traits.layer, traits.step]}`;
     const shown = ablated.place === place ? ablated : { head: -1, status: "", rows: null };
-    const buttons = Array.from({ length: groupOf(traits).heads }, (_, head) => {
+    const buttons = Array.from({ length: headsOf(traits) }, (_, head) => {
       const isAblated = shown.head === head;
       return html`<button
         role="switch"

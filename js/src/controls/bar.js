@@ -2,7 +2,7 @@
 import { html, nothing } from "lit-html";
 import { valueOf } from "./events.js";
 import { icons } from "./icons.js";
-import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
+import { groupOf, headsOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("./controls.js").ControlState} ControlState */
@@ -102,17 +102,47 @@ export function methods({ traits, runFailed }, actions) {
 /** The head has a stepper too, so the bar is longer. @param {Traits} traits */
 export const hasHeadStepper = (traits) => viewRule(traits).one_head && keepsHeads(traits);
 
+/** How many parts there are to choose from; 1 where there is nothing to choose. @param {Traits} traits */
+export const partsOf = (traits) => groupOf(traits).parts?.n ?? 1;
+
 /** @param {ControlState} state @param {ControlActions} actions */
 export function steppers({ traits, runFailed, width }, actions) {
   const group = groupOf(traits);
   const oneHead = hasHeadStepper(traits);
-  const short = oneHead && width < 1000;
+  const parts = partsOf(traits);
+  const n = Number(oneHead) + Number(parts > 1);
+  const short = n > 0 && width < 840 + 160 * n;
+  const count = (/** @type {number} */ last) => ({ first: 0, note: short ? "" : `of 0–${last}` });
   return [
+    parts > 1 && !runFailed
+      ? stepper(
+          groupOf(traits).parts?.word ?? "part",
+          traits.part,
+          parts,
+          (part) => actions.set({ part }),
+          {
+            first: 1,
+            note: `of ${parts}`,
+          },
+        )
+      : nothing,
     traits.view === "model" || runFailed
       ? nothing
-      : stepper("layer", traits.layer, group.layers, short, (layer) => actions.set({ layer })),
+      : stepper(
+          "layer",
+          traits.layer,
+          group.layers,
+          (layer) => actions.set({ layer }),
+          count(group.layers - 1),
+        ),
     oneHead && !runFailed
-      ? stepper("head", traits.head, group.heads, short, (head) => actions.set({ head }))
+      ? stepper(
+          "head",
+          traits.head,
+          headsOf(traits),
+          (head) => actions.set({ head }),
+          count(headsOf(traits) - 1),
+        )
       : nothing,
   ];
 }
@@ -121,20 +151,20 @@ export function steppers({ traits, runFailed, width }, actions) {
  * @param {string} name
  * @param {number} value
  * @param {number} n
- * @param {boolean} short
  * @param {(value: number) => void} set
+ * @param {{ first: number, note: string }} shown the number of the first, and a note behind
  */
-function stepper(name, value, n, short, set) {
+function stepper(name, value, n, set, { first, note }) {
   return html`<div class="step" role="group" aria-label=${name} data-step=${name}>
     <span class="lab">${name}</span>
     <button aria-label="previous ${name}" ?disabled=${value <= 0} @click=${() => set(value - 1)}>
       ‹
     </button>
-    <b aria-live="off">${value}</b>
+    <b aria-live="off">${value + first}</b>
     <button aria-label="next ${name}" ?disabled=${value >= n - 1} @click=${() => set(value + 1)}>
       ›
     </button>
-    ${short ? nothing : html`<span class="lab">of 0–${n - 1}</span>`}
+    ${note ? html`<span class="lab">${note}</span>` : nothing}
   </div>`;
 }
 

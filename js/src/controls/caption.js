@@ -33,6 +33,7 @@ export function caption(said, frame, narrow, actions) {
     >
     ${said.caption.slice(1).map((words) => html`<span>${words}</span>`)}
     ${frame.missing ? html`<span data-missing><i class="nan"></i>${sentence("not_numbers", { n: many(frame.missing, "weight") })}</span>` : nothing}
+    ${(frame.notes ?? []).map((words) => html`<span data-note-of-capture>${words}</span>`)}
   </div>`;
 }
 

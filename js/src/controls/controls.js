@@ -3,11 +3,11 @@
 import drawing from "../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { percent } from "../format.js";
 import { html, nothing } from "lit-html";
-import { methods, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
+import { methods, partsOf, saveMenu, steppers, tabs, themeButton, hasHeadStepper } from "./bar.js";
 import { isChecked, valueOf } from "./events.js";
 import { icons } from "./icons.js";
 import { headToggles } from "./head-toggles.js";
-import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
+import { groupOf, headsOf, keepsHeads, viewRule } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -40,9 +40,10 @@ import { groupOf, keepsHeads, viewRule } from "../wire/spec.js";
 export function controls(state, actions) {
   const { traits, narrow, folded, progress } = state;
   const rule = viewRule(traits);
-  const hasToggles = rule.heads && keepsHeads(traits) && groupOf(traits).heads > 1;
+  const hasToggles = rule.heads && keepsHeads(traits) && headsOf(traits) > 1;
   // else the bar would wrap at an arbitrary place
-  const stacked = narrow || state.width < (hasHeadStepper(traits) ? 860 : 720);
+  const room = 720 + (hasHeadStepper(traits) ? 140 : 0) + (partsOf(traits) > 1 ? 200 : 0);
+  const stacked = narrow || state.width < room;
   const usesTokens = !rule.per_token;
   const hasTokens = usesTokens && !(narrow && folded);
   const viewChoice = (/** @type {import("../view-types.js").Option} */ option) =>
@@ -74,7 +75,8 @@ export function controls(state, actions) {
     ${
       stacked
         ? html`<div class="filters">
-            ${methods(state, actions)}<span class="gap"></span>${steppers(state, actions)}
+            ${methods(state, actions)}<span class="gap"></span>
+            <div class="steps">${steppers(state, actions)}</div>
           </div>`
         : nothing
     }

@@ -3,7 +3,7 @@
 import { html, nothing } from "lit-html";
 import { inkOn, parseCss } from "../paint/color.js";
 import { headColours, MANY_HEADS } from "../paint/palettes.js";
-import { groupOf } from "../wire/spec.js";
+import { groupOf, headsOf } from "../wire/spec.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
 
@@ -33,14 +33,16 @@ const sideOf = (n) => (n <= MANY_HEADS ? 18 : n <= 32 ? 14 : 10);
  * @param {import("./controls.js").ControlActions} actions
  */
 export function headToggles(traits, look, actions) {
-  const n = groupOf(traits).heads;
-  const on = traits.heads;
+  const n = headsOf(traits);
+  const on = traits.heads.filter((head) => head < n); // a layer may have fewer than others
   const colour = headColours(n, on, look.dark, look.ink3);
   const size = sideOf(n);
-  const click = (/** @type {number} */ head) => () => actions.set({ heads: toggled(on, head) });
+  const isLast = (/** @type {number} */ head) => on.length === 1 && on[0] === head;
+  const click = (/** @type {number} */ head) => () =>
+    actions.set({ heads: isLast(head) ? traits.heads : toggled(traits.heads, head) });
   // The two clicks before a double-click change no case of `isolated`: the last head stays on.
   const doubleClick = (/** @type {number} */ head) => () =>
-    actions.set({ heads: isolated(on, head, n), head });
+    actions.set({ heads: isolated(on, head, groupOf(traits).heads), head });
   return html`<div class="heads" role="group" aria-label="heads">
     <span class="lab">heads</span>
     <div

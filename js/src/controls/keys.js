@@ -1,6 +1,6 @@
 // Keys on the stage, as changes of traits. Pure.
 import { isolated } from "./head-toggles.js";
-import { groupOf, keepsHeads } from "../wire/spec.js";
+import { groupOf, headsOf, keepsHeads } from "../wire/spec.js";
 import { moved } from "../views/shared/selection.js";
 
 /** @typedef {import("../types.js").Traits} Traits */
@@ -70,7 +70,7 @@ function layerBy(traits, step) {
 
 /** @param {Traits} traits @param {number} step @returns {Partial<Traits>} */
 function headBy(traits, step) {
-  const n = groupOf(traits).heads;
+  const n = headsOf(traits);
   if (!n || !keepsHeads(traits)) return {};
   if (traits.view === "matrix" || traits.view === "neuron" || traits.view === "model")
     return { head: (traits.head + step + n) % n };

@@ -45,7 +45,9 @@ color:var(--aw-ink-2);font-size:13px;text-align:center}
 .seg button:disabled{color:var(--aw-rule-2);font-weight:400;background:none}
 .seg .more{height:22px;margin-left:6px;color:var(--aw-ink-2);width:5.6ch}
 .seg .more[data-chosen=true]{color:var(--aw-ink);font-weight:600;background-color:var(--aw-fill);border-radius:3px;padding-left:8px;width:auto}
-.step{gap:6px}
+.steps .step{display:flex;align-items:center}
+.filters>.steps{flex-wrap:wrap;gap:0 15px}
+.step{gap:6px;white-space:nowrap}
 .step b{font-weight:600;min-width:2ch;text-align:center}
 .step button{width:18px;height:22px;color:var(--aw-ink-2);border-radius:3px}
 .step button:disabled{color:var(--aw-rule-2)}
@@ -143,7 +145,7 @@ font-size:13px;line-height:20px;white-space:nowrap;overflow:hidden}
 .read .swatch{display:inline-block;width:9px;height:9px;margin-right:5px}
 .read .wrong{color:var(--aw-error);font-weight:600;white-space:normal}
 .read .wrong+.m{white-space:normal}
-.caption{display:flex;flex-wrap:wrap;align-items:center;column-gap:16px;min-height:20px;color:var(--aw-ink-2);padding-bottom:4px}
+.caption{display:flex;flex-wrap:wrap;overflow-wrap:anywhere;align-items:center;column-gap:16px;min-height:20px;color:var(--aw-ink-2);padding-bottom:4px}
 .mass{display:inline-flex;width:96px;height:5px;vertical-align:1px;margin-right:8px}
 .mass i{display:block;height:5px}
 .mass i:first-child{background:var(--aw-ink-2)}

@@ -22,7 +22,7 @@ export function answers(stored, bytes) {
     }
     const { view, method, attention, layer, head } = spec;
     if (!(attention in stored.groups)) throw `Attention ${attention} is not stored in this page.`;
-    const { ways, size, read } = stored.groups[attention];
+    const { ways, size, read, notes } = stored.groups[attention];
     // What the frame does not depend on, its request leaves out.
     const how = Object.entries(stored.choices)
       .map(([name, usual]) => spec[/** @type {keyof Spec} */ (name)] ?? usual)
@@ -36,6 +36,7 @@ export function answers(stored, bytes) {
       keys,
       unit: "share",
       causal: false,
+      notes: view === "model" ? notes[method].model : notes[method].layers[layer],
     };
     if (view === "neuron") return neuron(stored, bytes, spec, common);
 
@@ -105,8 +106,9 @@ export function answers(stored, bytes) {
     if (first.saturated) arrays.push(plain("saturated", [rows, columns], one.bound));
     if (isMatrix) return message({ ...header, pool: 1 }, arrays);
     if (view !== "text") return message(header, arrays);
-    if (stored.image?.shape) arrays.push(plain("image", stored.image.shape, stored.image.data));
-    return message({ ...header, ...read, spans: keys.spans }, arrays);
+    const { image, ...source } = read;
+    if (image) arrays.push(plain("image", stored.image.shape, stored.image.data));
+    return message({ ...header, ...source, spans: keys.spans }, arrays);
   };
 }
 

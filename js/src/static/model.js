@@ -3,7 +3,7 @@
 
 const LATER_MS = 0; // a reply never arrives before the request returns
 /** Traits that only a kernel can change. */
-const FIXED = new Set(["text", "pair", "residual", "reduce", "normalise", "baseline"]);
+const FIXED = new Set(["text", "pair", "part", "residual", "reduce", "normalise", "baseline"]);
 
 export class StaticModel {
   /** @type {Map<string, Set<Function>>} */

@@ -32,8 +32,9 @@ import { decodeArray } from "../wire/decode.js";
  * @property {Record<string, boolean | string>} choices what of a spec changes the axes, with its
  *   default
  * @property {Record<string, { ways: Record<string, [number, number]>, size: [number, number], read:
- *   any }>} groups the axes of queries and keys for each choice, how many tokens they have, and what
- *   the text view needs
+ *   any, notes: Record<string, { model: string[], layers: string[][] }> }>} groups the axes of queries and keys for
+ *   each choice, how many tokens they have, what the text view needs, and the notes of the caption
+ *   by method: of the model view, and of each layer
  * @property {Place[]} places
  * @property {any} neuron
  * @property {any} image

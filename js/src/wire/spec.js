@@ -27,6 +27,15 @@ export const keepsHeads = ({ method, info }) => info.rules.methods[method]?.per_
 /** What a view shows and which controls it has. @param {Traits} traits @param {string} [view] @returns {ViewRule} */
 export const viewRule = ({ view: shown, info }, view = shown) => info.rules.views[view];
 
+/** How many heads the layer that is shown has. @param {Traits} traits */
+export function headsOf(traits) {
+  const group = groupOf(traits);
+  return group.layer_heads?.[traits.layer] ?? group.heads;
+}
+
+/** Whether the kernel makes another capture before it can show the method. @param {Traits} traits */
+export const isOnDemand = (traits) => !!groupOf(traits).on_demand?.includes(traits.method);
+
 /**
  * The group that is shown; an empty one while nothing is known.
  * @param {Traits} traits
