@@ -343,9 +343,9 @@ def test_the_value_of_a_function_is_followed_one_text_at_a_time():
 
 
 def test_a_translators_output_is_fixed_while_its_text_is_blanked(monkeypatch):
-    from attn_widget.recording import blank_out
+    from attn_widget.recording.inputs import prepare
 
-    monkeypatch.setattr(blank_out, "ANSWER_TOKENS", 8)
+    monkeypatch.setattr(prepare, "MAX_NEW_TOKENS", 8)
     runner = small_marian()
     changes = runner.blank_out({"input_ids": PAIR["input_ids"]}, blank=1)
     assert changes.shape == (4,)

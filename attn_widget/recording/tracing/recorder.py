@@ -11,11 +11,9 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording.tracing.attention_call import AttentionCall, Items
-from attn_widget.recording.tracing.axis_probe import Measured, measure, note_positions
 from attn_widget.recording.tracing.depth import set_depth, spread_over_module
-from attn_widget.recording.tracing.mixing_probe import mixes_positions
-from attn_widget.recording.tracing.module_stack import Frame, ModuleStack, pattern_of, stack_of
-from attn_widget.recording.tracing.run_aside import run_aside
+from attn_widget.recording.tracing.measurements import Measurements
+from attn_widget.recording.tracing.module_stack import ModuleStack
 from attn_widget.recording.tracing.score_tracking import MixedTag, set_tag
 
 T = TypeVar("T")
@@ -60,8 +58,7 @@ class Recorder:
         self.stack = ModuleStack(model)
         self.items = Items(None, None)  # of the batch that runs
         self._once: dict[Any, Any] = {}
-        self._again: list[AttentionCall] | None = None  # calls of a module that is run again
-        self._hooks: set[int] = set()
+        self._measurements = Measurements(self.stack, self.calls, self.mark_unreadable, self.paused)
 
     # -- where in the model we are -----------------------------------------------------------------
 
@@ -75,7 +72,7 @@ class Recorder:
                 handles.append(
                     module.register_forward_hook(self._leave, with_kwargs=True, always_call=True)
                 )
-            self._hooks = {handle.id for handle in handles}
+            self._measurements.own_hooks = {handle.id for handle in handles}
             yield
         finally:
             for handle in handles:
@@ -91,8 +88,13 @@ class Recorder:
             return
         inside = max((call.depth + 1 for call in frame.calls), default=0)
         spread_over_module(args, kwargs, output, inside)
-        if self._again is None and self.measures and not self.suspended:
-            self._settle(frame, output)
+        if not self._runs_again and self.measures and not self.suspended:
+            self._measurements.settle(frame, output)
+
+    @property
+    def _runs_again(self) -> bool:
+        """Return whether a module is run again to measure it: nothing of that is kept."""
+        return self._measurements.again is not None
 
     def on_thread(self) -> bool:
         """Return whether this is the thread that records."""
@@ -126,99 +128,11 @@ class Recorder:
         finally:
             self.resume()
 
-    # -- what modules hold -------------------------------------------------------------------------
-
-    def _settle(self, frame: Frame, output: Any) -> None:
-        """Measure what the axes of a module's calls are, at the outermost module of one layer."""
-        outer = self.stack.frames[-1] if self.stack.frames else None
-        if not frame.calls:
-            self._settle_unread(frame, outer, output)
-            return
-        for path, why in frame.suspects.items():
-            self.mark_unreadable(path, why)
-        if _is_one_layer(frame):
-            if any(call.unsure for call in frame.calls) or _side_by_side(frame):
-                if outer is None:
-                    self._measure(frame)
-                    return
-                outer.waiting.append(frame)
-            if outer is not None and not _is_one_layer(outer):
-                self._measure_all(outer.waiting)
-        else:
-            self._measure_all(frame.waiting)
-
-    def _settle_unread(self, frame: Frame, outer: Frame | None, output: Any) -> None:
-        """Note whether a module without recorded attention mixes positions."""
-        suspects = dict(frame.suspects)
-        if frame.plain_products:
-            why = "products of queries, keys and values without a softmax over the keys"
-            suspects.setdefault(frame.path, why)
-        if not suspects and not frame.moves_positions:
-            return
-        mixes = self._mixes(frame, output)
-        if mixes:
-            why = next(iter(suspects.values()), "it carries something from position to position")
-            self.mark_unreadable(frame.path, why)
-        elif mixes is None and outer is not None:  # seen at the module around it
-            outer.suspects.update(frame.suspects)
-        elif mixes is None:
-            for path, why in suspects.items():
-                self.mark_unreadable(path, why)
-
-    def _measure_all(self, frames: list[Frame]) -> None:
-        """Measure frames that turned out to be one layer each."""
-        for frame in frames:
-            self._measure(frame)
-        frames.clear()
-
-    def _measure(self, frame: Frame) -> None:
-        """Measure the calls of one layer, or take what was measured of its like."""
-        key = (pattern_of(frame.path), tuple((pattern_of(c.name), c.lead) for c in frame.calls))
-        known: Measured | None = self._once.get(key)
-        if known is None or known.has_parts or any(None is a for a in known.axes):
-            known = measure(frame, self._run_again)
-            if known is None:
-                for call in frame.calls if len(frame.calls) > 1 else ():
-                    call.siblings = "unknown"
-                self._measure_all(frame.waiting)
-                return
-            self._once[key] = known
-        for call, axes in zip(frame.calls, known.axes, strict=True):
-            call.axes, call.siblings, call.touched = axes, known.siblings, known.touched
-            call.windows = known.windows
-        if any(c.shape[2] != c.shape[3] and not c.cross for c in frame.calls):
-            note_positions(frame, self._run_again)
-
-    def _run_again(
-        self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> list[AttentionCall]:
-        """Return the calls of a module on other arguments; nothing of them is kept."""
-        self._again = []
-        n_frames = len(self.stack.frames)
-        try:
-            with run_aside(frame.module, self._hooks):
-                self.stack.push(frame.module, args, kwargs)
-                frame.module.forward(*args, **kwargs)
-            return self._again
-        finally:
-            del self.stack.frames[n_frames:]
-            self._again = None
-
-    def _mixes(self, frame: Frame, output: Any) -> bool | None:
-        """Return whether a module mixes positions, measured once; None: it cannot be measured."""
-        lengths = {n for call in self.calls for n in call.shape[2:]}
-
-        def found() -> bool | None:
-            with self.paused(), run_aside(frame.module, self._hooks):
-                return mixes_positions(frame, output, lengths)
-
-        return self.once(("mixes", pattern_of(frame.path)), found)
-
     # -- what is kept ------------------------------------------------------------------------------
 
     def keeps(self, shape: tuple[int, int, int, int], element_size: int) -> bool:
         """Return whether the weights of an attention of this shape are kept."""
-        if self._again is not None:
+        if self._runs_again:
             return False
         if self.keep_graph or self._weights is True:
             return True
@@ -229,7 +143,7 @@ class Recorder:
 
     def mark_unreadable(self, path: str, why: str) -> None:
         """Note that a module mixed positions in a way that was not read, and what was seen."""
-        if self._again is None:
+        if not self._runs_again:
             self.unreadable.setdefault(path, why)
 
     def suspect(self, path: str, why: str) -> None:
@@ -271,8 +185,8 @@ class Recorder:
         call.confirmed = True
         set_tag(output, MixedTag(call))
         set_depth(output, call.depth + 1)
-        if self._again is not None:
-            self._again.append(call)
+        if self._measurements.again is not None:
+            self._measurements.again.append(call)
             return
         for frame in self.stack.frames:
             frame.calls.append(call)
@@ -299,14 +213,3 @@ class DiscardingRecorder(Recorder):
     def add(self, call: AttentionCall, output: Any = None) -> None:
         """Note that the call took place."""
         call.confirmed = True
-
-
-def _is_one_layer(frame: Frame) -> bool:
-    """Return whether the attention calls of a module stand side by side."""
-    return len({call.depth for call in frame.calls}) <= 1
-
-
-def _side_by_side(frame: Frame) -> bool:
-    """Return whether a module holds several calls of one stack of layers side by side."""
-    places = [(stack_of(call.name), call.cross) for call in frame.calls]
-    return len(set(places)) < len(places)
