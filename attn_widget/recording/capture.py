@@ -13,6 +13,7 @@ import torch
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
 from attn_widget.recording.inputs.model_call import ModelCall, describe
+from attn_widget.recording.output import find_logits
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.attention_lookup import looks_up_attention
 from attn_widget.recording.tracing.banded import trace_banded
@@ -163,9 +164,7 @@ def record_pass(
         output = call.run()
     if not recorder.calls:
         raise NoAttentionError(_why_none(model, recorder, called))
-    logits = (
-        output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    )
+    logits = find_logits(output, model)
     read = {one.name for one in recorder.calls}
     return RecordedPass(recorder.calls, logits, [m for m in recorder.unreadable if m not in read])
 
