@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 def explore(
     model: Any,
     tokenizer: Any = None,
-    text: str | None = None,
+    text: Any = None,
     *,
     pair: str | None = None,
+    target: Any = None,
     truncate: bool = False,
+    images: Any = None,
+    sampling_rate: int | None = None,
+    max_new_tokens: int | None = None,
     **traits: Any,
 ) -> AttentionWidget:
     """Return a live widget of a model's attention on a text; typing another text runs the model.
@@ -30,12 +34,15 @@ def explore(
     Parameters
     ----------
     model
-        A PyTorch transformer, a `ModelRunner`, or the name of a model: a folder, a model that an
-        installed package contains, or one on the hub.
+        A PyTorch transformer, a pipeline, a `ModelRunner`, or the name of a model: a folder, a
+        model that an installed package contains, or one on the hub.
     tokenizer
-        The tokenizer of ``model``; not needed with a name or a runner.
+        The tokenizer of ``model``; not needed with a name, a pipeline or a runner.
     text, pair
-        The sentence, and a second one for models that take pairs.
+        The sentence, and a second one for models that take pairs; or what else `ModelRunner.run`
+        takes: words, messages, ids, a picture, a sound, tensors.
+    target, images, sampling_rate, max_new_tokens
+        As in `ModelRunner.run`.
     truncate
         Cut a text that is longer than the model's positions instead of refusing it.
     **traits
@@ -50,7 +57,8 @@ def explore(
     Raises
     ------
     InputError
-        If the text is empty or too long, or the tokenizer does not fit the model.
+        If the text is empty or too long, the tokenizer does not fit the model, or an argument is
+        misspelt or would not be used.
     NoAttentionError
         If the model computes no softmax of q·kᵀ.
 
@@ -62,17 +70,43 @@ def explore(
     >>> w.matrix().shape
     (9, 9)
     """
+    from attn_widget.recording.inputs.kinds import kind_of, plain, refuse_several
     from attn_widget.recording.model_runner import ModelRunner
+    from attn_widget.records.names import arguments_of, check_names
     from attn_widget.widget.widget import AttentionWidget
 
+    check_names("arguments of explore", traits, (*arguments_of(explore), *_settable_traits()))
     if text is None:
         given = f" and {tokenizer!r} as tokenizer" if isinstance(tokenizer, str) else ""
         raise InputError(
             f'text must be given, got None{given}. Give what the model reads: text="…".'
         )
+    if kind_of(plain(text), sampling_rate) == "several":
+        refuse_several(text)
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
-    return AttentionWidget(
-        runner.run(text, pair, truncate=truncate), runner, truncate=truncate, **traits
+    capture = runner.run(
+        text,
+        pair,
+        target=target,
+        truncate=truncate,
+        images=images,
+        sampling_rate=sampling_rate,
+        max_new_tokens=max_new_tokens,
+    )
+    return AttentionWidget(capture, runner, truncate=truncate, **traits)
+
+
+def _settable_traits() -> list[str]:
+    """Return the names of the traits of `AttentionWidget` that a caller may set."""
+    import anywidget
+
+    from attn_widget.widget.widget import AttentionWidget
+
+    traits = AttentionWidget.class_traits()
+    return sorted(
+        name
+        for name in set(traits) - set(anywidget.AnyWidget.class_traits())
+        if not traits[name].read_only and not name.startswith("_")
     )
 
 

@@ -23,8 +23,6 @@ from attn_widget.recording.output import (
 )
 from attn_widget.records import renamed_arguments
 
-ANSWER_TOKENS = 32  # that an encoder-decoder may write
-
 
 @renamed_arguments(of="output")
 def blank_out(
@@ -72,7 +70,7 @@ def blank_out(
     model = runner.model
     blank = _blank_id(runner.tokenizer, blank)
     with runner.lock, torch.no_grad(), outputs_of(model) as outputs:
-        ready = prepare(model, runner.tokenizer, text, pair, max_new_tokens=ANSWER_TOKENS)
+        ready = prepare(model, runner.tokenizer, text, pair)
         inputs = dict(ready.inputs)
         runner.run(inputs, weights=False)
         output = output_index(runner.tokenizer, outputs[-1], output, model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
+from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
 from attn_widget.recording.inputs.model_call import ModelCall, describe
 from attn_widget.recording.output import find_logits
 from attn_widget.recording.tracing.attention_call import AttentionCall
@@ -23,9 +23,6 @@ from attn_widget.recording.tracing.kernelised import trace_implied
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.transformers_interface import trace_interface
 from attn_widget.records import Capture, Tokens
-
-# Configurations and training flags belong to the model, which threads share: one pass at a time.
-ONE_AT_A_TIME = threading.RLock()
 
 
 def capture(
@@ -186,7 +183,7 @@ def traced(
     model = call.model
     with contextlib.ExitStack() as stack:
         stack.enter_context(ONE_AT_A_TIME)
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         stack.enter_context(recorder.watching(model))
         stack.enter_context(trace_interface(model, recorder, intervention))
         stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
@@ -216,18 +213,6 @@ def _why_none(model: torch.nn.Module, recorder: Recorder, called: set[str]) -> s
         f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: "
         f"{reason}. Use a model with softmax attention, or give weights to aw.from_arrays."
     )
-
-
-@contextlib.contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Run in eval mode; afterwards every module has its own training flag again."""
-    flags = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, flag in flags:
-            module.training = flag
 
 
 def _refuse_compiled(model: torch.nn.Module) -> None:

@@ -15,9 +15,15 @@ from attn_widget.recording import blank_out as blanking
 from attn_widget.recording import generate as generation
 from attn_widget.recording import gradients as differentiation
 from attn_widget.recording.capture import capture
-from attn_widget.recording.inputs.prepare import prepare
+from attn_widget.recording.inputs.kinds import check_for_several, kind_of, plain
+from attn_widget.recording.inputs.plain_tokenizer import as_reader
+from attn_widget.recording.inputs.prepare import explaining_target, prepare
 from attn_widget.recording.pickling import sendable_model
-from attn_widget.records import Capture
+from attn_widget.recording.unwrap_model import unwrapped
+from attn_widget.records.names import arguments_of, check_names
+
+# Arguments of `capture` that a runner passes on.
+RUN_OPTIONS = arguments_of(capture, without=("model", "inputs"))
 
 
 class ModelRunner:
@@ -26,9 +32,12 @@ class ModelRunner:
     Parameters
     ----------
     model
-        A ``torch.nn.Module``; or the name of a packaged model, a folder, or a hub id.
+        A ``torch.nn.Module``; a pipeline; or the name of a packaged model, a folder, or a hub id.
     tokenizer
-        The tokenizer (or processor) the model was trained with; omitted: loaded with a named model.
+        The tokenizer (or processor) the model was trained with: of transformers, ``tokenizers`` or
+        tiktoken; anything with ``encode`` and ``decode``; functions ``(encode, decode)``; or a
+        table ``{character: id}``. Omitted: loaded with a named model, or the one that the model
+        holds.
     name
         What the model is called in titles; omitted: taken from the model.
     device
@@ -79,13 +88,14 @@ class ModelRunner:
             name = name or str(model)
             model, loaded = load_model.load(model)
             tokenizer = tokenizer if tokenizer is not None else loaded
+        model, tokenizer = unwrapped(model, tokenizer)
         if not isinstance(model, torch.nn.Module):
             raise InputError(
                 "model must be a torch.nn.Module or the name of one, "
                 f"got {type(model).__name__}. Load the model first."
             )
         self.model: Any = model if device is None else model.to(device)
-        self.tokenizer = tokenizer
+        self.tokenizer: Any = as_reader(tokenizer)
         config = getattr(model, "config", None)
         self.name: str = name or getattr(config, "name_or_path", "") or type(model).__name__
         self.weights = weights
@@ -100,42 +110,44 @@ class ModelRunner:
         truncate: bool = False,
         images: Any = None,
         sampling_rate: int | None = None,
-        max_new_tokens: int = 32,
+        max_new_tokens: int | None = None,
         **options: Any,
-    ) -> Capture:
-        """Return the capture of one text, or of other inputs that the model takes.
+    ) -> Any:
+        """Return the capture of one text, or of other inputs that the model takes; or of several.
 
         Parameters
         ----------
         text
-            A text; a list of words; a list of ids; a picture; a sound; or a mapping of tensors as
-            the model takes them.
+            A text; a list of words, none with white space inside; messages
+            ``{"role": …, "content": …}``; ids; a picture; a sound; or a mapping of tensors as the
+            model takes them. A list of any of these but words and ids, such as texts of several
+            words each, is run one after another.
         pair
             The second text, for models trained on pairs.
         target
             What the decoder of an encoder-decoder reads: a text, or ids. Omitted: the model writes
-            it, greedily.
+            it, greedily; one that cannot write gives its decoder what its forward makes.
         truncate
             Keep only as many tokens as the model has positions.
         images
-            A picture beside the text, for models that take both.
+            A picture beside the text, or several, for models that take both.
         sampling_rate
             Samples a second of a sound, in Hz.
         max_new_tokens
-            How much the decoder may write where no target is given.
+            How much the decoder may write where no target is given; omitted: 32.
         options
             Further arguments of `capture`, such as ``weights``, ``item`` or ``tokens``.
 
         Returns
         -------
-        Capture
-            A new one for every call.
+        Capture, or list of Capture
+            A new one for every call; a list for a list of texts.
 
         Raises
         ------
         InputError
-            If a text is empty or longer than the model's positions, or the tokenizer does not fit
-            the model.
+            If a text is empty or longer than the model's positions, the tokenizer does not fit the
+            model, or an argument would not be used.
 
         Examples
         --------
@@ -145,20 +157,20 @@ class ModelRunner:
         >>> runner.run([5, 6, 7], tokens=["a", "b", "c"])
         <Capture of GPT2LMHeadModel: self (2, 2, 3, 3)>
         """
+        check_names("arguments of run", options, (*arguments_of(ModelRunner.run), *RUN_OPTIONS))
+        text = plain(text)
+        given = {
+            "target": target, "truncate": truncate, "images": images,
+            "sampling_rate": sampling_rate, "max_new_tokens": max_new_tokens,
+        }  # fmt: skip
+        if kind_of(text, sampling_rate) == "several":
+            check_for_several(text, pair=pair, target=target, images=images, **options)
+            return [self.run(one, **given, **options) for one in text]
         with self.lock:
-            ready = prepare(
-                self.model,
-                self.tokenizer,
-                text,
-                pair,
-                target=target,
-                truncate=truncate,
-                images=images,
-                sampling_rate=sampling_rate,
-                max_new_tokens=max_new_tokens,
-            )
+            ready = prepare(self.model, self.tokenizer, text, pair, **given)
             known = {"weights": self.weights, "name": self.name, **ready.options}
-            return capture(self.model, ready.inputs, **{**known, **options})
+            with explaining_target(self.model, ready.inputs):
+                return capture(self.model, ready.inputs, **{**known, **options})
 
     # Functions whose first argument is a runner: as methods they get this one.
     run_many = batching.run_many

@@ -51,6 +51,7 @@ def build_capture(
         layer = counts.get((stream, kind), 0)
         counts[stream, kind] = layer + 1
         layers.append(_layer(call, model_call, kind, stream, layer, real_q, real_k, masks))
+    model_call.check_streams(lengths)
     tokens = {stream: _tokens(model_call, stream, n, real) for stream, (n, real) in lengths.items()}
     return Capture(
         layers=tuple(layers),

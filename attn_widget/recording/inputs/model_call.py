@@ -6,8 +6,9 @@ axes of each stream.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,19 @@ import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording.inputs import tokens as token_makers
+from attn_widget.recording.inputs.kinds import is_whole
+from attn_widget.recording.inputs.model_forward import (
+    fitted,
+    name_arguments,
+    reads_target,
+    takes_one_mapping,
+)
+from attn_widget.recording.inputs.patches import measured_patches, picture_of
 from attn_widget.records import Tokens, check_index
+from attn_widget.records.names import nearest_name
+
+# Under its former name.
+is_encoder_decoder = reads_target
 
 # The arguments by which models of any library take the three kinds of input.
 IDS = ("input_ids", "decoder_input_ids")
@@ -40,13 +53,38 @@ class ModelCall:
     # stream -> (position,) False at padding
     unpadded: Mapping[str, torch.Tensor] = field(default_factory=dict)
     given_tokens: Mapping[str, Tokens] = field(default_factory=dict)  # by stream
+    by_stream: bool = False  # whether the caller named the streams
     tokenizer: Any = None
     source: Sequence[str] = ()
     seconds: float | None = None
+    # Filled while the model runs: the ids that its decoder reads, where the caller gave none.
+    decoder_reads: list[torch.Tensor] = field(default_factory=list)
 
     def run(self) -> Any:
         """Run the model once and return its output."""
-        return self.model(*self.args, **self.kwargs)
+        with self._following_decoder():
+            return self.model(*self.args, **self.kwargs)
+
+    @contextlib.contextmanager
+    def _following_decoder(self) -> Iterator[None]:
+        """Keep the ids that the forward gives to the decoder, where the inputs hold none."""
+        find = getattr(self.model, "get_decoder", None)
+        follow = reads_target(self.model) and find and "decoder_input_ids" not in self.named
+        decoder = find() if follow and find else None
+        if not isinstance(decoder, torch.nn.Module):
+            yield
+            return
+
+        def keep(module: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+            ids = kwargs.get("input_ids", args[0] if args else None)
+            if isinstance(ids, torch.Tensor) and ids.ndim == 2 and is_whole(ids):
+                self.decoder_reads[:] = [ids]
+
+        handle = decoder.register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     @property
     def n_tokens(self) -> int | None:
@@ -62,24 +100,52 @@ class ModelCall:
             return None
         return found
 
+    def check_streams(self, streams: Iterable[str]) -> None:
+        """Refuse tokens that the caller gave for a stream that the model does not have."""
+        known = list(streams)
+        for name in self.given_tokens if self.by_stream else ():
+            if name not in known:
+                near = nearest_name(name, known) or known[0]
+                remedy = f"Use {near!r}." if any(known) else "Give the labels without a name."
+                raise InputError(
+                    f"tokens must be of the model's streams {', '.join(map(repr, known))}, "
+                    f"got {name!r}. {remedy}",
+                    code=None if any(known) else f"tokens=tokens[{name!r}]",
+                )
+
     def tokens_of(self, stream: str, n: int) -> Tokens | None:
         """Return what stands along a stream of n positions, or None where the inputs do not say."""
         if stream in self.given_tokens:
             return self.given_tokens[stream]
-        ids, target = self.named.get("input_ids"), self.named.get("decoder_input_ids")
-        if stream == "decoder" and isinstance(target, torch.Tensor) and target.shape[-1] == n:
-            decoder = {"input_ids": target}
-            return token_makers.from_encoding(self.tokenizer, decoder, item=self.item)
+        if stream == "decoder" and reads_target(self.model):
+            return self._decoder_tokens(n)
+        ids = self.named.get("input_ids")
         text = isinstance(ids, torch.Tensor) and ids.ndim == 2 and ids.shape[-1] == n
         if text and stream not in ("vision", "audio"):
-            return token_makers.from_encoding(
-                self.tokenizer, self.encoding, item=self.item, source=self.source
-            )
-        if isinstance(self.named.get("pixel_values"), torch.Tensor):
-            return _patches(self.model, self.named["pixel_values"], n)
+            return self.text_tokens()
+        if picture_of(self.named, self.args) is not None:
+            return measured_patches(self, n)
         if any(name in self.named for name in SOUNDS) and stream in ("", "encoder", "audio"):
             return token_makers.frames(n, None if self.seconds is None else self.seconds / n)
         return None
+
+    def text_tokens(self) -> Tokens:
+        """Return the tokens of the ids that the model reads."""
+        return token_makers.from_encoding(
+            self.tokenizer,
+            self.encoding,
+            item=self.item,
+            source=self.source,
+            ids=self.named["input_ids"][self.item].tolist(),
+        )
+
+    def _decoder_tokens(self, n: int) -> Tokens | None:
+        """Return the tokens that the decoder reads: those given, or those its model gave it."""
+        given = self.named.get("decoder_input_ids")
+        ids = given if given is not None else next(iter(self.decoder_reads), None)
+        if not isinstance(ids, torch.Tensor) or ids.shape[-1] != n:
+            return None
+        return token_makers.from_encoding(self.tokenizer, {"input_ids": ids}, item=self.item)
 
 
 def describe(
@@ -102,10 +168,14 @@ def describe(
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
     if hasattr(inputs, "keys"):
-        kwargs = {name: inputs[name] for name in inputs}
+        named = {name: inputs[name] for name in inputs}
+        if takes_one_mapping(model, named):
+            args = (copy.copy(inputs),)  # some models add to it
+        else:
+            kwargs = fitted(model, named)
     else:
         args = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
-    named = kwargs or name_arguments(model, args) or {}
+        named = name_arguments(model, args) or {}
     tensors = [value for value in (*named.values(), *args) if isinstance(value, torch.Tensor)]
     if not tensors:
         raise InputError(
@@ -123,37 +193,28 @@ def describe(
         # A tensor given without a name is passed without one: a user's hook may expect it there.
         args=args,
         kwargs=kwargs,
-        named=named,
-        encoding=inputs if kwargs else named,
+        named=_with_ids(named, args),
+        encoding=inputs if hasattr(inputs, "keys") else named,
         batch=batch,
         likely_batch=batch or _first_axis(tensors),
         item=item,
         window=window,
         unpadded=_unpadded(model, named, item),
         given_tokens=_given_tokens(tokens),
+        by_stream=isinstance(tokens, Mapping),
         tokenizer=tokenizer,
         source=source,
         seconds=seconds,
     )
 
 
-def name_arguments(model: torch.nn.Module, inputs: Any) -> dict[str, Any] | None:
-    """Return unnamed inputs by the names of the model's arguments, or None where it has none."""
-    args = inputs if isinstance(inputs, tuple | list) else (inputs,)
-    try:
-        signature = inspect.signature(model.forward)
-        found = signature.bind_partial(*args).arguments
-    except (TypeError, ValueError):
-        return None
-    plain = all(
-        signature.parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for name in found
-    )
-    return dict(found) if plain else None
-
-
-def is_encoder_decoder(model: torch.nn.Module) -> bool:
-    """Return whether the model's configuration says that it has an encoder and a decoder."""
-    return bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+def _with_ids(named: Mapping[str, Any], args: Sequence[Any]) -> Mapping[str, Any]:
+    """Return inputs with the ids under ``input_ids``: the only whole numbers (item, token)."""
+    if any(name in named for name in (*IDS, *PICTURES, *SOUNDS, "inputs_embeds")):
+        return named
+    values = [*named.values()] or args
+    found = [v for v in values if isinstance(v, torch.Tensor) and v.ndim == 2 and is_whole(v)]
+    return {**named, "input_ids": found[0]} if len(found) == 1 else named
 
 
 def _batch(named: Mapping[str, Any]) -> int | None:
@@ -179,7 +240,7 @@ def _unpadded(
     mask = named.get("attention_mask")
     if isinstance(mask, torch.Tensor) and mask.ndim == 2:
         both = ("encoder", "memory")
-        streams = both if is_encoder_decoder(model) else ("", "text", *both)
+        streams = both if reads_target(model) else ("", "text", *both)
         found |= dict.fromkeys(streams, mask[item] != 0)
     mask = named.get("decoder_attention_mask")
     if isinstance(mask, torch.Tensor) and mask.ndim == 2:
@@ -204,16 +265,3 @@ def _given_tokens(tokens: Any) -> dict[str, Tokens]:
 def _as_tokens(value: Any) -> Tokens:
     """Return labels as tokens; tokens unchanged."""
     return value if isinstance(value, Tokens) else token_makers.labels(value)
-
-
-def _patches(model: torch.nn.Module, pixels: torch.Tensor, n: int) -> Tokens | None:
-    """Return patch tokens: the grid comes from the convolution that cuts the picture."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Conv2d) and module.kernel_size == module.stride:
-            rows, columns = (
-                pixels.shape[-2] // module.stride[0],
-                pixels.shape[-1] // module.stride[1],
-            )
-            if 0 <= n - rows * columns < min(rows * columns, 64):
-                return token_makers.patches(n, rows, columns)
-    return None

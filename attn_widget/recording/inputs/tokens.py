@@ -1,20 +1,16 @@
 """A tokenizer and its output -> `Tokens`: readable strings, words, segments and spans.
 
-Nothing here depends on a tokenizer's family. The text of a token is what the tokenizer decodes it
-to. Two things are added: the continuation mark of word pieces is removed, and bytes that form no
-character alone are shown as bytes.
+Nothing here depends on a tokenizer's family.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from attn_widget.errors import InputError
+from attn_widget.recording.inputs.readable import byte_runs, decoded, readable, shown_bytes
+from attn_widget.recording.inputs.words import align, segments_of, trimmed, words_of
 from attn_widget.records import Tokens
-
-VISIBLE = {"\n": "⏎", "\t": "⇥", " ": "␣", "\r": "␍"}
 
 
 def tokenizer_of(reader: Any) -> Any:
@@ -52,86 +48,51 @@ def from_encoding(
     """
     ids = _row(encoding["input_ids"], item) if ids is None else [int(i) for i in ids]
     fast = (getattr(encoding, "encodings", None) or [None] * (item + 1))[item]
-    if fast is not None and len(fast.ids) != len(ids):
+    if fast is not None and list(fast.ids) != ids:
         fast = None
     special_ids = _special_ids(tokenizer)
     special = [i in special_ids for i in ids]
+    types = _types(encoding, item, len(ids))
     if fast is not None:
         special = [a or bool(b) for a, b in zip(special, fast.special_tokens_mask, strict=True)]
-        segments = [s or 0 for s in fast.sequence_ids]
+        segments = segments_of(fast.sequence_ids, types or list(fast.type_ids), special)
         spans = [
             None
             if s is None or stop <= start
-            else _trimmed(start, stop, source[s] if s < len(source) else "")
+            else trimmed(start, stop, source[s] if s < len(source) else "")
             for s, (start, stop) in zip(fast.sequence_ids, fast.offsets, strict=True)
         ]
         word_ids = list(fast.word_ids)
         text = [readable(tokenizer, i, piece) for i, piece in zip(ids, fast.tokens, strict=True)]
     else:
-        kinds = encoding.get("token_type_ids") if hasattr(encoding, "get") else None
-        segments = [0] * len(ids) if kinds is None else _row(kinds, item)
-        text = [readable(tokenizer, i) for i in ids]
-        spans = _align(text, special, segments, source)
+        segments = segments_of(None, types, special)
+        text, spans = _unaided(tokenizer, ids, special, segments, source)
         word_ids = [None] * len(ids)
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    for i, span in enumerate(spans):
+        if ids[i] == unknown and span is not None and segments[i] < len(source):
+            text[i] = source[segments[i]][slice(*span)] or text[i]
     return Tokens(
         text=tuple(text),
         ids=tuple(ids),
         special=tuple(special),
-        words=_words(word_ids, segments, spans, special, source),
+        words=words_of(word_ids, segments, spans, special, source),
         segments=tuple(segments),
         spans=tuple(spans) if any(span is not None for span in spans) else (),
         source=tuple(source),
     )
 
 
-def readable(tokenizer: Any, token_id: int, piece: str | None = None) -> str:
-    """Return the readable text of a token: no ``Ġ``, ``▁`` or ``##``, white space made visible."""
-    if tokenizer is None:
-        return piece if piece is not None else str(token_id)
-    if piece is None:
-        piece = tokenizer.convert_ids_to_tokens(token_id)
-    if piece is None:  # an id without an entry in the vocabulary
-        return f"id {token_id}"
-    if piece in getattr(tokenizer, "all_special_tokens", ()):
-        return piece
-    text = tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
-    if "\ufffd" in text:
-        return _bytes(piece)
-    if not text:  # a space alone, which decoding drops
-        return "␣" if set(piece) <= {"▁", "Ġ", " "} else piece
-    if _continues(tokenizer, piece):
-        text = text.removeprefix("##")
-    shown = text.strip(" ") if text.strip() else text
-    return (
-        "".join(VISIBLE.get(c, c) if c in "\n\t\r" or not shown.strip() else c for c in shown)
-        or piece
-    )
-
-
 def labels(values: Sequence[Any]) -> Tokens:
-    """Return tokens from plain labels: residues, atoms, notes, names of columns."""
+    """Return tokens from plain labels: residues, atoms, notes, names of columns, numbers of ids."""
+    if hasattr(values, "tolist"):  # of tensors, which would name their type
+        values = values.tolist()
     return Tokens(text=tuple(str(value) for value in values))
 
 
 def positions(n: int) -> Tokens:
     """Return tokens that are only numbered, where nothing is known of what stands there."""
     return Tokens(text=tuple(str(i) for i in range(n)))
-
-
-def patches(n: int, rows: int, columns: int) -> Tokens:
-    """Return tokens for image patches: specials first ([CLS], registers), then ``row,column``."""
-    n_special = n - rows * columns
-    if n_special < 0:
-        raise InputError(
-            f"patches must fill {rows}×{columns} cells, got {n} positions. Check the patch size."
-        )
-    names = [f"{r},{c}" for r in range(rows) for c in range(columns)]
-    first = ["[CLS]", *(f"[REG{i}]" for i in range(1, n_special))][:n_special]
-    return Tokens(
-        text=(*first, *names),
-        special=(True,) * n_special + (False,) * len(names),
-        grid=(rows, columns),
-    )
 
 
 def frames(n: int, seconds: float | None) -> Tokens:
@@ -141,10 +102,53 @@ def frames(n: int, seconds: float | None) -> Tokens:
     return Tokens(text=tuple(f"{i * seconds:.2f} s" for i in range(n)), seconds=seconds)
 
 
+def _unaided(
+    tokenizer: Any,
+    ids: Sequence[int],
+    special: Sequence[bool],
+    segments: Sequence[int],
+    source: Sequence[str],
+) -> tuple[list[str], list[tuple[int, int] | None]]:
+    """Return texts and spans of tokens whose encoding knows no spans."""
+    text = [readable(tokenizer, i) for i in ids]
+    if tokenizer is None:
+        return text, [None] * len(ids)
+    pieces = [tokenizer.convert_ids_to_tokens(i) for i in ids]
+    runs = byte_runs(tokenizer, ids, special, pieces)
+    for run in runs:
+        for k, value in enumerate(run.values):
+            text[run.start + k] = shown_bytes(value)
+    # White space is made visible in the text of a token, and looked for as it was written.
+    written = [
+        shown if shown.strip("␣⏎⇥␍") else decoded(tokenizer, [i]) or shown
+        for i, shown in zip(ids, text, strict=True)
+    ]
+    return text, align(written, special, segments, source, runs)
+
+
 def _row(values: Any, item: int) -> list[int]:
     """Return one item's numbers from a tensor, an array or nested lists."""
     values = values.tolist() if hasattr(values, "tolist") else list(values)
     return [int(v) for v in (values[item] if values and isinstance(values[0], list) else values)]
+
+
+def _types(encoding: Any, item: int, n: int) -> list[int] | None:
+    """Return the token types of one item; of several columns the first, None where it tells none.
+
+    The first of several columns is that of the segment where it holds only 0 and 1.
+    """
+    values = encoding.get("token_type_ids") if hasattr(encoding, "get") else None
+    if values is None:
+        return None
+    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    if len(values) != n or isinstance(values[0], list):
+        values = values[item] if item < len(values) else []
+    if len(values) != n:
+        return None
+    if isinstance(values[0], list):
+        first = [int(row[0]) for row in values]
+        return first if set(first) <= {0, 1} else None
+    return [int(value) for value in values]
 
 
 def _special_ids(tokenizer: Any) -> set[int]:
@@ -156,81 +160,3 @@ def _special_ids(tokenizer: Any) -> set[int]:
         for name in ("bos", "eos", "pad", "cls", "sep", "mask")
     }
     return ids - ({unknown} - others)
-
-
-def _trimmed(start: int, stop: int, text: str) -> tuple[int, int]:
-    """Return a span without the space that byte-level tokens begin with."""
-    while start < min(stop - 1, len(text)) and text[start].isspace():
-        start += 1
-    return start, stop
-
-
-def _continues(tokenizer: Any, piece: str) -> bool:
-    """Return whether the token is a word piece that continues the one before it."""
-    if not piece.startswith("##") or len(piece) < 3:
-        return False
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return hasattr(tokenizer, "wordpiece_tokenizer")
-    return type(backend.decoder).__name__ == "WordPiece"
-
-
-def _bytes(piece: str) -> str:
-    """Return a token that is part of one character as its bytes, ``<F0 9F>``."""
-    known = _byte_of()
-    if re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", piece):
-        return f"<{piece[3:5].upper()}>"
-    if all(c in known for c in piece):
-        return "<" + " ".join(f"{known[c]:02X}" for c in piece).removeprefix("20 ") + ">"
-    return piece
-
-
-def _byte_of() -> dict[str, int]:
-    """Return the byte of each character of byte-level vocabularies (Radford et al. 2019)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [b for b in range(256) if b not in printable]
-    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
-
-
-def _align(
-    text: Sequence[str], special: Sequence[bool], segments: Sequence[int], source: Sequence[str]
-) -> list[tuple[int, int] | None]:
-    """Return the span of each token in its source, searched from the end of the one before."""
-    cursor = dict.fromkeys(range(len(source)), 0)
-    spans: list[tuple[int, int] | None] = []
-    for token, is_special, segment in zip(text, special, segments, strict=True):
-        span = None
-        if not is_special and segment < len(source):
-            start = source[segment].lower().find(token.lower(), cursor[segment])
-            if start >= 0:
-                span = (start, start + len(token))
-                cursor[segment] = span[1]
-        spans.append(span)
-    return spans
-
-
-def _words(
-    word_ids: Sequence[int | None],
-    segments: Sequence[int],
-    spans: Sequence[tuple[int, int] | None],
-    special: Sequence[bool],
-    source: Sequence[str],
-) -> tuple[int | None, ...]:
-    """Return the number of each token's word: the tokenizer's words, else between white space."""
-    kinds = {(s, w) for s, w in zip(segments, word_ids, strict=True) if w is not None}
-    by_tokenizer = len(kinds) > len(set(segments)) or (
-        kinds and not any(" " in text for text in source)
-    )
-    keys: list[Any] = []
-    for i, word in enumerate(word_ids):
-        span = spans[i]
-        if special[i]:
-            keys.append(None)
-        elif by_tokenizer:
-            keys.append(None if word is None else (segments[i], word))
-        elif span is not None and segments[i] < len(source):
-            keys.append((segments[i], len(source[segments[i]][: span[0] + 1].split())))
-        else:
-            keys.append(None)
-    order = {key: i for i, key in enumerate(dict.fromkeys(k for k in keys if k is not None))}
-    return tuple(None if key is None else order[key] for key in keys) if order else ()
