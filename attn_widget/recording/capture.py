@@ -11,6 +11,7 @@ import torch
 
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
+from attn_widget.recording.compiled import running_eagerly
 from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
 from attn_widget.recording.inputs.model_call import ModelCall, describe
 from attn_widget.recording.output import find_logits
@@ -22,6 +23,7 @@ from attn_widget.recording.tracing.intervention import NO_INTERVENTION, Interven
 from attn_widget.recording.tracing.kernelised import trace_implied
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.transformers_interface import trace_interface
+from attn_widget.recording.unwrap_model import without_holder
 from attn_widget.records import Capture, Tokens
 
 
@@ -116,7 +118,7 @@ def capture(
         raise InputError(
             f'weights must be True, False or "auto", got {weights!r}. Choose one of these.'
         )
-    _refuse_compiled(model)
+    model = without_holder(model)
     call = describe(
         model,
         inputs,
@@ -183,6 +185,7 @@ def traced(
     model = call.model
     with contextlib.ExitStack() as stack:
         stack.enter_context(ONE_AT_A_TIME)
+        stack.enter_context(running_eagerly())
         stack.enter_context(evaluating(model))
         stack.enter_context(recorder.watching(model))
         stack.enter_context(trace_interface(model, recorder, intervention))
@@ -213,20 +216,3 @@ def _why_none(model: torch.nn.Module, recorder: Recorder, called: set[str]) -> s
         f"model must take a softmax of q·kᵀ somewhere, got none in {type(model).__name__}: "
         f"{reason}. Use a model with softmax attention, or give weights to aw.from_arrays."
     )
-
-
-def _refuse_compiled(model: torch.nn.Module) -> None:
-    """Refuse compiled models: their kernels are fused and hold no scores that could be read."""
-    for path, module in model.named_modules():
-        at = f" at {path}" if path else ""
-        if hasattr(module, "_orig_mod"):
-            raise InputError(
-                f"model must not be compiled, got {type(module).__name__}{at}. "
-                "Give the module it was compiled from: it holds the same weights.",
-                code="aw.capture(model._orig_mod, inputs)",
-            )
-        if getattr(module, "_compiled_call_impl", None) is not None:
-            raise InputError(
-                f"model must not be compiled, got {type(module).__name__}.compile(){at}. "
-                "Load the model again without compile()."
-            )
