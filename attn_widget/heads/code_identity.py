@@ -7,6 +7,8 @@ themselves count, and what of the user's was put into them; their globals would 
 from __future__ import annotations
 
 import builtins
+import dis
+import inspect
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -65,6 +67,32 @@ def class_parts(cls: type) -> list[Any]:
             elif isinstance(member, bool | int | float | str | tuple) and name[:2] != "__":
                 parts += [name, member]
     return parts
+
+
+def written_by_forward(cls: type) -> set[str]:
+    """Return the attributes that a module's forward writes, itself or by methods that it calls.
+
+    They say what was run last, such as kept attention maps; the next run writes them anew.
+    """
+    found: set[str] = set()
+    todo, seen = ["forward"], set[str]()
+    while todo:
+        name = todo.pop()
+        method = inspect.unwrap(getattr(cls, name, None) or _nothing)
+        if name in seen or not isinstance(method, FunctionType):
+            continue
+        seen.add(name)
+        steps = list(dis.get_instructions(method.__code__))
+        found |= {str(step.argval) for step in steps if step.opname == "STORE_ATTR"}
+        for other in method.__code__.co_names:
+            called = getattr(cls, other, None)
+            if isinstance(called, FunctionType) and called.__module__ not in NO_CODE:
+                todo.append(other)
+    return found
+
+
+def _nothing() -> None:
+    """Stand in for a method that is not there."""
 
 
 def is_installed(thing: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from attn_widget.errors import InputError
-from attn_widget.heads.code_identity import class_parts, function_parts, named
+from attn_widget.heads.code_identity import class_parts, function_parts, named, written_by_forward
 
 BYTES = 8  # of a hash: 16 hexadecimal digits
 # Attributes that change by use, or say where a model was loaded from, and change no number.
@@ -141,6 +141,9 @@ class _Hasher:
             plain = own_state is getattr(object, "__getstate__", None)
             state = vars(value) if plain else value.__getstate__()
             if isinstance(state, Mapping):
+                if "_parameters" in state:
+                    written = written_by_forward(type(value))
+                    state = {name: part for name, part in state.items() if name not in written}
                 try:
                     return _hash("object", kind, *self._attributes(state))
                 except InputError:  # parts that cannot be read alone may be saved with the whole

@@ -132,7 +132,10 @@ def _readable_part(returned: Any, path: str = "returned") -> str | None:
         return path if returned.is_floating_point() else None
     inside: list[tuple[str, Any]] = []
     if isinstance(returned, Mapping):
-        inside = [(f"{path}[{name!r}]", part) for name, part in returned.items()]
+        inside = [
+            (f"{path}.{name}" if hasattr(returned, str(name)) else f"{path}[{name!r}]", part)
+            for name, part in returned.items()
+        ]
     elif isinstance(returned, tuple | list):
         inside = [(f"{path}[{i}]", part) for i, part in enumerate(returned)]
     elif hasattr(returned, "__dict__"):
