@@ -81,7 +81,7 @@ def explore(
         raise InputError(
             f'text must be given, got None{given}. Give what the model reads: text="…".'
         )
-    if kind_of(plain(text), sampling_rate) == "several":
+    if kind_of(plain(text), sampling_rate, tokenizer) == "several":
         refuse_several(text)
     runner = model if isinstance(model, ModelRunner) else ModelRunner(model, tokenizer)
     capture = runner.run(

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from attn_widget.errors import InputError
+from attn_widget.recording.array_layers import holds_steps, read_layers
 from attn_widget.recording.from_arrays import from_arrays
 from attn_widget.records import Capture, LayerAttention, Tokens
+from attn_widget.records.tokens import select
 
 EAGER = 'model = AutoModel.from_pretrained(name, attn_implementation="eager")'
 TAKE = "attention = model(**inputs, output_attentions=True).attentions"
@@ -48,8 +50,11 @@ def stack(
     InputError
         If it has no layer, more than one text, or another number of tokens than of positions.
     """
-    layers = _layers(argument, given)
+    written = isinstance(given, Sequence) and len(given) > 0 and holds_steps(given)
+    layers = _written(argument, given) if written else _layers(argument, given)
     first = next(layer for layer in layers if layer is not None)
+    if written and len(queries) == first.shape[-2] + 1:  # the last token has no row yet
+        queries = select(queries, range(len(queries) - 1))
     sides = [
         ("query", queries, first.shape[-2]),
         ("key", queries if keys is None else keys, first.shape[-1]),
@@ -121,14 +126,17 @@ def _layers(argument: str, given: Any) -> list[Any]:
     return [None if layer is None else _layer(argument, layer, i) for i, layer in enumerate(given)]
 
 
+def _written(argument: str, steps: Any) -> list[Any]:
+    """Return the layers of what `generate` returns, with the rows of all steps."""
+    try:
+        return read_layers(steps).layers
+    except InputError as error:
+        message = error.message.replace("attention", argument, 1)
+        raise InputError(message, code=error.code) from None
+
+
 def _layer(argument: str, layer: Any, i: int) -> Any:
     """Return one layer without its batch axis."""
-    if isinstance(layer, tuple):
-        raise InputError(
-            f"{argument} must hold an array per layer, got a tuple at layer {i}, as model.generate "
-            "returns one per generated token. Run the finished text through the model once.",
-            code=f"inputs = {{'input_ids': generated.sequences}}; {TAKE}",
-        )
     if not hasattr(layer, "shape"):
         import numpy as np
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from attn_widget.errors import InputError
-from attn_widget.recording.inputs.tokens import labels, positions
+from attn_widget.recording.array_layers import GivenAttention, read_layers
+from attn_widget.recording.inputs.given_tokens import given_tokens
+from attn_widget.recording.inputs.tokens import positions
 from attn_widget.records import Capture, LayerAttention, Tokens
+from attn_widget.records.tokens import select
 from attn_widget.records.weights import ROW_TOLERANCE, check_weights, dtype_name, row_tolerance
-
-RANKS = "(layer, head, query, key), or one (head, query, key) per layer"
 
 
 def from_arrays(
     attention: Any,
-    tokens: Tokens | Sequence[Any] | None = None,
+    tokens: Any = None,
     *,
-    key_tokens: Tokens | Sequence[Any] | None = None,
+    key_tokens: Any = None,
+    tokenizer: Any = None,
     name: str = "arrays",
 ) -> Capture:
     """Return a capture of attention that was computed elsewhere.
@@ -29,26 +28,32 @@ def from_arrays(
     Parameters
     ----------
     attention
-        Lists, NumPy or torch: ``(layer, head, query, key)``, or a sequence of one
+        Lists, NumPy, torch or pandas: ``(layer, head, query, key)``; a sequence of one
         ``(head, query, key)`` or ``(1, head, query, key)`` per layer, such as
-        ``outputs.attentions``. Dimensionless shares.
+        ``outputs.attentions``; one layer ``(head, query, key)``; one matrix ``(query, key)``; with
+        a batch of one, ``(layer, 1, head, query, key)``; what ``generate`` returns, steps that hold
+        layers, whose rows are joined; a model's output that holds one kind of attention; or a
+        mapping ``name -> array``, such as a cache of activations. Dimensionless shares.
     tokens
-        `Tokens` or labels of the queries, and of the keys where those are as many.
+        `Tokens`, labels or ids of the queries, and of the keys where those are as many.
     key_tokens
-        `Tokens` or labels of the keys of rectangular attention.
+        `Tokens`, labels or ids of the keys of rectangular attention.
+    tokenizer
+        Makes pieces and ids readable, and tells their words and special tokens.
     name
         What the capture is called in titles.
 
     Returns
     -------
     Capture
-        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied.
+        Rows sum to 1, or to less: attention sinks are legal. Arrays are not copied, except to join
+        steps.
 
     Raises
     ------
     InputError
         If a weight is negative or no number, a row sums to more than 1 beyond the dtype's rounding,
-        the axes are others, or there are not as many tokens as positions.
+        a cell is masked, the axes cannot be told, or there are not as many tokens as positions.
 
     Examples
     --------
@@ -56,14 +61,20 @@ def from_arrays(
     >>> capture.attention.shape
     (1, 1, 2, 2)
     """
-    layers = _layers(attention)
+    given = read_layers(attention)
+    layers = given.layers
     for i, layer in enumerate(layers):
         _check(layer, i, layers[0])
+    _check_queries(given, tokens, key_tokens)
     _, n_queries, n_keys = layers[0].shape
+    if tokens is None:
+        tokens = given.row_labels
+    if key_tokens is None and (n_queries != n_keys or given.column_labels != given.row_labels):
+        key_tokens = given.column_labels
     square = n_queries == n_keys and key_tokens is None
-    streams = {"": _tokens("tokens", tokens, n_queries)}
+    streams = {"": _tokens("tokens", tokens, n_queries, tokenizer, given.written)}
     if not square:
-        streams["keys"] = _tokens("key_tokens", key_tokens, n_keys)
+        streams["keys"] = _tokens("key_tokens", key_tokens, n_keys, tokenizer, False)
     kind = "self" if square else "cross"
     return Capture(
         layers=tuple(
@@ -87,63 +98,6 @@ def from_arrays(
     )
 
 
-def _layers(attention: Any) -> list[Any]:
-    """Return one ``(head, query, key)`` array per layer."""
-    if not hasattr(attention, "shape"):
-        if not isinstance(attention, Sequence) or isinstance(attention, str):
-            raise InputError(
-                "attention must be an array or a sequence of arrays, "
-                f"got {type(attention).__name__}. Give {RANKS}."
-            )
-        if len(attention) == 0:
-            raise InputError(
-                "attention must hold at least one layer, got none. With transformers' default "
-                "attention, output_attentions=True returns an empty tuple; "
-                "use aw.capture(model, inputs) instead."
-            )
-        attention = [_array(layer, i) for i, layer in enumerate(attention)]
-    elif attention.ndim != 4:
-        raise InputError(
-            f"attention must have 4 axes, got shape {tuple(attention.shape)}. Give {RANKS}."
-        )
-    elif len(attention) == 0:
-        raise InputError(
-            "attention must hold at least one layer, "
-            f"got shape {tuple(attention.shape)}. Give {RANKS}."
-        )
-    layers = []
-    for i, layer in enumerate(attention):
-        shape = tuple(layer.shape)
-        if layer.ndim == 4 and shape[0] != 1:
-            raise InputError(
-                f"attention must be of one item, got a batch of {shape[0]} at layer {i}. "
-                "Choose one: layer[item]."
-            )
-        if layer.ndim not in (3, 4) or 0 in shape:
-            raise InputError(
-                f"attention must be {RANKS}, got shape {shape} at layer {i}. Reshape it."
-            )
-        layers.append(layer[0] if layer.ndim == 4 else layer)
-    return layers
-
-
-def _array(layer: Any, i: int) -> Any:
-    """Return one layer as an array; arrays unchanged."""
-    if layer is None:
-        raise InputError(
-            f"attention must hold an array per layer, got None at layer {i}. Remove that layer."
-        )
-    if hasattr(layer, "shape"):
-        return layer
-    try:
-        return np.asarray(layer, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            "attention must be numbers in rows of equal length, "
-            f"got something else at layer {i}. Give {RANKS}."
-        ) from None
-
-
 def _check(layer: Any, i: int, first: Any) -> None:
     """Refuse weights that no softmax can have made, and name the place."""
     if tuple(layer.shape)[1:] != tuple(first.shape)[1:]:
@@ -160,16 +114,27 @@ def _check(layer: Any, i: int, first: Any) -> None:
     check_weights(layer, f"layer {i}")
 
 
-def _tokens(argument: str, given: Any, n: int) -> Tokens:
+def _check_queries(given: GivenAttention, tokens: Any, key_tokens: Any) -> None:
+    """Refuse three axes that may hold no queries: (batch, head, key)."""
+    shape = tuple(given.layers[0].shape)
+    told = key_tokens is not None or (hasattr(tokens, "__len__") and len(tokens) == shape[1])
+    if given.maybe_no_queries and shape[1] != shape[2] and not told:
+        raise InputError(
+            f"attention must have axes that can be told apart, got shape {shape} at layer 0, which "
+            "could be (head, query, key) or (batch, head, key). Name the keys, or give a query "
+            "axis of one.",
+            code="aw.from_arrays(attention, key_tokens=labels)\n"
+            "    # or: aw.from_arrays(attention[item][:, None], key_tokens=labels)",
+        )
+
+
+def _tokens(argument: str, given: Any, n: int, tokenizer: Any, written: bool) -> Tokens:
     """Return tokens for n positions; numbers where none were given."""
     if given is None:
         return positions(n)
-    if isinstance(given, str):
-        raise InputError(
-            f"{argument} must be one label per position, got the text {given!r}. "
-            "Give a list of labels."
-        )
-    found = given if isinstance(given, Tokens) else labels(given)
+    found = given_tokens(argument, given, tokenizer)
+    if written and len(found) == n + 1:  # the last token that was written has no row yet
+        found = select(found, range(n))
     if len(found) != n:
         axis = "queries" if argument == "tokens" else "keys"
         raise InputError(

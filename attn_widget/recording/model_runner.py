@@ -163,7 +163,7 @@ class ModelRunner:
             "target": target, "truncate": truncate, "images": images,
             "sampling_rate": sampling_rate, "max_new_tokens": max_new_tokens,
         }  # fmt: skip
-        if kind_of(text, sampling_rate) == "several":
+        if kind_of(text, sampling_rate, self.tokenizer) == "several":
             check_for_several(text, pair=pair, target=target, images=images, **options)
             return [self.run(one, **given, **options) for one in text]
         with self.lock:

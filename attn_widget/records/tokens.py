@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from attn_widget.errors import InputError
 
@@ -72,3 +75,16 @@ class Tokens:
     def __len__(self) -> int:
         """Return the number of positions."""
         return len(self.text)
+
+
+def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
+    """Return the tokens at the kept positions, every mark with them."""
+
+    def some(values: Any) -> Any:
+        return tuple(values[i] for i in kept) if values else values
+
+    marks = {
+        name: some(getattr(tokens, name))
+        for name in ("text", "ids", "special", "words", "segments", "spans")
+    }
+    return dataclasses.replace(tokens, **marks)

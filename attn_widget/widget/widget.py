@@ -86,7 +86,12 @@ class AttentionWidget(PictureTraits):
            [0.5 , 0.5 ]])
     """
 
-    def __init__(self, capture: Capture, runner: Runner | None = None, **traits: Any) -> None:
+    def __init__(self, capture: Capture | Any, runner: Runner | None = None, **traits: Any) -> None:
+        if not isinstance(capture, Capture):
+            raise InputError(
+                f"capture must be a Capture, got {type(capture).__name__}. Make one of attention.",
+                code="aw.AttentionWidget(aw.from_arrays(attention, tokens))",
+            )
         self.runner = runner
         self._ran = trait_values.texts(capture)  # the texts of the capture that is shown
         self._next_capture: Capture | None = None

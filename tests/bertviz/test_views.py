@@ -300,14 +300,20 @@ def test_empty_cross_attentions_are_explained_with_the_line_that_mends_them(view
     )
 
 
-def test_what_generate_returns_is_explained():
-    with pytest.raises(
-        InputError,
-        match=re.escape(
-            "got a tuple at layer 0, as model.generate returns one per generated token."
-        ),
-    ):
-        head_view((layers(), layers()), TOKENS)
+def test_what_generate_returns_is_joined_to_the_rows_of_the_whole_text():
+    rows = np.tril(np.ones((5, 5)))
+    rows /= rows.sum(-1, keepdims=True)
+    whole = np.stack([rows, np.eye(5)])[None]  # two heads
+    steps = [
+        (whole[:, :, :3, :3],) * 2,
+        *(((whole[:, :, i : i + 1, : i + 1],) * 2) for i in (3, 4)),
+    ]
+    for tokens in (TOKENS, [*TOKENS, "last"]):  # the last token that was written has no row
+        seen = widget(head_view, tuple(steps), tokens).capture
+        np.testing.assert_array_equal(seen.attention, [whole[0]] * 2)
+        assert len(seen.tokens) == 5
+    with pytest.raises(InputError, match=r"attention must be of one sequence, got 2 \(beams"):
+        head_view(((np.full((2, 1, 3, 3), 1 / 3),),), list("abc"))
 
 
 # -- what cannot be shown

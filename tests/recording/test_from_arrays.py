@@ -88,12 +88,25 @@ def double(weights):
             double,
             "attention must have rows that sum to at most 1, got 2 at layer 1, head 0, query 4.",
         ),
-        (lambda w: w[0], "attention must have 4 axes, got shape (2, 5, 7)."),
-        (lambda w: w[None], "attention must have 4 axes, got shape (1, 3, 2, 5, 7)."),
         (
-            lambda w: [w[0, 0]],
+            lambda w: w[0],
+            "attention must have axes that can be told apart, got shape (2, 5, 7) at layer 0, "
+            "which could be (head, query, key) or (batch, head, key).",
+        ),
+        (
+            lambda w: w[None],
+            "attention must be of one item, got shape (1, 3, 2, 5, 7): of (layer, ",
+        ),
+        (lambda w: w[0, 0, 0], "attention must have 2 to 5 axes, got shape (7,)."),
+        (
+            lambda w: [w[0], w[1, 0]],
             "attention must be (layer, head, query, key), or one (head, query, key) per layer, "
-            "got shape (5, 7) at layer 0.",
+            "got shape (5, 7) at layer 1.",
+        ),
+        (
+            lambda w: [w[0, 0], w[1, 0]],
+            "attention must be (head, query, key) in every layer, got 2 matrices, which could be "
+            "layers or heads.",
         ),
         (lambda w: [w, w], "attention must be of one item, got a batch of 3 at layer 0."),
         (

@@ -47,7 +47,7 @@ def test_a_name_loads_model_and_tokenizer():
 
 def test_a_pair_of_texts_has_two_segments(runner):
     seen = runner.run("The keys.", "A table")
-    assert seen.tokens.segments == (0, 0, 0, 0, 0, 1, 1, 0)
+    assert seen.tokens.segments == (0, 0, 0, 0, 0, 1, 1, 1)
 
 
 def test_every_call_runs_the_model_as_it_is_now():

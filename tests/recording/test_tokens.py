@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
+import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from attn_widget.errors import InputError
 from attn_widget.recording.inputs import tokens as make
 from tests.models import minilm, smollm2
 
@@ -85,7 +86,7 @@ def test_two_texts_are_two_segments_with_their_own_spans_and_words():
     texts = ("The keys.", "A table")
     found = make.from_encoding(tokenizer, tokenizer(*texts, return_tensors="pt"), source=texts)
     assert found.text == ("[CLS]", "the", "keys", ".", "[SEP]", "a", "table", "[SEP]")
-    assert found.segments == (0, 0, 0, 0, 0, 1, 1, 0)
+    assert found.segments == (0, 0, 0, 0, 0, 1, 1, 1)
     assert found.words == (None, 0, 1, 2, None, 3, 4, None)
     assert texts[1][slice(*found.spans[6])] == "table"
 
@@ -119,13 +120,66 @@ def test_ids_without_a_tokenizer_are_shown_as_numbers():
     assert make.from_encoding(None, {"input_ids": [[7, 8]]}).text == ("7", "8")
 
 
-def test_patches_name_their_row_and_column_after_the_specials():
-    found = make.patches(2 + 6, 2, 3)
-    assert found.text == ("[CLS]", "[REG1]", "0,0", "0,1", "0,2", "1,0", "1,1", "1,2")
-    assert found.special == (True, True) + (False,) * 6
-    assert found.grid == (2, 3)
-    with pytest.raises(InputError, match="patches must fill 2×3 cells, got 5 positions"):
-        make.patches(5, 2, 3)
+def test_an_unknown_word_shows_the_text_it_stands_for():
+    _, tokenizer = minilm()
+    text = "keys 🙂 doors"
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    assert found.text == ("[CLS]", "keys", "🙂", "doors", "[SEP]")
+    assert found.ids[2] == tokenizer.unk_token_id
+    assert found.special == (True, False, False, False, True)
+
+
+def test_specials_of_a_pair_belong_to_the_text_before_them_without_token_types():
+    _, tokenizer = minilm()
+    encoding = tokenizer("It ran.", "It was fast.", return_tensors="pt")
+    types = tuple(encoding["token_type_ids"][0].tolist())
+    assert make.from_encoding(tokenizer, encoding).segments == types
+    # Models that read no token types are tokenized with types that are all 0.
+    encoding["token_type_ids"] = torch.zeros_like(encoding["token_type_ids"])
+    assert make.from_encoding(tokenizer, encoding).segments == types
+    del encoding["token_type_ids"]
+    assert make.from_encoding(tokenizer, encoding).segments == types
+
+
+def test_of_several_columns_of_token_types_the_first_is_the_sentence():
+    columns = torch.zeros(1, 4, 7, dtype=torch.long)
+    columns[0, 2:, 0] = 1
+    columns[0, :, 1] = torch.arange(4)
+    encoding = transformers.BatchEncoding(
+        {"input_ids": torch.tensor([[5, 6, 7, 8]]), "token_type_ids": columns}
+    )
+    assert make.from_encoding(None, encoding).segments == (0, 0, 1, 1)
+    columns[0, 0, 0] = 2
+    assert make.from_encoding(None, encoding).segments == (0, 0, 0, 0)
+
+
+def test_bytes_of_a_byte_tokenizer_stand_for_their_character():
+    tokenizer = transformers.ByT5Tokenizer()
+    text = "naïve 🙂s"
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    shown = ("n", "a", "<C3>", "<AF>", "v", "e", "␣", "<F0>", "<9F>", "<99>", "<82>", "s")
+    assert found.text == (*shown, "</s>")
+    assert [text[slice(*span)] for span in found.spans[:-1]] == [*"naïïve ", *"🙂🙂🙂🙂s"]
+    assert found.words == (0,) * 6 + (None,) + (1,) * 5 + (None,)
+
+
+@pytest.mark.parametrize("text", ["नमस्ते दुनिया", "กินน้ำ ที่บ้าน", "میروم آنجا"])
+def test_words_are_not_cut_at_combining_marks(text):
+    tokenizer = trained("byte-level")
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    words = {}
+    for word, span in zip(found.words, found.spans, strict=True):
+        words.setdefault(word, []).append(span)
+    spelt = [text[spans[0][0] : spans[-1][1]].strip() for spans in words.values()]
+    assert spelt == text.split()
+
+
+def test_a_mark_after_a_letter_does_not_take_in_the_punctuation():
+    tokenizer = trained("byte-level")
+    text = "दुनिया। ok"
+    found = make.from_encoding(tokenizer, tokenizer(text, return_tensors="pt"), source=(text,))
+    of = dict(zip(found.spans, found.words, strict=True))
+    assert of[(0, 1)] != of[(6, 7)]
 
 
 def test_frames_say_when_they_begin():

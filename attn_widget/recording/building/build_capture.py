@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from attn_widget.recording.inputs.tokens import positions
 from attn_widget.recording.softmax import MASKED_BELOW, recompute, triangle
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.records import Capture, LayerAttention, Tokens, check_index
+from attn_widget.records.tokens import select
 from attn_widget.records.weights import row_tolerance
 
 # Logits beyond this are not kept: a large vocabulary times a long text would outweigh the rest.
@@ -199,19 +199,6 @@ def _tokens(model_call: ModelCall, stream: str, n: int, real: Any) -> Tokens:
             f"got {len(found)} for {n_real}{where}. Give {n_real} tokens or leave them out."
         )
     return found
-
-
-def select(tokens: Tokens, kept: Sequence[int]) -> Tokens:
-    """Return the tokens at the kept positions, every mark with them."""
-
-    def some(values: Any) -> Any:
-        return tuple(values[i] for i in kept) if values else values
-
-    marks = {
-        name: some(getattr(tokens, name))
-        for name in ("text", "ids", "special", "words", "segments", "spans")
-    }
-    return dataclasses.replace(tokens, **marks)
 
 
 def _projection(call: AttentionCall, heads: int) -> Any:

@@ -113,7 +113,7 @@ class EmbeddingProbe:
 
     def _compared(self, sequences: list[torch.Tensor]) -> set[int]:
         """Return where the chosen sequence differs from that of the inputs as they are."""
-        if self._chosen is None or len(sequences) != len(self._base):
+        if self._chosen is None or len(sequences) <= self._chosen:
             return set()
         return _moved(self._base[self._chosen], sequences[self._chosen])
 
@@ -121,6 +121,7 @@ class EmbeddingProbe:
         self, changes: Mapping[int, torch.Tensor], parameters: Mapping[str, torch.Tensor]
     ) -> list[torch.Tensor]:
         """Return the first sequences ``(position, channel)`` that modules read or return."""
+        most = MOST_SEQUENCES if self._chosen is None else self._chosen + 1
         found: list[torch.Tensor] = []
         seen: list[torch.Tensor] = []  # kept alive, so that no place in memory is used twice
 
@@ -130,7 +131,7 @@ class EmbeddingProbe:
                 return
             seen.append(value)
             found.append(vectors.detach().float().clone())
-            if len(found) == MOST_SEQUENCES:
+            if len(found) == most:
                 raise _ReachedError
 
         def before(module: Any, args: Any, kwargs: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def encode(
         If the input is of no kind, or an argument does not go with its kind.
     """
     given = plain(given)
-    kind = kind_of(given, sampling_rate)
+    kind = kind_of(given, sampling_rate, reader)
     if kind == "several":
         refuse_several(given)
     check_taken(kind, pair=pair, truncate=truncate, images=images, sampling_rate=sampling_rate)

@@ -70,8 +70,10 @@ def is_whole(tensor: torch.Tensor) -> bool:
     return not tensor.is_floating_point() and not tensor.is_complex() and tensor.dtype != torch.bool
 
 
-def kind_of(given: Any, sampling_rate: int | None = None) -> Kind:
+def kind_of(given: Any, sampling_rate: int | None = None, reader: Any = None) -> Kind:
     """Return the kind of an input that `plain` returned.
+
+    A tensor of three axes is a picture where the reader reads pictures.
 
     Raises
     ------
@@ -87,10 +89,10 @@ def kind_of(given: Any, sampling_rate: int | None = None) -> Kind:
         )
     if hasattr(given, "keys"):
         return "mapping"
-    if is_picture(given) and sampling_rate is None:
+    if is_picture(given, reader) and sampling_rate is None:
         return "picture"
     if isinstance(given, Sequence) and len(given):
-        return _kind_of_sequence(given, sampling_rate)
+        return _kind_of_sequence(given, sampling_rate, reader)
     if isinstance(given, torch.Tensor) and sampling_rate is None:
         return "tensors"
     if isinstance(given, torch.Tensor | np.ndarray) and sampling_rate is not None:
@@ -98,7 +100,7 @@ def kind_of(given: Any, sampling_rate: int | None = None) -> Kind:
     raise _no_kind(given)
 
 
-def _kind_of_sequence(given: Sequence[Any], sampling_rate: int | None) -> Kind:
+def _kind_of_sequence(given: Sequence[Any], sampling_rate: int | None, reader: Any) -> Kind:
     """Return the kind of a list or tuple."""
     if all(isinstance(word, str) for word in given):
         return _words_or_texts(given)
@@ -111,7 +113,7 @@ def _kind_of_sequence(given: Sequence[Any], sampling_rate: int | None) -> Kind:
     if isinstance(given, tuple) and isinstance(given[0], torch.Tensor):
         return "tensors"
     inner = [plain(one) for one in given]
-    if all(isinstance(one, str | list | tuple) or is_picture(one) for one in inner):
+    if all(isinstance(one, str | list | tuple) or is_picture(one, reader) for one in inner):
         return "several"
     raise _no_kind(given)
 

@@ -8,6 +8,9 @@ import torch
 
 from attn_widget.errors import InputError
 
+# What tables of positions are called.
+POSITION_WORDS = ("pos", "wpe")
+
 
 def check_length(model: torch.nn.Module, n: int, argument: str = "text") -> None:
     """Refuse more tokens than the model has positions."""
@@ -49,7 +52,7 @@ def positions_of(model: torch.nn.Module) -> int | None:
         vision = any(word in path.lower() for word in ("vision", "visual", "image", "audio"))
         if (
             isinstance(module, torch.nn.Embedding)
-            and "position" in name
+            and any(word in name for word in POSITION_WORDS)
             and "relative" not in name
             and not vision
         ):

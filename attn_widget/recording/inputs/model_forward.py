@@ -41,9 +41,12 @@ def _signature(model: torch.nn.Module) -> dict[str, inspect.Parameter]:
 
 
 def takes(model: torch.nn.Module, name: str) -> bool:
-    """Return whether the model's forward takes an argument of this name."""
+    """Return whether the model's forward names this argument, or names none at all.
+
+    One that takes arguments of any name beside its own may drop them.
+    """
     parameters = parameters_of(model)
-    return name in parameters or _open(parameters) or not parameters
+    return name in parameters or all(p.kind in ANY_NUMBER for p in parameters.values())
 
 
 def reads_target(model: torch.nn.Module) -> bool:

@@ -15,16 +15,24 @@ from attn_widget.records import to_numpy
 COLOURS = (1, 3, 4)
 
 
-def is_picture(given: Any) -> bool:
+def is_picture(given: Any, reader: Any = None) -> bool:
     """Return whether this is one picture: Pillow's, or rows and columns of colours.
 
-    An array has three axes, one of 1, 3 or 4 colours, the first or the last.
+    An array has three axes, one of 1, 3 or 4 colours, the first or the last. A tensor of this kind
+    may be a model's input as well: it is a picture where the reader reads pictures.
     """
     if hasattr(given, "convert") and hasattr(given, "size"):
         return True
     if not isinstance(given, np.ndarray | torch.Tensor) or given.ndim != 3:
         return False
+    if isinstance(given, torch.Tensor) and not reads_pictures(reader):
+        return False
     return given.shape[-1] in COLOURS or given.shape[0] in COLOURS
+
+
+def reads_pictures(reader: Any) -> bool:
+    """Return whether a reader is, or holds, an image processor."""
+    return hasattr(getattr(reader, "image_processor", reader), "image_mean")
 
 
 def as_pixels(given: Any, argument: str = "text") -> UInt8[np.ndarray, "row column 3"]:
@@ -62,7 +70,7 @@ def as_pixels(given: Any, argument: str = "text") -> UInt8[np.ndarray, "row colu
 def picture_inputs(reader: Any, given: Any) -> Prepared:
     """Return a picture as the model's processor crops and scales it, and the pixels it made."""
     processor = getattr(reader, "image_processor", reader)
-    if processor is None or not hasattr(processor, "image_mean"):
+    if not reads_pictures(reader):
         raise InputError(
             f"tokenizer must be an image processor to run a picture, got {type(reader).__name__}. "
             "Give the processor this model was trained with.",

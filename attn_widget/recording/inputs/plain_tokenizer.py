@@ -92,9 +92,13 @@ class PlainTokenizer:
         truncation: bool = False,
         max_length: int | None = None,
         is_split_into_words: bool = False,
+        return_tensors: str | None = None,
         **options: Any,
-    ) -> dict[str, torch.Tensor]:
-        """Return ``input_ids`` of shape ``(1, token)``; further options are of other tokenizers."""
+    ) -> dict[str, Any]:
+        """Return ``input_ids``: a list, or with ``return_tensors="pt"`` a tensor ``(1, token)``.
+
+        Further options are of other tokenizers, and have no effect.
+        """
         if pair is not None:
             raise InputError(
                 f"pair must be left out for a tokenizer that reads one text, got {pair!r}. "
@@ -106,7 +110,8 @@ class PlainTokenizer:
                 code='runner.run(" ".join(words))',
             )
         ids = self._ids(text if text_target is None else text_target)
-        return {"input_ids": torch.tensor([ids[: max_length if truncation else None]]).long()}
+        ids = ids[: max_length if truncation else None]
+        return {"input_ids": ids if return_tensors is None else torch.tensor([ids]).long()}
 
     def decode(self, ids: Any, **options: Any) -> str:
         """Return the text of ids; their numbers where there is no decoder."""
@@ -142,29 +147,42 @@ class PlainTokenizer:
         return [int(i) for i in (found[0] if found and isinstance(found[0], list) else found)]
 
 
-def _of_table(table: Mapping[Any, Any]) -> PlainTokenizer:
-    """Return the tokenizer of a table of characters, or of words between white space."""
-    if not table:
-        raise InputError("tokenizer must have entries, got an empty table. Give {character: id}.")
-    if not isinstance(next(iter(table)), str):
-        table = {token: i for i, token in table.items()}
-    of_characters = all(len(token) == 1 for token in table)
-    text_of = {int(i): token for token, i in table.items()}
+class TableTokenizer:
+    """Ids of characters, or of words between white space, as a table gives them."""
 
-    def encode(text: str) -> list[int]:
-        tokens = list(text) if of_characters else text.split()
-        unknown = next((token for token in tokens if token not in table), None)
-        if unknown is not None:
+    def __init__(self, table: Mapping[Any, Any]) -> None:
+        if not table:
             raise InputError(
-                f"text must be written in the tokenizer's {len(table)} "
-                f"{'characters' if of_characters else 'words'}, got {unknown!r}. Leave it out."
+                "tokenizer must have entries, got an empty table. Give {character: id}."
             )
-        return [int(table[token]) for token in tokens]
+        if not isinstance(next(iter(table)), str):
+            table = {token: i for i, token in table.items()}
+        self._ids = {str(token): int(i) for token, i in table.items()}
+        self._tokens = {i: token for token, i in self._ids.items()}
+        self._of_characters = all(len(token) == 1 for token in self._ids)
 
-    def decode(ids: Sequence[int]) -> str:
-        return ("" if of_characters else " ").join(text_of.get(i, f"id {i}") for i in ids)
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text; InputError where the table lacks one."""
+        tokens = list(text) if self._of_characters else text.split()
+        unknown = next((token for token in tokens if token not in self._ids), None)
+        if unknown is not None:
+            kind = "characters" if self._of_characters else "words"
+            raise InputError(
+                f"text must be written in the tokenizer's {len(self._ids)} {kind}, "
+                f"got {unknown!r}. Leave it out."
+            )
+        return [self._ids[token] for token in tokens]
 
-    return PlainTokenizer(encode, decode)
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids."""
+        between = "" if self._of_characters else " "
+        return between.join(self._tokens.get(i, f"id {i}") for i in ids)
+
+
+def _of_table(table: Mapping[Any, Any]) -> PlainTokenizer:
+    """Return the tokenizer of a table."""
+    holder = TableTokenizer(table)
+    return PlainTokenizer(holder.encode, holder.decode, holder)
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

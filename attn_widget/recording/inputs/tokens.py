@@ -85,9 +85,9 @@ def from_encoding(
 
 def labels(values: Sequence[Any]) -> Tokens:
     """Return tokens from plain labels: residues, atoms, notes, names of columns, numbers of ids."""
-    if hasattr(values, "tolist"):  # of tensors, which would name their type
-        values = values.tolist()
-    return Tokens(text=tuple(str(value) for value in values))
+    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    # The number of a tensor, not the name of its type.
+    return Tokens(text=tuple(str(v.item() if hasattr(v, "item") else v) for v in values))
 
 
 def positions(n: int) -> Tokens:

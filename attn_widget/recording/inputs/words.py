@@ -114,7 +114,7 @@ def words_of(
     """Return the number of each token's word: the tokenizer's words, else between white space.
 
     Where a tokenizer cuts a word at a combining mark (vowel signs of Hindi or Thai), the two are
-    one word.
+    one word; where it joins such a mark with the punctuation after it, they are two.
     """
     kinds = {(s, w) for s, w in zip(segments, word_ids, strict=True) if w is not None}
     by_tokenizer = len(kinds) > len(set(segments)) or (
@@ -122,13 +122,15 @@ def words_of(
     )
     keys: list[Any] = []
     same: dict[Any, Any] = {}
+    cuts = 0  # between marks and punctuation that the tokenizer joins
     for i, word in enumerate(word_ids):
         span, segment = spans[i], segments[i]
         text = source[segment] if segment < len(source) else ""
         if special[i]:
             keys.append(None)
         elif by_tokenizer:
-            key = None if word is None else (segment, word)
+            cuts += i > 0 and _mark_then_punctuation(text, spans[i - 1], span)
+            key = None if word is None else (segment, word, cuts)
             if key is not None and key not in same:
                 last = keys[-1] if keys else None
                 joined = last is not None and _one_word(text, spans[i - 1], span)
@@ -144,12 +146,23 @@ def words_of(
 
 def _one_word(text: str, before: Span | None, span: Span | None) -> bool:
     """Return whether a combining mark joins two tokens that touch."""
-    if before is None or span is None or not 0 < span[0] <= before[1] or span[0] >= len(text):
-        return False
-    last, first = text[span[0] - 1], text[span[0]]
-    if last.isspace():
+    last, first = _meeting(text, before, span)
+    if not last or last.isspace():
         return False
     return _is_mark(first) or (_is_mark(last) and unicodedata.category(first)[0] == "L")
+
+
+def _mark_then_punctuation(text: str, before: Span | None, span: Span | None) -> bool:
+    """Return whether punctuation follows a combining mark."""
+    last, first = _meeting(text, before, span)
+    return bool(last) and _is_mark(last) and unicodedata.category(first)[0] in "PS"
+
+
+def _meeting(text: str, before: Span | None, span: Span | None) -> tuple[str, str]:
+    """Return the characters at which two tokens touch; empty where they do not."""
+    if before is None or span is None or not 0 < span[0] == before[1] < len(text):
+        return "", ""
+    return text[span[0] - 1], text[span[0]]
 
 
 def _is_mark(character: str) -> bool:
