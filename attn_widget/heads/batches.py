@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from attn_widget.errors import InputError
+from attn_widget.heads.identity import identity
 from attn_widget.heads.measures import Header, Measure, Measured
 from attn_widget.records import Capture
 from attn_widget.records.protocols import Runs, RunsBatches
@@ -21,6 +22,42 @@ def batches_of(items: Iterator[tuple[int, Any]], size: int) -> Iterator[Batch]:
     """Return items in lists of a size; the last may be shorter."""
     while batch := list(islice(items, size)):
         yield batch
+
+
+def runner_of(runner: Any, engine: str | None) -> Any:
+    """Return the runner that a function makes; for Ray the function, which its workers call."""
+    makes = engine is None and callable(runner) and not isinstance(runner, Runs)
+    return runner() if makes else runner
+
+
+def runner_identity(runner: Any, engine: str | None, ray_options: Mapping[str, Any] | None) -> str:
+    """Return a hash of all that a runner's captures depend on.
+
+    A function that makes the runner on Ray is called in a worker: only there it may work.
+
+    Raises
+    ------
+    InputError
+        If the runner holds something that cannot be read.
+    """
+    if engine == "ray" and callable(runner) and not isinstance(runner, Runs):
+        from attn_widget.heads.ray_engine import on_ray
+
+        (found,) = on_ray(
+            runner, identity_in_worker, iter([[(0, None)]]), 1, dict(ray_options or {})
+        )
+        return str(found[1])
+    return identity(runner, "runner")
+
+
+def identity_in_worker(runner: Any, batch: Batch) -> str:
+    """Return the hash of a worker's runner."""
+    return identity(runner, "runner")
+
+
+def shares_passes(runner: Any, engine: str | None) -> bool:
+    """Return whether the texts of a batch share forward passes, as far as can be known here."""
+    return isinstance(runner, RunsBatches) or (engine == "ray" and not isinstance(runner, Runs))
 
 
 def measured_batches(
@@ -38,9 +75,8 @@ def measured_batches(
         options = dict(ray_options or {})
         yield from on_ray(runner, partial(measured_batch, measure), batches, workers, options)
         return
-    made = runner() if callable(runner) and not isinstance(runner, Runs) else runner
     for batch in batches:
-        yield batch, measured_batch(measure, made, batch)
+        yield batch, measured_batch(measure, runner, batch)
 
 
 def measured_batch(measure: Measure, runner: Any, batch: Batch) -> Results:

@@ -10,8 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from attn_widget.heads.identity import identity
 from attn_widget.heads.metrics import head_metrics
 from attn_widget.heads.relations import Positions, Relation
+from attn_widget.heads.requested_metrics import listed_metrics
 from attn_widget.records import Capture, LayerAttention, most_heads, to_numpy
 
 
@@ -25,7 +27,7 @@ class Measured:
     hidden: int = 0  # queries that cannot attend to their key
     # Distance key − query -> how many queries have a key there.
     offsets: Mapping[int, int] = field(default_factory=dict)
-    # The sums of each query; not written to files.
+    # The sums of each query; a file holds those of one text.
     parts: Float[np.ndarray, "part measure layer head"] | None = None
 
 
@@ -51,6 +53,12 @@ class Measure(Protocol):
     def attention(self) -> str | None:
         """Return which attention of a capture it is measured on; None for the first."""
 
+    def identity(self) -> str:
+        """Return a hash of it that other code, constants or options change."""
+
+    def text_identity(self, item: Any, index: int) -> str:
+        """Return a hash of a text, with what is given for this text alone."""
+
     def header(self, capture: Capture) -> Header:
         """Return the names of the numbers of a capture."""
 
@@ -65,6 +73,14 @@ class Metrics:
     names: Any
     attention: str | None
     title: str
+
+    def identity(self) -> str:
+        """Return a hash of the names, functions and masks."""
+        return identity(None if self.names is None else listed_metrics(self.names), "metric")
+
+    def text_identity(self, item: Any, index: int) -> str:
+        """Return a hash of a text."""
+        return identity(item, "texts")
 
     def header(self, capture: Capture) -> Header:
         """Return the names of the metrics."""
@@ -97,6 +113,14 @@ class Pairs:
     def title(self) -> str:
         """Return the relation's name."""
         return self.relation.title
+
+    def identity(self) -> str:
+        """Return a hash of the pattern, the function or the pairs."""
+        return self.relation.identity()
+
+    def text_identity(self, item: Any, index: int) -> str:
+        """Return a hash of a text and of the pairs that were given for it."""
+        return identity([item, self.relation.given_for(index)], "texts")
 
     def header(self, capture: Capture) -> Header:
         """Return the two numbers of a relation."""

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from attn_widget.errors import InputError, MethodError
+from attn_widget.heads.identity import identity
 from attn_widget.records import Capture, Tokens, check_index
 
 EXAMPLE = r'relation=r"(?P<key>\w+) (?P<query>\w+)"'
+EACH = "pairs of each text"
 Positions = tuple[int, ...]
 
 
@@ -29,6 +31,18 @@ class Relation:
         if self.kind == "pattern":
             return self.given.pattern
         return getattr(self.given, "__name__", "function") if self.kind == "function" else self.kind
+
+    def identity(self) -> str:
+        """Return a hash of the pattern, of the function's code and values, or of the pairs.
+
+        Pairs of each text do not count here: they belong to their texts.
+        """
+        given = None if self.kind == EACH else self.given
+        return identity([self.kind, given], "relation")
+
+    def given_for(self, index: int) -> Any:
+        """Return the pairs that were given for one text alone; None where there are none."""
+        return self.given[index] if self.kind == EACH and index < len(self.given) else None
 
     def pairs(
         self, capture: Capture, attention: str | None, item: Any, index: int
@@ -112,7 +126,7 @@ def relation_of(given: Any, one_text: bool) -> Relation:
             "Pairs are positions: [(query, key), …].",
             code=EXAMPLE,
         )
-    return Relation(given, "pairs" if one_text else "pairs of each text")
+    return Relation(given, "pairs" if one_text else EACH)
 
 
 def _positions(place: Any, tokens: Tokens, axis: str, where: str) -> Positions:

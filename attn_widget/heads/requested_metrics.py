@@ -52,7 +52,7 @@ def requested_metrics(names: Any, axes: TokenAxes) -> Requested:
         names = [
             name for name in METRICS if axes.square or name not in SHARES or not SHARES[name].square
         ]
-    for key, metric in _listed(names):
+    for key, metric in listed_metrics(names):
         requested.order.append(key)
         if callable(metric):
             requested.functions[key] = metric
@@ -79,7 +79,7 @@ def check_names(names: Any) -> str:
     """Return the names joined for a title, refusing names that do not exist."""
     if names is None:
         return "all metrics"
-    listed = _listed(names)
+    listed = listed_metrics(names)
     for _, metric in listed:
         if isinstance(metric, str) and metric not in METRICS:
             raise InputError(
@@ -88,7 +88,7 @@ def check_names(names: Any) -> str:
     return ", ".join(key for key, _ in listed)
 
 
-def _listed(names: Any) -> list[tuple[str, Any]]:
+def listed_metrics(names: Any) -> list[tuple[str, Any]]:
     """Return pairs of a distinct name and a metric."""
     listed: list[tuple[str, Any]] = []
     if isinstance(names, Mapping):

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from attn_widget.errors import InputError
-from attn_widget.heads.batches import batches_of, measured_batches
+from attn_widget.heads.batches import (
+    Batch,
+    batches_of,
+    measured_batches,
+    runner_identity,
+    runner_of,
+    shares_passes,
+)
 from attn_widget.heads.head_table import HeadTable
 from attn_widget.heads.measures import Header, Measure, Measured, Metrics, Pairs
 from attn_widget.heads.relations import relation_of
@@ -91,9 +98,12 @@ def search_heads(
     Notes
     -----
     Memory does not grow with the corpus, but for a few bytes per text when resuming. The file
-    identifies a model by its runner's ``name``. Baselines: the median head, and the best single
-    distance between query and key, which needs no head; it is chosen on the same pairs, which
-    favours the baseline.
+    belongs to one model (a hash of its weights, buffers, options, tokenizer and code), one measure
+    (a hash of its code and values) and these texts in this order; fewer of them, or more, may be
+    given. A result is taken from it only where a new search would give the same to the last digit:
+    texts that share forward passes with others than before are measured again. Baselines: the
+    median head, and the best single distance between query and key, which needs no head; it is
+    chosen on the same pairs, which favours the baseline.
 
     References
     ----------
@@ -123,28 +133,58 @@ def search_heads(
     measure = _measure(metric, relation, attention, one_text)
     _check(batch, engine, workers)
     means = RunningMeans(seed)
-    known: ResultsFile | None = None
-    if file is not None:
-        model = getattr(runner, "name", "captures" if runner is None else "model")
-        known = ResultsFile(file, model, measure.title, measure.attention)
-        for index, result in known.read():
-            _count(means, index, result)
-    header = known.header if known is not None else None
-    items = enumerate([texts] if one_text else texts)
-    rest = ((i, item) for i, item in items if known is None or not known.has(i, item))
+    runner = runner_of(runner, engine)
+    known = _opened(file, runner, measure, engine, ray_options)
+    batches = batches_of(enumerate([texts] if one_text else texts), batch)
+    waiting: dict[int, Batch] = {}  # by its first text to be measured: the whole batch
     total = 1 if one_text else len(texts) if hasattr(texts, "__len__") else 0
     with _reporting(progress, total) as report:
-        for texts_run, (results, names) in measured_batches(
-            runner, measure, batches_of(rest, batch), engine, workers, ray_options
+
+        def unknown() -> Iterator[Batch]:
+            """Count what the file holds, and return the rest of each batch."""
+            for whole in batches:
+                found = [None] * len(whole) if known is None else known.results(
+                    whole, means.n_matched == 0
+                )  # fmt: skip
+                rest = [text for text, result in zip(whole, found, strict=True) if result is None]
+                for (index, _), result in zip(whole, found, strict=True):
+                    if result is not None:
+                        _count(means, index, result)
+                if rest:
+                    waiting[rest[0][0]] = whole
+                    yield rest
+                else:
+                    report(means.n_texts + means.n_skipped)
+
+        header: Header | None = None
+        for rest, (results, names) in measured_batches(
+            runner, measure, unknown(), engine, workers, ray_options
         ):
             header = header or names
-            numbered = [(*text, result) for text, result in zip(texts_run, results, strict=True)]
+            numbered = [(index, one) for (index, _), one in zip(rest, results, strict=True)]
+            whole = waiting.pop(rest[0][0])
             if known is not None:
-                known.write(numbered, names)
-            for index, _, result in numbered:
+                known.write(whole, numbered, names)
+            for index, result in numbered:
                 _count(means, index, result)
             report(means.n_texts + means.n_skipped)
+    header = header or (None if known is None else known.header)
     return _result(means, measure, header)
+
+
+def _opened(
+    file: str | Path | None,
+    runner: Any,
+    measure: Measure,
+    engine: str | None,
+    ray_options: Mapping[str, Any] | None,
+) -> ResultsFile | None:
+    """Return the results file, checked against this model and this measure; None without one."""
+    if file is None:
+        return None
+    name = getattr(runner, "name", "captures" if runner is None else "model")
+    model_hash = runner_identity(runner, engine, ray_options)
+    return ResultsFile(file, name, model_hash, measure, shares_passes(runner, engine))
 
 
 def _measure(metric: Any, relation: Any, attention: str | None, one_text: bool) -> Measure:

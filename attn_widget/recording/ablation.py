@@ -9,6 +9,7 @@ from attn_widget.errors import InputError
 from attn_widget.recording.ablation_session import AblationSession
 from attn_widget.recording.capture import capture
 from attn_widget.recording.head_mask import AblatedHeads
+from attn_widget.recording.inputs.kinds import kind_of, plain, refuse_several
 from attn_widget.recording.inputs.model_call import describe
 from attn_widget.recording.inputs.prepare import prepare
 from attn_widget.recording.output import OutputChoice
@@ -107,6 +108,9 @@ def ablate(
         raise InputError(
             f"mode must be one of {', '.join(ABLATE_MODES)}, got {mode!r}. Choose one of these."
         )
+    text = plain(text)
+    if kind_of(text, options.get("sampling_rate")) == "several":
+        refuse_several(text)
     with runner.lock:
         model = runner.model
         ready = prepare(model, runner.tokenizer, text, pair, **options)

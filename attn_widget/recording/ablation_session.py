@@ -19,6 +19,7 @@ from attn_widget.recording.batching import items_per_pass
 from attn_widget.recording.capture import traced
 from attn_widget.recording.head_mask import AblatedHeads, HeadMask
 from attn_widget.recording.inputs.model_call import describe
+from attn_widget.recording.output import find_logits
 from attn_widget.recording.prediction import PredictionReader, PredictionSpec
 from attn_widget.recording.tracing.recorder import DiscardingRecorder
 from attn_widget.records import Capture, Prediction
@@ -69,7 +70,7 @@ class AblationSession:
             self.model, runner.tokenizer, inputs, returned, capture, spec
         )
         self.before: Prediction = self.reader.read(returned, 0, 1)
-        expected = _main_tensor(returned)
+        expected = self._main_tensor(returned)
         last = expected.ndim == 3 and self.reader.reads_last_row_only(expected.shape[1])
         if last and "logits_to_keep" in taken:
             self._if_shared = {"logits_to_keep": 1}
@@ -129,7 +130,7 @@ class AblationSession:
             return False
         self.shared = shared
         try:
-            returned = _main_tensor(self._run([{}] * n, reuse))
+            returned = self._main_tensor(self._run([{}] * n, reuse))
         except UNFIT:
             return False
         if shared and self._if_shared:
@@ -145,6 +146,11 @@ class AblationSession:
         scale = expected.abs().amax().clamp(min=1.0)
         return bool(((returned - expected).abs().amax() <= close * scale).all())
 
+    def _main_tensor(self, returned: Any) -> torch.Tensor:
+        """Return the model's logits, else the first tensor that it returns."""
+        logits = find_logits(returned, self.model)
+        return _tensors(returned)[0] if logits is None else logits
+
 
 def _tensors(value: Any) -> list[torch.Tensor]:
     """Return all tensors of what a model takes or returns."""
@@ -154,9 +160,3 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     if not isinstance(parts, list | tuple):
         return []
     return [tensor for part in parts for tensor in _tensors(part)]
-
-
-def _main_tensor(returned: Any) -> torch.Tensor:
-    """Return a model's logits, else the first tensor that it returns."""
-    logits = getattr(returned, "logits", None)
-    return logits if isinstance(logits, torch.Tensor) else _tensors(returned)[0]

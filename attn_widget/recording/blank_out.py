@@ -17,7 +17,7 @@ from attn_widget.recording.inputs.tokens import tokenizer_of
 from attn_widget.recording.output import (
     OutputChoice,
     RunsModel,
-    logits_of,
+    find_logits,
     output_index,
     outputs_of,
 )
@@ -73,32 +73,37 @@ def blank_out(
         ready = prepare(model, runner.tokenizer, text, pair)
         inputs = dict(ready.inputs)
         runner.run(inputs, weights=False)
-        output = output_index(runner.tokenizer, outputs[-1], output)
-        (before,) = _values(outputs[-1], output)
+        output = output_index(runner.tokenizer, outputs[-1], output, model)
+        (before,) = _values(outputs[-1], output, model)
         n, changes = inputs["input_ids"].shape[1], []
-        size = 1 if callable(output) else _items_per_pass(model, outputs[-1].logits, n)
+        size = 1 if callable(output) else _items_per_pass(model, outputs[-1], n)
         for start in range(0, n, size):
             blanked = torch.arange(start, min(start + size, n))
             copies = repeat_items(inputs, len(blanked))
             copies["input_ids"][torch.arange(len(blanked)), blanked] = blank
             runner.run(copies, weights=False)
-            changes += [abs(value - before) for value in _values(outputs[-1], output)]
+            changes += [abs(value - before) for value in _values(outputs[-1], output, model)]
     return np.array(changes)
 
 
-def _values(returned: Any, output: int | Callable[[Any], Any]) -> list[float]:
+def _values(
+    returned: Any, output: int | Callable[[Any], Any], model: torch.nn.Module
+) -> list[float]:
     """Return the probability of a class or token for every item, or the value of a function."""
     if callable(output):
         return [float(output(returned))]
-    logits_of(returned)  # refuses a model without logits
-    logits = returned.logits if returned.logits.ndim == 2 else returned.logits[:, -1]
+    logits = find_logits(returned, model)
+    assert logits is not None  # its index was read from them
+    logits = logits if logits.ndim == 2 else logits[:, -1]
     return logits.float().softmax(-1)[:, output].tolist()
 
 
-def _items_per_pass(model: torch.nn.Module, logits: torch.Tensor, n_tokens: int) -> int:
+def _items_per_pass(model: torch.nn.Module, returned: Any, n_tokens: int) -> int:
     """Return how many copies of a text share a pass."""
     device = next(model.parameters()).device.type
-    return items_per_pass(device, n_tokens, logits.numel() * logits.element_size())
+    logits = find_logits(returned, model)
+    size = 0 if logits is None else logits.numel() * logits.element_size()
+    return items_per_pass(device, n_tokens, size)
 
 
 def _blank_id(reader: Any, blank: int | None) -> int:

@@ -12,8 +12,10 @@ import torch
 from attn_widget.errors import InputError, NoAttentionError
 from attn_widget.recording.building.build_capture import build_capture
 from attn_widget.recording.building.missing import no_attention, written_modules
+from attn_widget.recording.compiled import running_eagerly
 from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
 from attn_widget.recording.inputs.model_call import ModelCall, describe
+from attn_widget.recording.output import find_logits
 from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.attention_lookup import looks_up_attention
 from attn_widget.recording.tracing.banded import trace_banded
@@ -23,6 +25,7 @@ from attn_widget.recording.tracing.intervention import NO_INTERVENTION, Interven
 from attn_widget.recording.tracing.kernelised import trace_implied
 from attn_widget.recording.tracing.recorder import Recorder
 from attn_widget.recording.tracing.transformers_interface import trace_interface
+from attn_widget.recording.unwrap_model import without_holder
 from attn_widget.records import Capture, Tokens
 
 
@@ -118,7 +121,8 @@ def capture(
         raise InputError(
             f'weights must be True, False or "auto", got {weights!r}. Choose one of these.'
         )
-    _refuse_compiled(model)
+    model = without_holder(model)
+    _refuse_scripts(model)
     call = describe(
         model,
         inputs,
@@ -176,10 +180,7 @@ def record_pass(
     ]
     if not calls:
         raise NoAttentionError(no_attention(type(model).__name__, missing))
-    logits = (
-        output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    )
-    return RecordedPass(calls, logits, missing)
+    return RecordedPass(calls, find_logits(output, model), missing)
 
 
 @contextlib.contextmanager
@@ -196,6 +197,7 @@ def traced(
     model = call.model
     with contextlib.ExitStack() as stack:
         stack.enter_context(ONE_AT_A_TIME)
+        stack.enter_context(running_eagerly())
         stack.enter_context(evaluating(model))
         stack.enter_context(recorder.watching(model))
         stack.enter_context(trace_interface(model, recorder, intervention))
@@ -207,23 +209,12 @@ def traced(
         yield
 
 
-def _refuse_compiled(model: torch.nn.Module) -> None:
-    """Refuse compiled models: their kernels are fused and hold no scores that could be read."""
+def _refuse_scripts(model: torch.nn.Module) -> None:
+    """Refuse TorchScript: what it computes inside cannot be followed."""
     for path, module in model.named_modules():
         at = f" at {path}" if path else ""
         if isinstance(module, torch.jit.ScriptModule):
             raise InputError(
                 f"model must be Python code, got TorchScript{at}. "
                 "Give the module it was traced or scripted from: it holds the same weights."
-            )
-        if hasattr(module, "_orig_mod"):
-            raise InputError(
-                f"model must not be compiled, got {type(module).__name__}{at}. "
-                "Give the module it was compiled from: it holds the same weights.",
-                code="aw.capture(model._orig_mod, inputs)",
-            )
-        if getattr(module, "_compiled_call_impl", None) is not None:
-            raise InputError(
-                f"model must not be compiled, got {type(module).__name__}.compile(){at}. "
-                "Load the model again without compile()."
             )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from attn_widget.errors import InputError
 from attn_widget.recording.inputs.tokens import tokenizer_of
-from attn_widget.recording.output import OutputChoice, logits_of, output_index
+from attn_widget.recording.output import OutputChoice, find_logits, index_in, logits_of
 from attn_widget.records import Capture, Prediction, check_index, to_numpy
 
 
@@ -56,8 +56,9 @@ class PredictionReader:
         self._asked: int | None = None
         if callable(self.output):
             return
-        logits_of(returned)  # refuses a model without logits
-        logits = returned.logits
+        self._model = model
+        logits_of(returned, model)  # refuses a model without logits
+        logits = whole = self._logits(returned)
         reader = tokenizer_of(tokenizer)
         if logits.ndim == 3:
             self.kind = "token"
@@ -77,14 +78,12 @@ class PredictionReader:
             self._label = lambda i: reader.decode([i], clean_up_tokenization_spaces=False)
         else:
             self._label = lambda i: str(i if self.kind == "token" else names.get(i, i))
-        causal = spec.loss is not False and self._predicts_next(returned.logits, capture)
+        causal = spec.loss is not False and self._predicts_next(whole, capture)
         if spec.loss and not causal:
             raise InputError("loss must be of a model that predicts its next token, got another.")
         self.loss = causal
         if self.output is not None:
-            first = SimpleNamespace(logits=logits)
-            index = output_index(tokenizer, first, self.output)
-            self._asked = index if isinstance(index, int) else None
+            self._asked = index_in(tokenizer, logits.reshape(-1, logits.shape[-1])[0], self.output)
 
     def reads_last_row_only(self, n_rows: int) -> bool:
         """Return whether nothing but the last row of the logits is read."""
@@ -99,13 +98,19 @@ class PredictionReader:
                     f"output must give one number, got shape {tuple(value.shape)}. Sum it."
                 )
             return Prediction("score", score=float(value))
-        logits = returned.logits[item]
+        logits = self._logits(returned)[item]
         loss = None
         if self.loss:
             loss = float(torch.nn.functional.cross_entropy(logits[:-1].float(), self._ids[1:]))
         row = logits if self.row is None else logits[min(self.row, len(logits) - 1)]
         values = to_numpy(row.float()).copy()
         return Prediction(self.kind, values, self._label, self.row, loss, asked=self._asked)
+
+    def _logits(self, returned: Any) -> torch.Tensor:
+        """Return the logits of all items."""
+        logits = find_logits(returned, self._model)
+        assert logits is not None  # the first pass had some
+        return logits
 
     def _predicts_next(self, logits: torch.Tensor, capture: Capture) -> bool:
         """Return whether no row of the stream that gives the logits sees a later position."""
@@ -144,5 +149,11 @@ def _item(returned: Any, item: int, batch: int) -> Any:
         parts = {name: _item(part, item, batch) for name, part in returned.items()}
         return type(returned)(**parts)
     if isinstance(returned, list | tuple):
-        return type(returned)(_item(part, item, batch) for part in returned)
+        items = [_item(part, item, batch) for part in returned]
+        made = getattr(returned, "_make", type(returned))  # a named tuple takes its fields apart
+        return made(items)
+    if hasattr(returned, "__dict__") and not callable(returned):
+        one = copy.copy(returned)
+        vars(one).update({name: _item(part, item, batch) for name, part in vars(one).items()})
+        return one
     return returned

@@ -37,6 +37,13 @@ def stitch_steps(parts: Sequence[AttentionCall], n_first: int) -> AttentionCall:
         all(part.shape[3] == first.shape[3] for part in parts[1:]) and first.shape[3] != n_first
     )
     n_keys = first.shape[3] if cross else n_rows
+    before = last.shape[3] - n_rows
+    if not cross and before > 0 and last.shape[3] > first.shape[3]:  # a static cache does not grow
+        raise InputError(
+            f"generate must attend to the text alone, got {before} keys from before it at "
+            f"{first.name}. Run the model on the text: its prefix is recorded there.",
+            code="runner.run(text)",
+        )
     shape = (1, first.shape[1], n_rows, n_keys)
     stops = [n_first + i for i in range(len(parts))]
     fresh = [n_first, *[1] * (len(parts) - 1)]

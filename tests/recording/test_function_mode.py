@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from attn_widget.errors import InputError, NoAttentionError
+from attn_widget.errors import NoAttentionError
 from attn_widget.recording.capture import capture
 
 BATCH, HEADS, QUERIES, KEYS, WIDTH = 2, 3, 5, 7, 12
@@ -368,18 +368,6 @@ def test_a_state_space_model_and_a_hashed_one_are_refused_with_the_reason():
     )
     with pytest.raises(NoAttentionError, match=r"ReformerModel: .* at .*self_attention"):
         capture(reformer, {"input_ids": torch.tensor([[3, 4, 5, 6] * 4])})
-
-
-def test_a_compiled_model_is_refused_with_what_to_give_instead():
-    model = Written("timm")
-    with pytest.raises(
-        InputError, match=r"must not be compiled, got OptimizedModule.*same weights"
-    ) as error:
-        capture(torch.compile(model, backend="eager"), {"x": drawn(1, QUERIES, WIDTH)})
-    assert error.value.code == "aw.capture(model._orig_mod, inputs)"
-    model.compile(backend="eager")
-    with pytest.raises(InputError, match=r"got Written.compile\(\)"):
-        capture(model, {"x": drawn(1, QUERIES, WIDTH)})
 
 
 def test_a_forward_that_raises_leaves_flags_hooks_and_the_next_capture_whole():

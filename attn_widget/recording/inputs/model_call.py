@@ -22,6 +22,7 @@ from attn_widget.recording.inputs.model_forward import (
     name_arguments,
     reads_target,
     takes_one_mapping,
+    takes_positions_only,
 )
 from attn_widget.recording.inputs.patches import measured_patches, picture_of
 from attn_widget.records import Tokens, check_index
@@ -182,6 +183,8 @@ def describe(
         named = {name: inputs[name] for name in inputs}
         if takes_one_mapping(model, named):
             args = (copy.copy(inputs),)  # some models add to it
+        elif takes_positions_only(model):
+            args = tuple(named.values())
         else:
             kwargs = fitted(model, named)
     else:

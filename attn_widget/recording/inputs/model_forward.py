@@ -23,7 +23,8 @@ def forward_of(model: torch.nn.Module) -> torch.nn.Module:
     while True:
         parameters = _signature(model)
         inside = list(model.children())
-        if len(inside) != 1 or not all(p.kind in ANY_NUMBER for p in parameters.values()):
+        passes = _open(parameters) and all(p.kind in ANY_NUMBER for p in parameters.values())
+        if len(inside) != 1 or not passes:
             return model
         model = inside[0]
 
@@ -134,6 +135,12 @@ def takes_one_mapping(model: torch.nn.Module, inputs: Mapping[str, Any]) -> bool
         step.opname == "DICT_MERGE" and before.argval == name
         for before, step in itertools.pairwise(steps)
     )
+
+
+def takes_positions_only(model: torch.nn.Module) -> bool:
+    """Return whether the model's forward takes any number of arguments, and none by name."""
+    kinds = [p.kind for p in parameters_of(model).values()]
+    return kinds == [inspect.Parameter.VAR_POSITIONAL]
 
 
 def execution_device(model: torch.nn.Module) -> torch.device | None:

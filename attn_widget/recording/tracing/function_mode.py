@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from attn_widget.recording.softmax import plain_weights
+from attn_widget.recording.tracing import flex_attention
 from attn_widget.recording.tracing import fused_attention as fused
 from attn_widget.recording.tracing import score_tracking as tracking
 from attn_widget.recording.tracing.attention_call import AttentionCall
@@ -60,6 +61,7 @@ class FunctionTracer(TorchFunctionMode):
         self._fused: dict[Any, Callable[..., Any]] = {
             functional.scaled_dot_product_attention: fused.dot_product,
             functional.multi_head_attention_forward: fused.multi_head,
+            flex_attention.OPERATION: flex_attention.flex,
         }
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
