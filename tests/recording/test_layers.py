@@ -313,6 +313,32 @@ def test_block_sparse_attention_is_laid_out_as_it_mixes_its_values():
         assert (own - output[0, :61]).abs().max() < 1e-5
 
 
+def test_local_attention_is_laid_out_as_it_mixes_its_values():
+    config = transformers.LongT5Config(
+        vocab_size=40, d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2, local_radius=3
+    )
+    model = peaked(transformers.LongT5EncoderModel(config))
+    states, mixed = [], []
+    for block in model.encoder.block:
+        attention = block.layer[0].LocalSelfAttention
+        attention.v.register_forward_pre_hook(lambda module, args: states.append(args[0]))
+        attention.o.register_forward_pre_hook(lambda module, args: mixed.append(args[0]))
+    ids = torch.randint(5, 40, (1, 11))
+    with torch.no_grad():
+        model(input_ids=ids)
+    given, wanted = states[:], mixed[:]
+    seen = capture(model, {"input_ids": ids})
+    assert seen.attention.shape == (2, 2, 11, 11)
+    for weights, block, x, own in zip(
+        seen.attention, model.encoder.block, given, wanted, strict=True
+    ):
+        v = block.layer[0].LocalSelfAttention.v(x)[0].unflatten(-1, (2, 8)).transpose(0, 1)
+        mix = (torch.as_tensor(weights) @ v).transpose(0, 1).flatten(1)
+        assert (mix - own[0, :11]).abs().max() < 1e-5
+    outside = np.abs(np.subtract.outer(np.arange(11), np.arange(11))) > 3
+    assert not seen.attention[..., outside].any()
+
+
 def test_a_head_that_is_a_module_of_its_own_is_ablated_as_by_hand():
     class Classifier(nn.Module):
         def __init__(self):
