@@ -110,7 +110,7 @@ def _layers_of_place(stack: str, calls: Sequence[AttentionCall]) -> list[Layer]:
         return [
             layer
             for path, same in by_path.items()
-            for layer in _named(_layers_of_place(stack, same), _branch(path, by_path))
+            for layer in _named(_layers_of_place(stack, same), branch_of(path, by_path))
         ]
     return [Layer(list(calls), stack, passes=all(call.siblings is None for call in calls))]
 
@@ -156,7 +156,7 @@ def _named(layers: list[Layer], branch: str) -> list[Layer]:
     return layers
 
 
-def _branch(path: str, paths: Iterable[str]) -> str:
+def branch_of(path: str, paths: Iterable[str]) -> str:
     """Return the part of a path that tells it from others of its layer."""
     names = {p: pattern_of(p).split(".") for p in paths}
     mine = names[path]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attn_widget.recording.building.layers import Layer
+from attn_widget.recording.building.layers import Layer, branch_of
 
 # What stacks of layers are called in module paths, most telling first.
 STREAM_WORDS = (
@@ -40,10 +40,19 @@ def streams_of(layers: Sequence[Layer]) -> list[str]:
         known = stages.setdefault((layer.stack, layer.branch), [])
         if not layer.first.cross and _positions(layer) not in known:
             known.append(_positions(layer))
+    crosses: dict[str, dict[Any, str]] = {}
+    for layer in layers:
+        if layer.first.cross:
+            crosses.setdefault(layer.stack, {}).setdefault(layer.lengths, layer.first.name)
     out = []
     for layer in layers:
         name = f"{named[layer.stack]} {layer.branch}".strip()
         known = stages[layer.stack, layer.branch]
+        if layer.first.cross and len(crosses[layer.stack]) > 1:
+            # Cross-attentions of other lengths: from tokens to a picture, and back.
+            other = crosses[layer.stack]
+            own = branch_of(other[layer.lengths], other.values())
+            name = f"{name} {own}".strip()
         # A stack whose positions change (pyramids, windows of other sizes) is one stream for each.
         if len(known) > 1 and _positions(layer) in known:
             name = f"{name} stage {known.index(_positions(layer))}".strip()

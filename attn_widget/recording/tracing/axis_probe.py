@@ -100,6 +100,9 @@ def note_positions(frame: Frame, run_again: RunAgain) -> None:
     except Exception:  # as in `measure`
         return
     for call, (queries, keys) in zip(frame.calls, positions, strict=True):
+        of_input = [bool((tokens >= 0).any()) for tokens in (queries, keys)]
+        # One of the two comes from another input of the module.
+        call.cross |= of_input[0] != of_input[1]
         call.query_positions, call.key_positions = queries, keys
         call.input_shape = tuple(states.shape[:-1])
 

@@ -38,6 +38,7 @@ from attn_widget.recording.tracing.score_tracking import (
 )
 
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
+LEARNED = frozenset(("linear", "conv1d", "conv2d"))  # heads that are mixed by learned numbers
 MIXED_RESHAPES = tracking.RESHAPES | frozenset(
     ("transpose", "transpose_", "permute", "swapaxes", "movedim", "concat", "cat")
 )
@@ -96,7 +97,9 @@ class FunctionTracer(TorchFunctionMode):
         output = func(*args, **kwargs)
         if isinstance(tag, MixedTag):
             self._mixed(name, args, kwargs, output, tag)
-        elif name in tracking.RESHAPES or isinstance(tag, UnreadTag):
+        elif isinstance(tag, UnreadTag):
+            self._unread(name, args, output, tag)
+        elif name in tracking.RESHAPES:
             set_tag(output, tag)
         elif name in tracking.MULTIPLIES or name in tracking.DIVIDES or name in ZEROING:
             set_tag(output, WeightsTag(tag.call, fresh=False))
@@ -104,6 +107,17 @@ class FunctionTracer(TorchFunctionMode):
             why = "weights that are changed by more than a mask after their softmax"
             set_tag(output, UnreadTag(tag.call.name, why))
         return output
+
+    def _unread(self, name: str, args: Any, output: Any, tag: UnreadTag) -> None:
+        """Follow weights that are no recorded attention to where they mix something."""
+        if name in tracking.MULTIPLIES or name in tracking.DIVIDES:
+            others = [t for t in args if isinstance(t, torch.Tensor) and tag_of(t) is not tag]
+            if any(t.numel() > 1 for t in others):
+                self.recorder.suspect(tag.path, tag.why)
+            else:
+                set_tag(output, tag)
+        elif name in tracking.RESHAPES | tracking.MOVES | ZEROING | LEARNED:
+            set_tag(output, tag)
 
     # -- scores ------------------------------------------------------------------------------------
 
