@@ -96,8 +96,8 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
 
 def _in_blocks(calls: Sequence[AttentionCall]) -> bool:
     """Return whether calls hold blocks of a layer: several, or several entries of one item."""
-    if len(calls) > 1:
-        return all(call.siblings != "heads" for call in calls)
+    if len(calls) > 1:  # calls that were never side by side are passes of other inputs
+        return all(call.siblings in ("parts", "unknown") for call in calls)
     return calls[0].query_positions is not None
 
 
