@@ -254,6 +254,8 @@ class TestTexts:
         found = aw.search_heads(runner, TEXTS[:n], "entropy", file=path)
         assert found.n_texts == n
         assert_same(found, aw.search_heads(runner, TEXTS[:n], "entropy"))
+        # They shared passes with others before, so that they were measured again.
+        assert path.read_bytes().count(b'"text":') == len(TEXTS) + n
 
     # Of five texts in the file, those are measured again that now share passes with others.
     @pytest.mark.parametrize(("batch", "again"), [(1, 0), (3, 2), (32, 5)])
