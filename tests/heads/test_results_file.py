@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 import sys
 
@@ -253,9 +254,14 @@ class TestTexts:
         found = aw.search_heads(runner, TEXTS[:n], "entropy", file=path)
         assert found.n_texts == n
         assert_same(found, aw.search_heads(runner, TEXTS[:n], "entropy"))
+        # They shared passes with others before, so that they were measured again.
+        assert path.read_bytes().count(b'"text":') == len(TEXTS) + n
 
-    @pytest.mark.parametrize("batch", [1, 3, 32])
-    def test_more_texts_give_the_numbers_of_a_new_search_to_the_last_digit(self, path, batch):
+    # Of five texts in the file, those are measured again that now share passes with others.
+    @pytest.mark.parametrize(("batch", "again"), [(1, 0), (3, 2), (32, 5)])
+    def test_more_texts_give_the_numbers_of_a_new_search_to_the_last_digit(
+        self, path, batch, again
+    ):
         runner = aw.ModelRunner(bert())
         texts = [text[0].tolist() for text in TEXTS * 2]  # lists of ids share passes
         masks = [{"input_ids": t, "attention_mask": torch.ones_like(t)} for t in TEXTS * 2]
@@ -263,6 +269,7 @@ class TestTexts:
             aw.search_heads(runner, given[:5], "entropy", file=path, batch=batch)
             found = aw.search_heads(runner, given, "entropy", file=path, batch=batch)
             assert_same(found, aw.search_heads(runner, given, "entropy", batch=batch))
+            assert path.read_bytes().count(b'"text":') == 8 + again
             path.unlink()
 
     def test_a_search_that_was_stopped_goes_on_to_the_last_digit(self, path):
@@ -281,10 +288,18 @@ class TestTexts:
         assert path.read_bytes().startswith(before)  # what was measured was not measured again
         assert path.read_bytes().count(b'"text":') == 12
 
-    def test_the_interval_of_a_single_text_is_that_of_a_new_search(self, path):
+    @pytest.mark.parametrize("finished_first", [True, False])
+    def test_the_interval_of_a_single_text_is_that_of_a_new_search(self, path, finished_first):
         runner = aw.ModelRunner(bert())
         relation = [[(1, 0), (3, 2), (4, 1)]] * 4
         aw.search_heads(runner, TEXTS, relation=relation, file=path)
+        if not finished_first:  # then the sums of the queries of another text are in the file
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            for line in lines:
+                line.pop("parts", None)
+                if "text" in line:  # as if it had been measured alone
+                    line["batch"] = identity([line["hash"]], "texts")
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         found = aw.search_heads(runner, TEXTS[:1], relation=relation, file=path)
         new = aw.search_heads(runner, TEXTS[:1], relation=relation)
         assert not np.isnan(new.low["share"].values).any()
