@@ -36,7 +36,7 @@ def chosen(given: dict[str, Any], head: int) -> dict[str, Any]:
     Examples
     --------
     >>> chosen({"head": 3}, 0), chosen({"heads": [1, 2]}, 0), chosen({"heads": [1, 2]}, 2)
-    ({'head': 3, 'heads': [3]}, {'head': 1, 'heads': [1, 2]}, {'head': 2, 'heads': [1, 2]})
+    ({'head': 3, 'heads': [3]}, {'heads': [1, 2], 'head': 1}, {'heads': [1, 2], 'head': 2})
     """
     if "head" in given and "heads" not in given:
         return {"head": given["head"], "heads": [given["head"]]}
@@ -45,7 +45,7 @@ def chosen(given: dict[str, Any], head: int) -> dict[str, Any]:
     wanted = given["heads"]
     heads = list(wanted) if hasattr(wanted, "__iter__") else [wanted]
     if "head" not in given:
-        return {"head": head if head in heads or not heads else heads[0], "heads": wanted}
+        return {"heads": wanted, "head": head if head in heads or not heads else heads[0]}
     if given["head"] not in heads:
         raise InputError(
             f"head must be one of heads, {heads}, got {given['head']}. Give only one of the two."
