@@ -14,20 +14,13 @@ import torch
 from torch.func import functional_call
 
 from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
+from attn_widget.recording.run_aside import run_aside
 from attn_widget.records import Tokens
 
 # Sequences of vectors that are compared, from the first on: one of them is the first layer's input.
 MOST_SEQUENCES = 8
 # A position has changed where its vector differs by more than this share of the largest difference.
 LEAST_CHANGE = 1e-3
-# Where a module keeps its hooks.
-HOOKS = (
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-)
 
 
 @runtime_checkable
@@ -81,14 +74,7 @@ class EmbeddingProbe:
     @contextlib.contextmanager
     def ready(self) -> Iterator[None]:
         """Run passes inside: in eval mode, without a graph, with the caller's random state kept."""
-        devices = [p.device.index or 0 for p in self.call.model.parameters() if p.is_cuda][:1]
-        with (
-            ONE_AT_A_TIME,
-            evaluating(self.call.model),
-            torch.no_grad(),
-            torch.random.fork_rng(devices),
-            _without_hooks(self.call.model),
-        ):
+        with ONE_AT_A_TIME, evaluating(self.call.model), run_aside(self.call.model):
             self._base = self._sequences({}, {})
             yield
 
@@ -179,22 +165,6 @@ class EmbeddingProbe:
         if tuple(value.shape[:2]) == (self._n, self._batch):
             return value[:, self.call.item]
         return None
-
-
-@contextlib.contextmanager
-def _without_hooks(model: torch.nn.Module) -> Iterator[None]:
-    """Run without the hooks of others: they would take changed inputs for a pass of the model."""
-    kept = [
-        (vars(module), {name: vars(module)[name] for name in HOOKS if name in vars(module)})
-        for module in model.modules()
-    ]
-    try:
-        for attributes, hooks in kept:
-            attributes.update((name, type(value)()) for name, value in hooks.items())
-        yield
-    finally:
-        for attributes, hooks in kept:
-            attributes.update(hooks)
 
 
 def _changed(value: Any, changes: Mapping[int, torch.Tensor]) -> Any:

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 
 from attn_widget.recording.inputs.model_call import copied
+from attn_widget.recording.run_aside import differs
 from attn_widget.recording.tracing.attention_call import AttentionCall, Axis
 from attn_widget.recording.tracing.module_stack import Frame, given_to
 from attn_widget.recording.tracing.position_probe import positions_of
-from attn_widget.recording.tracing.run_aside import differs
 
 # Runs a module again on other arguments and returns the attention calls inside.
 RunAgain = Callable[[Frame, tuple[Any, ...], dict[str, Any]], list[AttentionCall]]

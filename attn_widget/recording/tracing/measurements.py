@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from attn_widget.recording.run_aside import run_aside
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.axis_probe import Measured, measure, note_positions
 from attn_widget.recording.tracing.mixing_probe import mixes_positions
 from attn_widget.recording.tracing.module_stack import Frame, ModuleStack, pattern_of, stack_of
-from attn_widget.recording.tracing.run_aside import run_aside
 
 
 class Measurements:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from jaxtyping import Int
 
+from attn_widget.recording.run_aside import differs
 from attn_widget.recording.tracing.attention_call import AttentionCall
-from attn_widget.recording.tracing.run_aside import differs
 
 UNKNOWN = -2  # depends on several positions
 PADDING = -1  # depends on none
