@@ -91,8 +91,9 @@ def build_capture(
             found,
             [one for one in layers.layers if one.stack == found[0].stack and _kind(one) == kind],
             unread,
+            capture.part_words.get(stream, "part"),
         )
-        for name, ((_, kind), found) in zip(capture.groups, groups.items(), strict=True)
+        for name, ((stream, kind), found) in zip(capture.groups, groups.items(), strict=True)
     }
     capture = replace(capture, not_joint={name: why for name, why in reasons.items() if why})
     return _at_window(capture, model_call.window)

@@ -8,7 +8,9 @@ from attn_widget.recording.building.layers import Layer
 from attn_widget.recording.tracing.module_stack import stack_of
 
 
-def not_joint(layers: Sequence[Layer], stack: Sequence[Layer], missing: Mapping[str, str]) -> str:
+def not_joint(
+    layers: Sequence[Layer], stack: Sequence[Layer], missing: Mapping[str, str], word: str = "part"
+) -> str:
     """Return why these layers of one stream cannot be joined; "" where they can.
 
     Parameters
@@ -19,6 +21,8 @@ def not_joint(layers: Sequence[Layer], stack: Sequence[Layer], missing: Mapping[
         All layers of the list of layers that they belong to, in the order they ran.
     missing
         Modules that mixed positions and were not recorded, and what was seen.
+    word
+        What the parts of these layers are called.
     """
     between = [path for path in missing if stack_of(path) == layers[0].stack]
     if between:
@@ -30,7 +34,7 @@ def not_joint(layers: Sequence[Layer], stack: Sequence[Layer], missing: Mapping[
         return "other layers of the same stack, with other parts, lie between these"
     if len(layers) > 1 and not all(_same_parts(layer, layers[0]) for layer in layers):
         return (
-            f"each layer attends within {layers[0].n_parts} parts, and nothing shows that these "
+            f"each layer attends within {layers[0].n_parts} {word}s, and nothing shows that these "
             "hold the same positions in every layer"
         )
     return ""
