@@ -277,6 +277,50 @@ def test_two_texts_through_one_stack_are_two_inputs_of_its_layers():
         assert np.abs(seen.at_part(part).attention - expected(model.stack, x)).max() < 1e-6
 
 
+def test_the_steps_of_a_recurrent_decoder_are_the_rows_of_one_map():
+    class Decoder(nn.Module):
+        """Attends from its state to the source, step by step (Luong et al. 2015)."""
+
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(WIDTH, WIDTH)
+
+        def forward(self, source):
+            state, context, states = source.mean(1), source[:, 0], []
+            for _ in range(4):
+                state = self.cell(context, state)
+                weights = torch.softmax(state[:, None] @ source.mT, -1)
+                context = (weights @ source)[:, 0]
+                states.append(state)
+            self.states = torch.stack(states, 1)
+            return context
+
+    model, source = peaked(Decoder()), torch.randn(1, 6, WIDTH)
+    seen = capture(model, source)
+    assert seen.attention.shape == (1, 1, 4, 6)
+    wanted = (model.states @ source.mT).softmax(-1).detach().numpy()
+    assert np.abs(seen.attention[0] - wanted).max() < 1e-6
+
+
+def test_models_side_by_side_are_streams_of_their_own():
+    class Ensemble(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.members = nn.ModuleList(
+                nn.Sequential(LoopOverHeads(), LoopOverHeads()) for _ in range(2)
+            )
+
+        def forward(self, x):
+            return sum(member(x) for member in self.members)
+
+    model, x = peaked(Ensemble()), torch.randn(1, N, WIDTH)
+    seen = capture(model, x)
+    assert list(seen.groups) == ["members.0", "members.1"]
+    for member, layers in zip(model.members, seen.groups.values(), strict=True):
+        own = np.stack([layer.weights_for().numpy() for layer in layers])
+        assert np.abs(own - expected(member, x)).max() < 1e-6
+
+
 def test_a_layer_that_runs_twelve_times_is_twelve_layers():
     config = transformers.AlbertConfig(
         vocab_size=30, embedding_size=8, hidden_size=8, num_hidden_layers=12, num_attention_heads=2,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from attn_widget.errors import InputError
 from attn_widget.recording.building.arrange_axes import arranged, merged_heads, shared_weights
+from attn_widget.recording.building.decoding_steps import Place, joined_steps
 from attn_widget.recording.building.dense_layout import dense
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.module_stack import pattern_of, stack_of
@@ -67,14 +68,14 @@ def layers_of(
         Ids of one item, where the inputs hold ids: a model may add padding to whole blocks.
     """
     found = Layers()
-    places: dict[tuple[str, bool, int], list[AttentionCall]] = {}
+    places: dict[Place, list[AttentionCall]] = {}
     for call in calls:
         one = arranged(call)
         if one is None:
             found.missing[call.name] = "attention whose axes of heads and windows are not known"
             continue
         places.setdefault((stack_of(call.name), call.cross, call.depth), []).append(one)
-    for (stack, _, _), group in places.items():
+    for (stack, _, _), group in joined_steps(places).items():
         ready = dense(group, n_tokens)
         if isinstance(ready, str):
             found.missing.update((call.name, ready) for call in group)
@@ -133,8 +134,8 @@ def _passes(by_path: Mapping[str, list[AttentionCall]]) -> list[list[AttentionCa
 
 def _are_heads(calls: Sequence[AttentionCall]) -> bool:
     """Return whether calls side by side were measured to be heads of one layer."""
-    shapes = {(call.shape[0], *call.shape[2:]) for call in calls}
-    return len(shapes) == 1 and all(call.siblings == "heads" for call in calls)
+    alike = {(call.measured_in, call.shape[0], *call.shape[2:]) for call in calls}
+    return len(alike) == 1 and all(call.siblings == "heads" for call in calls)
 
 
 def _whole(calls: Sequence[AttentionCall]) -> AttentionCall:
@@ -157,10 +158,10 @@ def _named(layers: list[Layer], branch: str) -> list[Layer]:
 
 
 def branch_of(path: str, paths: Iterable[str]) -> str:
-    """Return the part of a path that tells it from others of its layer."""
-    names = {p: pattern_of(p).split(".") for p in paths}
-    mine = names[path]
-    for i, part in enumerate(mine):
-        if any(other[i : i + 1] != [part] for other in names.values()):
-            return part if part != "#" else path.split(".")[i]
+    """Return the part of a path that tells it from others; a number with the name before it."""
+    for same in (pattern_of, str):  # numbers only where nothing else differs
+        names = [same(other).split(".") for other in paths]
+        for i, part in enumerate(same(path).split(".")):
+            if any(other[i : i + 1] != [part] for other in names):
+                return ".".join(path.split(".")[max(0, i - 1) : i + 1]) if part.isdigit() else part
     return path.rsplit(".", 1)[-1]

@@ -83,6 +83,7 @@ class AttentionCall:
     axes: tuple[Axis, ...] | None = None  # what the leading axes hold, where it was measured
     # What calls side by side are: "heads" or "parts" of one layer, "unknown", or not measured.
     siblings: str | None = None
+    measured_in: int = 0  # number of the module call in which its siblings were measured
     windows: int | None = None  # parts that the first axis holds beside the items, if measured
     module_call: int = 0  # number of the innermost module call that it was made in
     # positions of the input -> queries of the layer that changed with them, where measured
