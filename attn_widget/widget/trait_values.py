@@ -49,8 +49,11 @@ def initial(capture: Capture, given: dict[str, Any]) -> dict[str, Any]:
         "heads": list(range(most_heads(capture.group(attention)))),
         "part": capture.part,
     }
-    if "head" in given:  # else the error may name the heads that follow from it
+    # The one that was given is named in the error, not the other that follows from it.
+    if "head" in given:
         check("head", given["head"], capture, attention, ())
+    elif isinstance(given.get("heads"), list | tuple):
+        check("heads", given["heads"], capture, attention, ())
     heads = chosen({name: given[name] for name in ("head", "heads") if name in given}, 0)
     return defaults | given | heads | {"text": text, "pair": pair}
 
