@@ -7,154 +7,27 @@ import transformers
 from torch import nn
 
 from attn_widget import ModelRunner, attribute, rollout
-from attn_widget.errors import InputError, NoAttentionError
+from attn_widget.errors import InputError
 from attn_widget.recording.capture import capture
-
-WIDTH, HEADS, SIZE, N = 8, 4, 2, 5
+from tests.recording.written import (
+    HEADS,
+    WIDTH,
+    HeadsBeforeItems,
+    HeadsInTheBatch,
+    LoopOverHeads,
+    LoopOverPieces,
+    ModulePerHead,
+    N,
+    Neighbours,
+    Windows,
+    expected,
+    peaked,
+)
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
-
-
-def peaked(model):
-    for parameter in model.parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.4)
-    return model.eval()
-
-
-class Head(nn.Module):
-    """One head, as lectures write it."""
-
-    def __init__(self):
-        super().__init__()
-        self.q, self.k, self.v = (nn.Linear(WIDTH, SIZE) for _ in range(3))
-
-    def weights(self, x):
-        return torch.softmax(self.q(x) @ self.k(x).mT / SIZE**0.5, -1)
-
-    def forward(self, x):
-        return self.weights(x) @ self.v(x)
-
-
-class ModulePerHead(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.heads = nn.ModuleList(Head() for _ in range(HEADS))
-
-    def weights(self, x):
-        return torch.stack([head.weights(x)[0] for head in self.heads])
-
-    def forward(self, x):
-        return x + torch.cat([head(x) for head in self.heads], -1)
-
-
-class Fused(nn.Module):
-    """One projection for queries, keys and values of all heads; subclasses mix them."""
-
-    def __init__(self):
-        super().__init__()
-        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
-
-    def split(self, x):
-        return (t.unflatten(-1, (HEADS, SIZE)).transpose(-2, -3) for t in self.qkv(x).chunk(3, -1))
-
-    def weights(self, x):
-        q, k, _ = self.split(x)
-        return (q @ k.mT).softmax(-1)[0]
-
-
-class LoopOverHeads(Fused):
-    def forward(self, x):
-        mixed = []
-        for q, k, v in zip(*(t.unbind(-3) for t in self.split(x)), strict=True):
-            mixed.append((q @ k.mT).softmax(-1) @ v)
-        return x + torch.cat(mixed, -1)
-
-
-class HeadsInTheBatch(Fused):
-    """(time, batch, channel) inputs, heads merged into the batch axis, as fairseq computes it."""
-
-    def forward(self, x):
-        n, batch, _ = x.shape
-        q, k, v = (
-            t.reshape(n, batch * HEADS, SIZE).transpose(0, 1) for t in self.qkv(x).chunk(3, -1)
-        )
-        return x + ((q @ k.mT).softmax(-1) @ v).transpose(0, 1).reshape(n, batch, WIDTH)
-
-
-class HeadsBeforeItems(Fused):
-    """Heads on the first axis, items on the second."""
-
-    def forward(self, x):
-        q, k, v = (t.transpose(0, 1) for t in self.split(x))
-        return x + ((q @ k.mT).softmax(-1) @ v).permute(1, 2, 0, 3).flatten(2)
-
-
-class Windows(Fused):
-    """Attention within windows of 3 positions, shifted in every second layer."""
-
-    def __init__(self, shift=0):
-        super().__init__()
-        self.shift = shift
-
-    def forward(self, x):
-        rolled = torch.roll(x, -self.shift, 1)
-        cut = rolled.unflatten(1, (-1, 3))
-        q, k, v = self.split(cut)
-        mixed = ((q @ k.mT).softmax(-1) @ v).transpose(-2, -3).flatten(-2).flatten(1, 2)
-        return x + torch.roll(mixed, self.shift, 1)
-
-
-class LoopOverPieces(Fused):
-    """Attention within pieces of given lengths, one after another, as vision models do."""
-
-    def __init__(self, lengths=(2, 2, 2)):
-        super().__init__()
-        self.lengths = lengths
-
-    def forward(self, x):
-        pieces = []
-        for piece in x.split(self.lengths, 1):
-            q, k, v = self.split(piece)
-            pieces.append(((q @ k.mT).softmax(-1) @ v).transpose(-2, -3).flatten(-2))
-        return x + torch.cat(pieces, 1)
-
-
-class Neighbours(Fused):
-    """Blocks of 2 positions that read their own block and the one before it."""
-
-    def forward(self, x):
-        q, k, v = (t.unflatten(-2, (-1, 2)) for t in self.split(x))
-
-        def with_previous(t):
-            before = torch.cat([torch.zeros_like(t[..., :1, :, :]), t[..., :-1, :, :]], -3)
-            return torch.cat([before, t], -2)
-
-        scores = q @ with_previous(k).mT
-        scores[..., 0, :, :2] = -torch.inf
-        mixed = (scores.softmax(-1) @ with_previous(v)).flatten(-3, -2)
-        return x + mixed.transpose(-2, -3).flatten(-2)
-
-    def weights(self, x):
-        q, k, _ = self.split(x)
-        n = x.shape[1]
-        block = torch.arange(n) // 2
-        allowed = (block[:, None] - block[None]).clamp(min=-1) >= 0
-        allowed &= block[:, None] - block[None] <= 1
-        return (q @ k.mT).masked_fill(~allowed, -torch.inf).softmax(-1)[0]
-
-
-def expected(model, x):
-    """Return (layer, head, query, key) by the plain formula of each block."""
-    found = []
-    with torch.no_grad():
-        for block in model:
-            found.append(block.weights(x))
-            x = block(x)
-    return torch.stack(found).numpy()
 
 
 @pytest.mark.parametrize("block", [ModulePerHead, LoopOverHeads, HeadsBeforeItems])
@@ -402,80 +275,3 @@ def test_a_head_that_is_a_module_of_its_own_is_ablated_as_by_hand():
         without = model(x)[0, 4]
     assert abs(found[()].score - plain) < 1e-6
     assert abs(found[((1, 2),)].score - without) < 1e-6 < abs(plain - without)
-
-
-def test_what_mixes_positions_without_attention_is_named_and_not_joined():
-    class Convolution(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv1d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH)
-
-        def forward(self, x):
-            return x + self.conv(x.mT).mT
-
-    model = peaked(nn.Sequential(LoopOverHeads(), Convolution(), LoopOverHeads()))
-    seen = capture(model, torch.randn(1, N, WIDTH))
-    assert seen.missing == ("1",)
-    assert np.allclose(seen.attention.sum(-1), 1)
-    with pytest.raises(InputError, match="1 mixed positions between these layers"):
-        attribute(seen, "flow")
-
-
-def test_what_works_on_each_position_alone_is_not_named():
-    class Gated(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.wide = nn.Linear(WIDTH, 2 * WIDTH)
-
-        def forward(self, x):
-            gate, value = self.wide(x).chunk(2, -1)
-            return x + torch.stack([gate.sigmoid(), value]).prod(0)
-
-    model = peaked(nn.Sequential(LoopOverHeads(), Gated(), LoopOverHeads()))
-    assert capture(model, torch.randn(1, N, WIDTH)).missing == ()
-
-
-class Unread(Fused):
-    """Attention of other kinds than a softmax over the keys."""
-
-    def __init__(self, kind):
-        super().__init__()
-        self.kind = kind
-        self.talk = nn.Linear(HEADS, HEADS, bias=False)
-
-    def forward(self, x):
-        q, k, v = self.split(x)
-        scores = q @ k.mT
-        if self.kind == "sigmoid":
-            weights = scores.sigmoid() / N
-        elif self.kind == "linear":
-            weights = scores
-        elif self.kind == "exp over sum":
-            weights = scores.exp()
-            weights = weights / weights.sum(-1, keepdim=True)
-        elif self.kind == "over queries":
-            weights = scores.softmax(-2)
-        else:  # talking heads
-            weights = self.talk(scores.softmax(-1).movedim(1, -1)).movedim(-1, 1)
-        return x + (weights @ v).transpose(1, 2).flatten(2)
-
-
-KINDS = ("sigmoid", "linear", "exp over sum", "over queries", "talking heads")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_attention_that_cannot_be_read_is_missing_and_never_shown(kind):
-    model = peaked(nn.Sequential(LoopOverHeads(), Unread(kind), LoopOverHeads()))
-    seen = capture(model, torch.randn(1, N, WIDTH))
-    assert seen.missing == ("1",)
-    assert len(seen.layers) == 2
-    assert "1 mixed positions" in seen.not_joint["self"]
-
-
-def test_the_refusal_says_what_was_seen():
-    for kind, what in (
-        ("sigmoid", "without a softmax over the keys"),
-        ("talking heads", "changed"),
-    ):
-        with pytest.raises(NoAttentionError, match=what):
-            capture(nn.Sequential(Unread(kind)).eval(), torch.randn(1, N, WIDTH))
