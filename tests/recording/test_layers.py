@@ -77,9 +77,11 @@ def test_windows_are_parts_of_a_layer_and_shifted_ones_are_not_joined():
     seen = capture(model, x)
     assert seen.n_parts() == 3
     assert [layer.layer for layer in seen.group()] == [0, 1]
+    light = capture(model, x, weights=False)
     for part in range(3):
         wanted = model[0].weights(x[:, 3 * part : 3 * part + 3]).detach().numpy()
         assert np.abs(seen.at_part(part).attention[0] - wanted).max() < 1e-6
+        assert np.abs(light.at_part(part).attention[0] - wanted).max() < 1e-6
     assert "same positions in every layer" in seen.not_joint["self"]
     with pytest.raises(InputError, match="same positions in every layer"):
         attribute(seen, "rollout")
