@@ -37,6 +37,8 @@ class FrontEnd:
         Shows an error; the second argument is where it belongs, ``request`` or ``run``.
     ablate
         Ablates the head of a spec at a generation step in a mode; returns the effect as JSON.
+    keep
+        Keeps a frame that is on screen, and its query, for hosts without a kernel.
     """
 
     send: Send
@@ -45,6 +47,7 @@ class FrontEnd:
     accept: Callable[[Capture, str, str, str], None]
     show_error: Callable[[Exception, str], None]
     ablate: Callable[[Spec, int, str, Report], dict[str, Any]]
+    keep: Callable[[Frame, int | None], None]
 
     def __post_init__(self) -> None:
         self._queue = RequestQueue(self.send)
@@ -52,7 +55,7 @@ class FrontEnd:
             "hello": self._hello,
             "frame": self._frame,
             # A second picture beside the first: a request of its own name replaces neither.
-            "detail": self._frame,
+            "detail": self._detail,
             "row": self._row,
             "ablate": self._ablate,
             "code": self._code,
@@ -114,6 +117,11 @@ class FrontEnd:
         return {}
 
     def _frame(self, data: dict[str, Any], report: FrameReport) -> Frame:
+        frame = self._detail(data, report)
+        self.keep(frame, data.get("query"))
+        return frame
+
+    def _detail(self, data: dict[str, Any], report: FrameReport) -> Frame:
         state, spec = self._checked(data)
         query = None if data.get("query") is None else _integer(data, "query")
         return state.pictures.frame(spec, query, report)

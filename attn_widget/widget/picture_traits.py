@@ -74,6 +74,8 @@ class PictureTraits(anywidget.AnyWidget):
     info = t.Dict(read_only=True).tag(sync=True)
     error = t.Dict(read_only=True).tag(sync=True)
     running = t.Unicode("", read_only=True).tag(sync=True)
+    # What a host draws where no kernel replies; pages do not copy it with the other traits.
+    drawn = t.Dict(read_only=True).tag(sync=True, of_page=False)
 
     def __init__(self, capture: Capture, info: dict[str, Any], **traits: Any) -> None:
         check_names("traits", traits, self._settable())
@@ -235,7 +237,7 @@ def _same_tokens(a: Capture, b: Capture) -> bool:
 
 
 def _own_traits(widget: type[PictureTraits]) -> list[str]:
-    """Return the synced traits that not every widget has."""
+    """Return the synced traits that not every widget has, and that pages copy."""
     inherited = set(anywidget.AnyWidget.class_trait_names())
-    names = widget.class_trait_names(sync=True)
+    names = widget.class_trait_names(sync=True, of_page=lambda own: own is not False)
     return sorted(name for name in names if name not in inherited and name[0] != "_")

@@ -7,9 +7,10 @@ from typing import Any
 import traitlets as t
 
 from attn_widget.errors import AttnWidgetError
-from attn_widget.pictures import Spec
+from attn_widget.pictures import Frame, Spec
 from attn_widget.records import Capture, Report, Runner
 from attn_widget.widget import new_captures, trait_values
+from attn_widget.widget.drawn import drawn
 from attn_widget.widget.front_end import FrontEnd
 from attn_widget.widget.head_ablation import ablation_reply
 from attn_widget.widget.picture_traits import HEADS, PictureTraits
@@ -41,7 +42,7 @@ class RunningPicture(PictureTraits):
         self._ran = trait_values.texts(capture)  # the texts of the capture that is shown
         self._next_capture: Capture | None = None
         super().__init__(capture, trait_values.info(capture, runner), **traits)
-        own = (self._run, self._accept, self._show_error, self._ablate)
+        own = (self._run, self._accept, self._show_error, self._ablate, self._keep_drawn)
         self._front_end = FrontEnd(self.send, self.picture_state, *own)
         self.on_msg(self._front_end.on_message)
 
@@ -113,6 +114,10 @@ class RunningPicture(PictureTraits):
             self.text, self.pair = text, pair
             if method:
                 self.method = method
+
+    def _keep_drawn(self, frame: Frame, query: int | None) -> None:
+        """Keep what a page draws in the widget's state."""
+        self.set_trait("drawn", drawn(frame, query))
 
     def _ablate(self, spec: Spec, step: int, mode: str, progress: Report) -> dict[str, Any]:
         state, truncate = self.picture_state(), self.truncate

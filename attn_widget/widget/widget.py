@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attn_widget import bundle
 from attn_widget.errors import InputError
-from attn_widget.pages.mime_bundle import mime_bundle
+from attn_widget.pages.mime_bundle import mime_bundle, shown_frame, shown_query
 from attn_widget.pages.page import MAX_BYTES, display_page, write_page
 from attn_widget.pictures.rules import VIEW_RULES
 from attn_widget.pictures.shown_heads import shown_heads
@@ -217,7 +218,18 @@ class AttentionWidget(RunningPicture):
         if live is None:
             return None
         data, metadata = live
-        return data | mime_bundle(self.picture_state()), metadata
+        state = self.picture_state()
+        if not self.drawn:
+            frame = shown_frame(state)
+            if frame is not None:
+                self._keep_drawn(frame, shown_query(state))
+        return data | mime_bundle(state), metadata
+
+    def _get_embed_state(self, drop_defaults: bool = False) -> Any:
+        """Return the state for a page of its own, with the whole module instead of its stub."""
+        state = super()._get_embed_state(drop_defaults=drop_defaults)
+        state["state"]["_esm"] = bundle.text("widget.js")
+        return state
 
     def close(self) -> None:
         """Cancel all computations and close the connection to the page."""

@@ -22,6 +22,7 @@ import { createUpdate } from "./app/update.js";
 import { createAblation } from "./controls/ablation.js";
 import { createShell } from "./controls/shell.js";
 import { watchTheme } from "./controls/theme.js";
+import { keptFrame } from "./wire/drawn.js";
 import { Store } from "./wire/frames.js";
 import { Requester } from "./wire/requests.js";
 import { Saving } from "./wire/save.js";
@@ -65,6 +66,12 @@ export function mount(model, el, signal) {
   const actions = createActions(parts);
   const stage = createStage(parts, actions, signal);
   const update = createUpdate(parts, actions, stage, ablation, signal);
+
+  const kept = keptFrame(state.drawn(), state.traits());
+  if (kept && "frame" in kept) {
+    local.captureId = state.traits().capture_id;
+    parts.store.keep(kept.spec, kept.frame);
+  } else if (kept) local.foreign = kept.foreign;
 
   listenToKeys(parts, actions, stage, signal);
   state.onChange((names) => change(names.has("theme") ? { look: null } : {}));

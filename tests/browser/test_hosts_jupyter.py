@@ -188,3 +188,31 @@ def test_a_saved_notebook_without_a_kernel_shows_what_its_host_lets_it(
             expect(static.locator("iframe")).to_have_count(0)
     finally:
         context.close()
+
+
+@pytest.mark.parametrize("host", ["lab/tree", "notebooks"], ids=["jupyterlab", "notebook7"])
+def test_a_notebook_saved_with_its_state_draws_the_picture_before_any_cell_runs(
+    server, chromium, executed, host
+):
+    base, root = server
+    name = f"kept-{host.split('/')[0]}"
+    file = root / f"{name}.ipynb"
+    nbformat.write(executed, file)
+    NotebookNotary(data_dir=str(root.parent / "data")).sign(nbformat.read(file, as_version=4))
+    context = chromium.new_context(viewport={"width": 1200, "height": 1600})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    try:
+        place = host.replace("lab/", f"lab/workspaces/{name}/")
+        page.goto(f"{base}/{place}/{file.name}?token={TOKEN}", wait_until="domcontentloaded")
+        widget = page.locator(".jp-CodeCell").nth(1).locator(".attn-widget")
+        canvas = drawn(widget, "head", "raw", 1)
+        assert colours(canvas) > 30
+        expect(widget).to_contain_text("saved picture; run the cell for the rest")
+        canvas.hover(position={"x": 80, "y": TOP + ROW * 3 + ROW / 2})
+        expect(widget.locator(".read")).to_contain_text("≈")  # rounded: no kernel has the exact row
+        widget.get_by_role("button", name="next layer").click()
+        expect(widget).to_contain_text("Still showing layer 1")
+        assert colours(canvas) > 30
+    finally:
+        context.close()

@@ -5,6 +5,7 @@ import { generationSteps } from "../controls/generation-steps.js";
 import { failureOf, noticeOf, workOf, NARROWEST } from "../controls/status.js";
 import { resolve } from "../controls/theme.js";
 import { matchesOf, placeOf } from "../views/shared/find.js";
+import { GONE } from "../wire/requests.js";
 import { isOnDemand, keepsHeads, requestOf } from "../wire/spec.js";
 import { pinsOf } from "./stage.js";
 
@@ -75,6 +76,16 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
     return { count: matches.length, at: placeOf(matches, local.hover) };
   }
 
+  /**
+   * What failed; a kernel that does not reply fails what was requested.
+   * @param {import("../controls/status.js").Waiting} waiting
+   * @param {Traits} traits
+   */
+  function currentFailure(waiting, traits) {
+    const failure = failureOf(waiting, traits, local.dismissed);
+    return failure ?? (store.pending && store.shown && !local.kernelReplies ? GONE : null);
+  }
+
   return function update() {
     // a part that is never hidden: the width inside the paddings
     const width = shell.below.clientWidth;
@@ -112,13 +123,14 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
         options: (frame && local.view?.options?.(frame)) || [],
         modelControls: runFailed ? [] : [generationSteps(traits, actions), ablation(traits)],
         work: currentWork(traits),
-        failure: local.hover || runFailed ? null : failureOf(failing, traits, local.dismissed),
+        failure: local.hover || runFailed ? null : currentFailure(failing, traits),
         notice: noticeOf({
           traits,
           noMatch: matches?.count === 0,
           hasPicture: !!frame,
           tooNarrow: !description && !!store.shown && width < NARROWEST,
           kernelReplies: local.kernelReplies,
+          foreign: local.foreign,
         }),
       },
       actions,

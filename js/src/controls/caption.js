@@ -12,8 +12,9 @@ import { sentence } from "../sentences.js";
  * @param {Frame | null} frame
  * @param {boolean} narrow
  * @param {{ setBaseline: (on: boolean) => void }} actions
+ * @param {boolean} [kernelReplies]
  */
-export function caption(said, frame, narrow, actions) {
+export function caption(said, frame, narrow, actions, kernelReplies = true) {
   if (!said || !frame) return html`<div class="caption"></div>`;
   const { mass } = said;
   return html`<div class="caption" data-caption>
@@ -34,6 +35,7 @@ export function caption(said, frame, narrow, actions) {
     ${said.caption.slice(1).map((words) => html`<span>${words}</span>`)}
     ${frame.missing ? html`<span data-missing><i class="nan"></i>${sentence("not_numbers", { n: many(frame.missing, "weight") })}</span>` : nothing}
     ${(frame.notes ?? []).map((words) => html`<span data-note-of-capture>${words}</span>`)}
+    ${kernelReplies ? nothing : html`<span data-saved>${sentence("saved_picture")}</span>`}
   </div>`;
 }
 

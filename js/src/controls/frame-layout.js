@@ -61,7 +61,8 @@ export function renderLayout(shell, content, actions) {
     narrow,
     legend: isBeside ? null : legend,
   };
-  const below = html`${readout(line, actions)} ${caption(description, frame, narrow, actions)}`;
+  const below = html`${readout(line, actions)}
+  ${caption(description, frame, narrow, actions, content.kernelReplies)}`;
   render(runFailed ? nothing : below, shell.below);
   shell.announce(spoken(reading));
 }

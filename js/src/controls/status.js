@@ -1,5 +1,7 @@
 // Progress, error and notice of the readout line: decided here, worded in readout.js.
 
+import { sentence } from "../sentences.js";
+
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Failure} Failure */
 /**
@@ -71,12 +73,14 @@ export function failureOf(waiting, traits, dismissed) {
  * @param {boolean} given.hasPicture
  * @param {boolean} given.tooNarrow
  * @param {boolean} given.kernelReplies
+ * @param {string} given.foreign
  * @returns {string | null} null = nothing special
  */
-export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernelReplies }) {
+export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernelReplies, foreign }) {
   if (noMatch) return `no token contains “${traits.find.trim()}”`;
   if (tooNarrow) return "At this width only the matrix and the text can be shown.";
   if (hasPicture) return null;
+  if (!kernelReplies && foreign) return sentence("saved_by_other", { version: foreign });
   return kernelReplies
     ? " "
     : "The kernel does not reply: it is busy or gone. Run the cell again to see the picture.";

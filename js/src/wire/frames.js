@@ -81,6 +81,17 @@ export class Store {
     });
   }
 
+  /**
+   * Show a frame that the host kept, until another one arrives.
+   * @param {Partial<Spec> & { query?: number }} spec its request
+   * @param {Frame} frame
+   */
+  keep(spec, frame) {
+    const key = frameKey(spec);
+    this.#frames.set(key, frame);
+    this.#show(key, frame, true);
+  }
+
   /** Cancel the request for a frame; what has arrived of it stays. */
   cancel() {
     if (!this.pending) return;

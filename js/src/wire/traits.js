@@ -44,6 +44,8 @@ export function createState(model, signal) {
       for (const name of names) traits[name] = model.get(name);
       return traits;
     },
+    /** What the host kept of the picture, for a page without a kernel. @returns {any} */
+    drawn: () => model.get("drawn"),
     /**
      * Set traits: this page sees them at once, Python after a moment.
      * @param {Partial<Traits>} values
