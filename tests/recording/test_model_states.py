@@ -102,6 +102,9 @@ def test_two_softmaxes_of_one_map_with_several_values_are_one_layer():
         assert (layer.weights_for() - formula(layer)).abs().max() < 1e-5
 
 
+@pytest.mark.skipif(
+    transformers.__version__.startswith("4."), reason="its configuration is that of version 5"
+)
 def test_pictures_of_one_input_are_parts_of_the_layers_that_read_them():
     vision = dict(
         depth=3, embed_dim=16, hidden_size=32, num_heads=2, patch_size=4, spatial_merge_size=2,
