@@ -59,8 +59,7 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
         if bool((queries == UNKNOWN).any()) or bool((keys == UNKNOWN).any()):
             return "attention in blocks over positions that were mixed before"
         keys = _repeated(keys, heads)
-        on_padding = weights.masked_fill((keys != PADDING)[:, :, None], 0).sum(-1)
-        if bool((on_padding[queries != PADDING] > LOST).any()):
+        if float(_on_padding(call, weights).max()) > LOST:
             return "attention in blocks that also reads keys of no position"
         if whole is None:
             whole = weights.new_zeros(heads, n_items * n, n)
@@ -104,7 +103,18 @@ def _in_blocks(calls: Sequence[AttentionCall]) -> bool:
 def _stand_for_positions(call: AttentionCall) -> bool:
     """Return whether the queries and keys of a call are positions of one input."""
     both = (call.query_positions, call.key_positions)
-    return all(bool((p >= 0).any()) and not bool((p == UNKNOWN).any()) for p in both)
+    if not all(bool((p >= 0).any()) and not bool((p == UNKNOWN).any()) for p in both):
+        return False
+    # Learned keys are of no position; padding of blocks is too, and queries do not read it.
+    weights = call.weights if call.weights is not None else plain_weights(call)
+    return float(_on_padding(call, weights).max()) <= LOST
+
+
+def _on_padding(call: AttentionCall, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weight that each real query has on keys of no position."""
+    keys = _repeated(call.key_positions, call.shape[1])
+    lost = weights.masked_fill((keys != PADDING)[:, :, None], 0).sum(-1)
+    return lost.masked_fill(call.query_positions == PADDING, 0)
 
 
 def _repeated(positions: torch.Tensor, heads: int) -> torch.Tensor:

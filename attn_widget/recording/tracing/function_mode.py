@@ -10,6 +10,7 @@ from their arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -89,7 +90,7 @@ class FunctionTracer(TorchFunctionMode):
         if tag is None:
             output = func(*args, **kwargs)
             if name in tracking.SOFTMAXES and output.ndim > 1:
-                why = "a softmax of something else than a product of queries and keys"
+                why = "a softmax whose scores were not followed to a product of queries and keys"
                 set_tag(output, UnreadTag(self.recorder.name_of(), why))
             return output
         if isinstance(tag, ScoresTag):
@@ -110,13 +111,14 @@ class FunctionTracer(TorchFunctionMode):
 
     def _unread(self, name: str, args: Any, output: Any, tag: UnreadTag) -> None:
         """Follow weights that are no recorded attention to where they mix something."""
-        if name in tracking.MULTIPLIES or name in tracking.DIVIDES:
-            others = [t for t in args if isinstance(t, torch.Tensor) and tag_of(t) is not tag]
-            if any(t.numel() > 1 for t in others):
+        if name == "sum":
+            if tag.applied:
                 self.recorder.suspect(tag.path, tag.why)
-            else:
-                set_tag(output, tag)
-        elif name in tracking.RESHAPES | tracking.MOVES | ZEROING | LEARNED:
+        elif name in tracking.MULTIPLIES:
+            others = [t for t in args if isinstance(t, torch.Tensor) and tag_of(t) is not tag]
+            applied = tag.applied or any(t.numel() > 1 for t in others)
+            set_tag(output, replace(tag, applied=applied))
+        elif name in tracking.RESHAPES | tracking.MOVES | tracking.DIVIDES | ZEROING | LEARNED:
             set_tag(output, tag)
 
     # -- scores ------------------------------------------------------------------------------------

@@ -49,12 +49,11 @@ def mixes_positions(frame: Frame, output: Any, lengths: Collection[int]) -> bool
     lengths
         Numbers of positions that attention in this model had, to tell positions from channels.
     """
-    found = _same_shape(frame, output)
-    if found is None:
+    states = _same_shape(frame, output)
+    if states is None:
         return None
-    place, states = found
     try:
-        plain = _again(frame, place, states)
+        plain = _again(frame, states, None, -2)
         if plain is None:
             return None
         # Convolutions of PyTorch hold positions on the last axis; modules that convolve where the
@@ -62,40 +61,47 @@ def mixes_positions(frame: Frame, output: Any, lengths: Collection[int]) -> bool
         last = isinstance(frame.module, _ConvNd) or (
             frame.convolves and states.shape[-1] in lengths and states.shape[-2] not in lengths
         )
-        return _reaches_others(frame, place, states, plain, -1 if last else -2)
+        return _reaches_others(frame, states, plain, -1 if last else -2)
     except Exception:  # a module may refuse to run twice, with any error: then nothing is known
         return None
 
 
-def _same_shape(frame: Frame, output: Any) -> tuple[int | str, torch.Tensor] | None:
-    """Return the input that has the positions of the output, and where it was given."""
+def _same_shape(frame: Frame, output: Any) -> torch.Tensor | None:
+    """Return the first input with numbers, where the output has its positions."""
     shapes = {tuple(t.shape[:-1]) for t in tensors_in(output) if t.is_floating_point()}
-    for place, value in given_to(frame):
+    for _, value in given_to(frame):
         if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim >= 3:
-            return (place, value) if tuple(value.shape[:-1]) in shapes else None
+            return value if tuple(value.shape[:-1]) in shapes else None
     return None
 
 
-def _again(frame: Frame, place: int | str, states: torch.Tensor) -> torch.Tensor | None:
-    """Return what the module gives for other states, where it has their positions."""
-    args, kwargs = list(frame.args), dict(frame.kwargs)
-    if isinstance(place, int):
-        args[place] = states.clone()
-    else:
-        kwargs[place] = states.clone()
+def _again(frame: Frame, states: torch.Tensor, middle: int | None, axis: int) -> Any:
+    """Return what the module gives, with other numbers at one entry of an axis of its inputs.
+
+    All inputs of the shape of the states change: queries, keys and values are three of them.
+    """
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or value.shape != states.shape:
+            return value
+        if not value.is_floating_point():
+            return value
+        other = value.detach().clone().movedim(axis, 0)
+        if middle is not None:
+            other[middle] = other[middle] * -2 + other.std() + 1
+        return other.movedim(0, axis)
+
+    args = [changed(value) for value in frame.args]
+    kwargs = {name: changed(value) for name, value in frame.kwargs.items()}
     output = frame.module.forward(*args, **kwargs)
     shape = states.shape[:-1]
     return next((t for t in tensors_in(output) if t.shape[:-1] == shape), None)
 
 
-def _reaches_others(
-    frame: Frame, place: int | str, states: torch.Tensor, plain: torch.Tensor, axis: int
-) -> bool:
+def _reaches_others(frame: Frame, states: torch.Tensor, plain: torch.Tensor, axis: int) -> bool:
     """Return whether a change at one entry of an axis reaches other entries of the output."""
-    changed = states.detach().clone().movedim(axis, 0)
-    middle = len(changed) // 2
-    changed[middle] = changed[middle] * -2 + changed.std() + 1
-    again = _again(frame, place, changed.movedim(0, axis))
+    middle = states.shape[axis] // 2
+    again = _again(frame, states, middle, axis)
     if again is None or again.shape != plain.shape or again.shape[axis] != states.shape[axis]:
         return False
     moved = differs(again, plain).movedim(axis, 0).flatten(1).any(1)

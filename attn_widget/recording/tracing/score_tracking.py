@@ -96,6 +96,7 @@ class UnreadTag:
 
     path: str  # of the module that made them
     why: str  # what was seen
+    applied: bool = False  # multiplied with something: a sum of that mixes it
 
 
 def tag_of(tensor: Any) -> Any:
