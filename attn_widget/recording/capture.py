@@ -171,6 +171,7 @@ def record_pass(
     recorder = Recorder(model, weights, keep_graph=keep_graph, expected=expected)
     with traced(call, recorder, implied=implied):
         output = call.run()
+        recorder.finish((call.args, dict(call.kwargs)))
     missing = written_modules(model, recorder.unreadable)
     # Where a module's attention was read in part, a call of some of its queries is no layer.
     calls = [
@@ -203,7 +204,10 @@ def traced(
         stack.enter_context(trace_interface(model, recorder, intervention))
         stack.enter_context(trace_banded(model, recorder, intervention, call.n_tokens))
         stack.enter_context(trace_implied(model, recorder, implied))
-        recorder.items = Items(call.batch, call.likely_batch)
+        given = [t for t in tensors_in((call.args, call.kwargs)) if t.ndim > 2]
+        # A picture has colours on its second axis, a sequence may have its items there.
+        sizes = frozenset(n for t in given for n in t.shape[: 2 if t.ndim == 3 else 1])
+        recorder.items = Items(call.batch, call.likely_batch, sizes)
         stack.enter_context(FunctionTracer(model, recorder, intervention))
         stack.enter_context(grad)
         yield

@@ -35,6 +35,7 @@ def arranged(call: AttentionCall) -> AttentionCall | None:
         shape=(n_entries, n_heads, *call.shape[2:]),
         **{name: _moved(getattr(call, name), call) for name in TERMS},
         **{name: _moved_positions(getattr(call, name), call) for name in POSITIONS},
+        reached=tuple(_moved_flags(flags, call) for flags in call.reached),
         mask=_moved_term(call.mask, call),
         bias=_moved_term(call.bias, call),
         sinks=None,
@@ -63,6 +64,11 @@ def _moved(tensor: Any, call: AttentionCall) -> Any:
 def _moved_positions(positions: Any, call: AttentionCall) -> Any:
     """Return the positions of tokens in the new axes."""
     return None if positions is None else _moved(positions[..., None], call)[..., 0]
+
+
+def _moved_flags(flags: Any, call: AttentionCall) -> Any:
+    """Return one flag for each entry and head in the new axes."""
+    return None if flags is None else _moved(flags[..., None, None], call)[..., 0, 0]
 
 
 def _moved_term(term: Any, call: AttentionCall) -> Any:

@@ -44,8 +44,13 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
     first = calls[0]
     if any(call.query_positions is None for call in calls):
         return "attention in blocks whose positions could not be measured"
-    *items, n = first.input_shape
-    n_items, heads = math.prod(items), first.shape[1]
+    # Items on the first axis; states without one hold the positions of one item.
+    items, positions = (
+        ([1], first.input_shape)
+        if len(first.input_shape) == 1
+        else (first.input_shape[:1], first.input_shape[1:])
+    )
+    n_items, n, heads = items[0], math.prod(positions), first.shape[1]
     if first.shape[0] == n_items and len(calls) == 1 and not _stand_for_positions(first):
         return list(calls)  # keys of another input, or squeezed into fewer
     if any(call.shape[1] != heads for call in calls):
@@ -95,8 +100,9 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
 
 def _in_blocks(calls: Sequence[AttentionCall]) -> bool:
     """Return whether calls hold blocks of a layer: several, or several entries of one item."""
-    if len(calls) > 1:  # calls that were never side by side are passes of other inputs
-        return all(call.siblings in ("parts", "unknown") for call in calls)
+    if len(calls) > 1:  # blocks of one module; others, and passes of other inputs, are no blocks
+        several = len({call.name for call in calls}) == 1
+        return several and all(call.siblings in ("parts", "unknown") for call in calls)
     return calls[0].query_positions is not None
 
 

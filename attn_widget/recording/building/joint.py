@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from attn_widget.recording.building.layers import Layer
 from attn_widget.recording.tracing.module_stack import stack_of
+from attn_widget.recording.tracing.spread_probe import stay_apart
 
 
 def not_joint(
@@ -32,7 +33,7 @@ def not_joint(
     places = [i for i, layer in enumerate(stack) if id(layer) in own]
     if places and places[-1] - places[0] + 1 != len(places):
         return "other layers of the same stack, with other parts, lie between these"
-    if len(layers) > 1 and not all(_same_parts(layer, layers[0]) for layer in layers):
+    if len(layers) > 1 and not _same_parts(layers):
         return (
             f"each layer attends within {layers[0].n_parts} {word}s, and nothing shows that these "
             "hold the same positions in every layer"
@@ -40,12 +41,11 @@ def not_joint(
     return ""
 
 
-def _same_parts(layer: Layer, first: Layer) -> bool:
-    """Return whether the parts of two layers hold the same positions."""
-    if layer.n_parts == 1 == first.n_parts or (layer.passes and first.passes):
+def _same_parts(layers: Sequence[Layer]) -> bool:
+    """Return whether the parts of these layers hold the same positions."""
+    first = layers[0]
+    if all(layer.n_parts == 1 or layer.passes for layer in layers):
         return True
-    return (
-        layer.lengths == first.lengths
-        and bool(layer.first.touched)
-        and layer.first.touched == first.first.touched
-    )
+    if any((layer.lengths, layer.windows) != (first.lengths, first.windows) for layer in layers):
+        return False
+    return stay_apart([layer.calls for layer in layers], first.windows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,10 +32,13 @@ class Items:
         Where the inputs say it.
     likely
         Where nothing does: what splits an axis on which items and heads are merged.
+    sizes
+        Lengths of the axes of the inputs that may hold items.
     """
 
     stated: int | None
     likely: int | None
+    sizes: frozenset[int] = frozenset()
 
     def are_first(self, lead: tuple[int, ...]) -> bool:
         """Return whether these leading axes of queries are certainly (item, head)."""
@@ -88,8 +92,17 @@ class AttentionCall:
     module_call: int = 0  # number of the innermost module call that it was made in
     # positions of the input -> queries of the layer that changed with them, where measured
     touched: tuple[Any, ...] = ()
+    # (entry, head) that a change of the model's inputs reaches, for each change that was tried.
+    reached: tuple[Any, ...] = ()
     # Which positions of the layer's input the queries and keys are, (item, head, token), and how
     # many items and positions that input has; for layers that attend in blocks, where measured.
     query_positions: Any = None
     key_positions: Any = None
     input_shape: tuple[int, ...] = ()
+
+    def has_parts(self, items: int) -> bool:
+        """Return whether this is a part of a layer, or holds more entries than there are items."""
+        entries = self.shape[0]
+        if self.axes is not None:
+            entries = math.prod(axis.size for axis in self.axes if not axis.holds_heads)
+        return self.siblings == "parts" or entries > items

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from attn_widget.recording.inputs.model_call import copied
 from attn_widget.recording.run_aside import differs
-from attn_widget.recording.tracing.attention_call import AttentionCall, Axis
+from attn_widget.recording.tracing.attention_call import AttentionCall, Axis, Items
 from attn_widget.recording.tracing.module_stack import Frame, given_to
 from attn_widget.recording.tracing.position_probe import positions_of
 
 # Runs a module again on other arguments and returns the attention calls inside.
 RunAgain = Callable[[Frame, tuple[Any, ...], dict[str, Any]], list[AttentionCall]]
+Change = list[torch.Tensor | None]  # for each call the queries that changed, (*lead, query)
 Touched = tuple[int, int, int]  # call, entry of its position axes, query row
 MOST_ROWS = 4  # positions that are changed, one at a time
 
@@ -45,12 +46,15 @@ class Measured:
         same ones hold the same positions.
     windows
         Parts that the position axes of a call hold beside the items; None where nothing tells.
+    channels
+        The axis of channels of the module's input.
     """
 
     axes: tuple[tuple[Axis, ...] | None, ...]
     siblings: str | None
     touched: tuple[tuple[Touched, ...], ...]
     windows: int | None = None
+    channels: int = -1
 
     @property
     def has_parts(self) -> bool:
@@ -61,20 +65,67 @@ class Measured:
         return self.siblings == "parts" or any(n > 1 for n in entries)
 
 
-def measure(frame: Frame, run_again: RunAgain) -> Measured | None:
+@dataclass(frozen=True)
+class States:
+    """The input of a module that holds numbers per position, and where its channels are."""
+
+    place: int | str  # among the arguments
+    given: torch.Tensor
+    channels: int = -1
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """Return the states with their channels last."""
+        return self.given.movedim(self.channels, -1)
+
+    @property
+    def rows(self) -> list[int]:
+        """Return the positions that are changed, first and last among them."""
+        n = self.given.numel() // self.positions.shape[-1]
+        return sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+
+    def arguments(
+        self, frame: Frame, positions: torch.Tensor
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return a module's arguments with other states; what it might change is copied."""
+        args = [copied(value) for value in frame.args]
+        kwargs = {name: copied(value) for name, value in frame.kwargs.items()}
+        given = positions.clone().movedim(-1, self.channels).contiguous()
+        if isinstance(self.place, int):
+            args[self.place] = given
+        else:
+            kwargs[self.place] = given
+        return tuple(args), kwargs
+
+    def changed(self, row: int) -> torch.Tensor:
+        """Return the positions with other numbers at one of them."""
+        flat = self.positions.detach().clone().reshape(-1, self.positions.shape[-1])
+        flat[row] = flat[row].flip(0) * -2 + flat.std() + 1
+        return flat.reshape(self.positions.shape)
+
+
+def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
     """Return what the axes of the calls inside a module are; None where it cannot be measured."""
-    found = _states(frame)
-    if found is None or any(_shares_memory(call.q, found[1]) for call in frame.calls):
+    states = _states(frame)
+    if states is None or any(_shares_memory(call.q, states.given) for call in frame.calls):
         return None
-    place, states = found
     try:
-        plain = run_again(frame, *_arguments(frame, place, states))
+        plain = run_again(frame, *states.arguments(frame, states.positions))
         if [c.lead for c in plain] != [c.lead for c in frame.calls]:
             return None
-        changes = []
-        for row in _rows_of(states):
-            changed = run_again(frame, *_arguments(frame, place, _changed(states, row)))
-            changes.append([_changed_queries(a, b) for a, b in zip(plain, changed, strict=True)])
+
+        def changes_of(states: States, row: int) -> Change:
+            again = run_again(frame, *states.arguments(frame, states.changed(row)))
+            return [_changed_queries(a, b) for a, b in zip(plain, again, strict=True)]
+
+        middle = states.rows[len(states.rows) // 2]
+        if states.given.ndim > 2 and _n_rows(changes_of(states, middle)) != 1:
+            # Channels may come before the positions: then fewer queries change with one position.
+            other = replace(states, channels=1)
+            row = other.rows[len(other.rows) // 2]
+            if _n_rows(changes_of(other, row)) < _n_rows(changes_of(states, middle)):
+                states = other
+        changes = [changes_of(states, row) for row in states.rows]
     except Exception:  # a module may refuse to run twice, with any error: then nothing is known
         return None
     axes = tuple(
@@ -82,21 +133,23 @@ def measure(frame: Frame, run_again: RunAgain) -> Measured | None:
         for i in range(len(plain))
     )
     touched = tuple(_touched(c, axes) for c in changes)
-    return Measured(axes, _siblings(changes), touched, _windows(states, touched, axes))
+    windows = _windows(states, touched, axes, items)
+    whole = _holds_items(states, items)
+    return Measured(axes, _siblings(changes), touched if whole else (), windows, states.channels)
 
 
-def note_positions(frame: Frame, run_again: RunAgain) -> None:
+def note_positions(frame: Frame, run_again: RunAgain, channels: int) -> None:
     """Note which positions of a module's input the queries and keys of its calls stand for."""
-    found = _states(frame)
-    if found is None:
+    states = _states(frame)
+    if states is None:
         return
-    place, states = found
+    states = replace(states, channels=channels)
 
     def run(changed: torch.Tensor) -> list[AttentionCall]:
-        return run_again(frame, *_arguments(frame, place, changed))
+        return run_again(frame, *states.arguments(frame, changed))
 
     try:
-        positions = positions_of(run, states)
+        positions = positions_of(run, states.positions)
     except Exception:  # as in `measure`
         return
     for call, (queries, keys) in zip(frame.calls, positions, strict=True):
@@ -104,15 +157,32 @@ def note_positions(frame: Frame, run_again: RunAgain) -> None:
         # One of the two comes from another input of the module.
         call.cross |= of_input[0] != of_input[1]
         call.query_positions, call.key_positions = queries, keys
-        call.input_shape = tuple(states.shape[:-1])
+        call.input_shape = tuple(states.positions.shape[:-1])
 
 
-def _states(frame: Frame) -> tuple[int | str, torch.Tensor] | None:
+def _states(frame: Frame) -> States | None:
     """Return the first argument that holds numbers per position, and where it was given."""
     for place, value in given_to(frame):
         if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim >= 2:
-            return place, value
+            return States(place, value)
     return None
+
+
+def _n_rows(change: Change) -> float:
+    """Return how many query rows of a call changed; infinite where this shows nothing."""
+    found = [c.reshape(-1, c.shape[-1]).sum(0) for c in change if c is not None and bool(c.any())]
+    return max((int((rows > 0).sum()) for rows in found), default=math.inf)
+
+
+def _holds_items(states: States, items: Items) -> bool:
+    """Return whether the items of the batch stand on the first axes of a module's input.
+
+    Else it was cut into windows before, and its positions say nothing of other layers'.
+    """
+    first = set(states.positions.shape[: 2 if states.given.ndim == 3 else 1])
+    if states.given.ndim == 2:
+        return True
+    return items.stated in first if items.stated is not None else bool(first & items.sizes)
 
 
 def _shares_memory(queries: Any, states: torch.Tensor) -> bool:
@@ -121,35 +191,6 @@ def _shares_memory(queries: Any, states: torch.Tensor) -> bool:
         queries is not None
         and queries.untyped_storage().data_ptr() == states.untyped_storage().data_ptr()
     )
-
-
-def _rows_of(states: torch.Tensor) -> list[int]:
-    """Return the positions that are changed, first and last among them."""
-    n = states.numel() // states.shape[-1]
-    return sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
-
-
-def _changed(states: torch.Tensor, row: int) -> torch.Tensor:
-    """Return the states with other numbers at one position."""
-    changed = states.detach().clone()
-    flat = changed.reshape(-1, states.shape[-1])
-    flat[row] = flat[row].flip(0) * -2 + flat.std() + 1
-    return flat.reshape(states.shape)
-
-
-def _arguments(
-    frame: Frame, place: int | str, states: torch.Tensor
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return a module's arguments with other states; what it might change is copied."""
-    args, kwargs = (
-        [copied(a) for a in frame.args],
-        {n: copied(v) for n, v in frame.kwargs.items()},
-    )
-    if isinstance(place, int):
-        args[place] = states.clone()
-    else:
-        kwargs[place] = states.clone()
-    return tuple(args), kwargs
 
 
 def _changed_queries(plain: AttentionCall, again: AttentionCall) -> torch.Tensor | None:
@@ -234,28 +275,33 @@ def _touched_of(
 
 
 def _windows(
-    states: torch.Tensor,
+    states: States,
     touched: Sequence[Sequence[Touched]],
     axes: Sequence[tuple[Axis, ...] | None],
+    items: Items,
 ) -> int | None:
     """Return how many windows one item has on the position axes of a call.
 
     The items of a batch are the first axis of the states, or the second where time comes first.
     """
-    items, n = len(states), math.prod(states.shape[1:-1])
+    shape = states.positions.shape[:-1]
+    n_items, n = shape[0], math.prod(shape[1:])
     seen = [
         (divmod(row, n), (entry, query))
-        for row, changed in zip(_rows_of(states), touched, strict=True)
+        for row, changed in zip(states.rows, touched, strict=True)
         for _, entry, query in changed
     ]
     if not seen or axes[0] is None:
         return None
-    if all((item, place) == queries for (item, place), queries in seen):
-        return 1
-    if states.ndim == 3 and all((place, item) == queries for (item, place), queries in seen):
-        return 1
     entries = math.prod(axis.size for axis in axes[0] if not axis.holds_heads)
-    return entries // items if entries % items == 0 else None
+    if len(shape) == 1 or _holds_items(states, items):
+        if all((item, place) == queries for (item, place), queries in seen):
+            return 1
+        if len(shape) == 2 and all((place, item) == q for (item, place), q in seen):
+            return 1
+    else:
+        n_items = items.likely or 1
+    return entries // n_items if entries % n_items == 0 else None
 
 
 def heads_last(tensor: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from attn_widget.recording.run_aside import run_aside
-from attn_widget.recording.tracing.attention_call import AttentionCall
+from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.axis_probe import Measured, measure, note_positions
 from attn_widget.recording.tracing.mixing_probe import mixes_positions
 from attn_widget.recording.tracing.module_stack import Frame, ModuleStack, pattern_of, stack_of
@@ -30,6 +30,8 @@ class Measurements:
         Takes the path of a module that mixed positions unread, and what was seen.
     paused
         A context in which nothing is recorded.
+    items
+        Returns how many items the batch has.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Measurements:
         calls: Sequence[AttentionCall],
         mark: Callable[[str, str], None],
         paused: Callable[[], AbstractContextManager[None]],
+        items: Callable[[], Items],
     ) -> None:
         self._stack = stack
         self._calls = calls
         self._mark = mark
         self._paused = paused
+        self._items = items
         self._known: dict[Any, Any] = {}  # what was measured, by patterns of module paths
         self.again: list[AttentionCall] | None = None  # calls of a module that is run again
         self.own_hooks: set[int] = set()  # hooks that stay while a module is run again
@@ -95,7 +99,7 @@ class Measurements:
         key = (pattern_of(frame.path), tuple((pattern_of(c.name), c.lead) for c in frame.calls))
         known: Measured | None = self._known.get(key)
         if known is None or known.has_parts or any(None is a for a in known.axes):
-            known = measure(frame, self._run_again)
+            known = measure(frame, self.run_again, self._items())
             if known is None:
                 for call in frame.calls if len(frame.calls) > 1 else ():
                     call.siblings = "unknown"
@@ -106,9 +110,9 @@ class Measurements:
             call.axes, call.siblings, call.touched = axes, known.siblings, known.touched
             call.windows, call.measured_in = known.windows, frame.number
         if any(c.shape[2] != c.shape[3] and not c.cross for c in frame.calls):
-            note_positions(frame, self._run_again)
+            note_positions(frame, self.run_again, known.channels)
 
-    def _run_again(
+    def run_again(
         self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[AttentionCall]:
         """Return the calls of a module on other arguments; nothing of them is kept."""

@@ -13,8 +13,9 @@ from attn_widget.errors import InputError
 from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.depth import set_depth, spread_over_module
 from attn_widget.recording.tracing.measurements import Measurements
-from attn_widget.recording.tracing.module_stack import ModuleStack
+from attn_widget.recording.tracing.module_stack import Frame, ModuleStack
 from attn_widget.recording.tracing.score_tracking import MixedTag, set_tag
+from attn_widget.recording.tracing.spread_probe import Inputs, note_spread
 
 T = TypeVar("T")
 
@@ -55,10 +56,13 @@ class Recorder:
         self._held_bytes = 0
         self._suspensions = 0
         self._thread = threading.get_ident()
+        self._model = model
         self.stack = ModuleStack(model)
         self.items = Items(None, None)  # of the batch that runs
         self._once: dict[Any, Any] = {}
-        self._measurements = Measurements(self.stack, self.calls, self.mark_unreadable, self.paused)
+        self._measurements = Measurements(
+            self.stack, self.calls, self.mark_unreadable, self.paused, lambda: self.items
+        )
 
     # -- where in the model we are -----------------------------------------------------------------
 
@@ -95,6 +99,18 @@ class Recorder:
     def _runs_again(self) -> bool:
         """Return whether a module is run again to measure it: nothing of that is kept."""
         return self._measurements.again is not None
+
+    def finish(self, inputs: Inputs) -> None:
+        """Measure what needs the whole pass, which is over."""
+        items = self.items.stated or 1
+        if not self.measures or not any(call.has_parts(items) for call in self.calls):
+            return
+        frame = Frame(self._model, "", 0, *inputs)
+
+        def run(given: Inputs) -> list[AttentionCall]:
+            return self._measurements.run_again(frame, *given)
+
+        note_spread(self.calls, inputs, run)
 
     def on_thread(self) -> bool:
         """Return whether this is the thread that records."""
