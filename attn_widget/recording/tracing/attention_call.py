@@ -40,6 +40,11 @@ class Items:
     likely: int | None
     sizes: frozenset[int] = frozenset()
 
+    def has_other(self, rows: int) -> bool:
+        """Return whether a first axis of this length certainly or likely holds more than items."""
+        expected = self.likely if self.stated is None else self.stated
+        return expected is not None and rows != expected
+
     def are_first(self, lead: tuple[int, ...]) -> bool:
         """Return whether these leading axes of queries are certainly (item, head)."""
         return len(lead) == 2 and lead[0] == self.stated
@@ -90,8 +95,6 @@ class AttentionCall:
     measured_in: int = 0  # number of the module call in which its siblings were measured
     windows: int | None = None  # parts that the first axis holds beside the items, if measured
     module_call: int = 0  # number of the innermost module call that it was made in
-    # positions of the input -> queries of the layer that changed with them, where measured
-    touched: tuple[Any, ...] = ()
     # (entry, head) that a change of the model's inputs reaches, for each change that was tried.
     reached: tuple[Any, ...] = ()
     # Which positions of the layer's input the queries and keys are, (item, head, token), and how

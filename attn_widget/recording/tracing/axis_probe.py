@@ -41,9 +41,6 @@ class Measured:
         For each call the leading axes of its queries; None where no change showed what they are.
     siblings
         ``"heads"``, ``"parts"`` or ``"unknown"`` for calls side by side; None where there is one.
-    touched
-        For each changed position of the input the queries that changed with it; two layers with the
-        same ones hold the same positions.
     windows
         Parts that the position axes of a call hold beside the items; None where nothing tells.
     channels
@@ -52,7 +49,6 @@ class Measured:
 
     axes: tuple[tuple[Axis, ...] | None, ...]
     siblings: str | None
-    touched: tuple[tuple[Touched, ...], ...]
     windows: int | None = None
     channels: int = -1
 
@@ -134,8 +130,7 @@ def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
     )
     touched = tuple(_touched(c, axes) for c in changes)
     windows = _windows(states, touched, axes, items)
-    whole = _holds_items(states, items)
-    return Measured(axes, _siblings(changes), touched if whole else (), windows, states.channels)
+    return Measured(axes, _siblings(changes), windows, states.channels)
 
 
 def note_positions(frame: Frame, run_again: RunAgain, channels: int) -> None:

@@ -40,6 +40,8 @@ from attn_widget.recording.tracing.score_tracking import (
 
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
 LEARNED = frozenset(("linear", "conv1d", "conv2d"))  # heads that are mixed by learned numbers
+# Layers of hidden states: what they read were no scores.
+NORMS = frozenset(("linear", "addmm", "embedding", "layer_norm", "rms_norm"))
 MIXED_RESHAPES = tracking.RESHAPES | frozenset(
     ("transpose", "transpose_", "permute", "swapaxes", "movedim", "concat", "cat")
 )
@@ -179,7 +181,8 @@ class FunctionTracer(TorchFunctionMode):
             if not isinstance(output, torch.Tensor):
                 return output
             after: Any = tracking.tag_after(name, args, kwargs, output, tag)
-            if after is None and output.is_floating_point() and output.ndim > 1:
+            made = name in POSITIONWISE and name not in NORMS and output.is_floating_point()
+            if after is None and made and output.ndim > 1:
                 why = "scores that are made to weights without a softmax over the keys"
                 after = UnreadTag(self.recorder.name_of(), why)
             return set_tag(output, after)

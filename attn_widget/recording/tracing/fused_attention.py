@@ -91,7 +91,7 @@ def multi_head(
         call = _multi_head_call(given)
         call.name, call.cross = recorder.name_of(), recorder.stack.is_cross()
         call.lead = call.shape[:2]
-        call.unsure = recorder.items.stated not in (None, call.shape[0])
+        call.unsure = recorder.items.has_other(call.shape[0])
         call.depth = max(depth_of(given[name]) for name in ("query", "key", "value"))
         output, averaged = func(*args, **kwargs)
         mixed = _keep_weights(recorder, call)

@@ -107,7 +107,7 @@ class Measurements:
                 return
             self._known[key] = known
         for call, axes in zip(frame.calls, known.axes, strict=True):
-            call.axes, call.siblings, call.touched = axes, known.siblings, known.touched
+            call.axes, call.siblings = axes, known.siblings
             call.windows, call.measured_in = known.windows, frame.number
         if any(c.shape[2] != c.shape[3] and not c.cross for c in frame.calls):
             note_positions(frame, self.run_again, known.channels)

@@ -212,7 +212,7 @@ def _described(recorder: Recorder, family: FamilyCall, original: str, mask: Any)
         cross=recorder.stack.is_cross(family.module),
         depth=max(map(depth_of, (query, family.key, family.value))),
         lead=tuple(query.shape[:2]),
-        unsure=recorder.items.stated not in (None, query.shape[0]),
+        unsure=recorder.items.has_other(query.shape[0]),
         q=query,
         k=family.key,
         v=family.value,
