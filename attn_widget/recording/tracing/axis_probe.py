@@ -18,17 +18,16 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.inputs.model_call import copied
 from attn_widget.recording.run_aside import differs
 from attn_widget.recording.tracing.attention_call import AttentionCall, Axis, Items
-from attn_widget.recording.tracing.module_stack import Frame, given_to
+from attn_widget.recording.tracing.module_stack import Frame
+from attn_widget.recording.tracing.module_states import States, states_of
 from attn_widget.recording.tracing.position_probe import positions_of
 
 # Runs a module again on other arguments and returns the attention calls inside.
 RunAgain = Callable[[Frame, tuple[Any, ...], dict[str, Any]], list[AttentionCall]]
 Change = list[torch.Tensor | None]  # for each call the queries that changed, (*lead, query)
 Touched = tuple[int, int, int]  # call, entry of its position axes, query row
-MOST_ROWS = 4  # positions that are changed, one at a time
 
 
 @dataclass(frozen=True)
@@ -61,48 +60,9 @@ class Measured:
         return self.siblings == "parts" or any(n > 1 for n in entries)
 
 
-@dataclass(frozen=True)
-class States:
-    """The input of a module that holds numbers per position, and where its channels are."""
-
-    place: int | str  # among the arguments
-    given: torch.Tensor
-    channels: int = -1
-
-    @property
-    def positions(self) -> torch.Tensor:
-        """Return the states with their channels last."""
-        return self.given.movedim(self.channels, -1)
-
-    @property
-    def rows(self) -> list[int]:
-        """Return the positions that are changed, first and last among them."""
-        n = self.given.numel() // self.positions.shape[-1]
-        return sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
-
-    def arguments(
-        self, frame: Frame, positions: torch.Tensor
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return a module's arguments with other states; what it might change is copied."""
-        args = [copied(value) for value in frame.args]
-        kwargs = {name: copied(value) for name, value in frame.kwargs.items()}
-        given = positions.clone().movedim(-1, self.channels).contiguous()
-        if isinstance(self.place, int):
-            args[self.place] = given
-        else:
-            kwargs[self.place] = given
-        return tuple(args), kwargs
-
-    def changed(self, row: int) -> torch.Tensor:
-        """Return the positions with other numbers at one of them."""
-        flat = self.positions.detach().clone().reshape(-1, self.positions.shape[-1])
-        flat[row] = flat[row].flip(0) * -2 + flat.std() + 1
-        return flat.reshape(self.positions.shape)
-
-
 def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
     """Return what the axes of the calls inside a module are; None where it cannot be measured."""
-    states = _states(frame)
+    states = states_of(frame)
     if states is None or any(_shares_memory(call.q, states.given) for call in frame.calls):
         return None
     try:
@@ -135,7 +95,7 @@ def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
 
 def note_positions(frame: Frame, run_again: RunAgain, channels: int) -> None:
     """Note which positions of a module's input the queries and keys of its calls stand for."""
-    states = _states(frame)
+    states = states_of(frame)
     if states is None:
         return
     states = replace(states, channels=channels)
@@ -155,29 +115,10 @@ def note_positions(frame: Frame, run_again: RunAgain, channels: int) -> None:
         call.input_shape = tuple(states.positions.shape[:-1])
 
 
-def _states(frame: Frame) -> States | None:
-    """Return the first argument that holds numbers per position, and where it was given."""
-    for place, value in given_to(frame):
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim >= 2:
-            return States(place, value)
-    return None
-
-
 def _n_rows(change: Change) -> float:
     """Return how many query rows of a call changed; infinite where this shows nothing."""
     found = [c.reshape(-1, c.shape[-1]).sum(0) for c in change if c is not None and bool(c.any())]
     return max((int((rows > 0).sum()) for rows in found), default=math.inf)
-
-
-def _holds_items(states: States, items: Items) -> bool:
-    """Return whether the items of the batch stand on the first axes of a module's input.
-
-    Else it was cut into windows before, and its positions say nothing of other layers'.
-    """
-    first = set(states.positions.shape[: 2 if states.given.ndim == 3 else 1])
-    if states.given.ndim == 2:
-        return True
-    return items.stated in first if items.stated is not None else bool(first & items.sizes)
 
 
 def _shares_memory(queries: Any, states: torch.Tensor) -> bool:
@@ -289,7 +230,7 @@ def _windows(
     if not seen or axes[0] is None:
         return None
     entries = math.prod(axis.size for axis in axes[0] if not axis.holds_heads)
-    if len(shape) == 1 or _holds_items(states, items):
+    if len(shape) == 1 or states.hold(items):
         if all((item, place) == queries for (item, place), queries in seen):
             return 1
         if len(shape) == 2 and all((place, item) == q for (item, place), q in seen):
