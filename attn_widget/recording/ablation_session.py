@@ -19,6 +19,7 @@ from attn_widget.recording.batching import items_per_pass
 from attn_widget.recording.capture import traced
 from attn_widget.recording.head_mask import AblatedHeads, HeadMask
 from attn_widget.recording.inputs.model_call import describe
+from attn_widget.recording.nested import tensors_in
 from attn_widget.recording.output import find_logits
 from attn_widget.recording.prediction import PredictionReader, PredictionSpec
 from attn_widget.recording.tracing.recorder import DiscardingRecorder
@@ -126,7 +127,7 @@ class AblationSession:
     def _agrees(self, expected: torch.Tensor, *, shared: bool) -> bool:
         """Return whether the unchanged model gives the same output when it is run in this way."""
         n, reuse = (2, len(self.activations.calls) - 1) if shared else (1, 0)
-        if reuse < 0 or (shared and any(len(t) != 1 for t in _tensors(self.inputs) if t.ndim)):
+        if reuse < 0 or (shared and any(len(t) != 1 for t in tensors_in(self.inputs) if t.ndim)):
             return False
         self.shared = shared
         try:
@@ -149,14 +150,4 @@ class AblationSession:
     def _main_tensor(self, returned: Any) -> torch.Tensor:
         """Return the model's logits, else the first tensor that it returns."""
         logits = find_logits(returned, self.model)
-        return _tensors(returned)[0] if logits is None else logits
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    """Return all tensors of what a model takes or returns."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    parts = list(value.values()) if hasattr(value, "keys") else value
-    if not isinstance(parts, list | tuple):
-        return []
-    return [tensor for part in parts for tensor in _tensors(part)]
+        return next(tensors_in(returned)) if logits is None else logits

@@ -15,11 +15,11 @@ from attn_widget.recording.building.missing import no_attention, written_modules
 from attn_widget.recording.compiled import running_eagerly
 from attn_widget.recording.eval_mode import ONE_AT_A_TIME, evaluating
 from attn_widget.recording.inputs.model_call import ModelCall, describe
+from attn_widget.recording.nested import tensors_in
 from attn_widget.recording.output import find_logits
 from attn_widget.recording.tracing.attention_call import AttentionCall, Items
 from attn_widget.recording.tracing.attention_lookup import looks_up_attention
 from attn_widget.recording.tracing.banded import trace_banded
-from attn_widget.recording.tracing.depth import tensors_in
 from attn_widget.recording.tracing.function_mode import FunctionTracer
 from attn_widget.recording.tracing.intervention import NO_INTERVENTION, Intervention
 from attn_widget.recording.tracing.kernelised import trace_implied

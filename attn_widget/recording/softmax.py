@@ -123,6 +123,11 @@ def allowed_keys(call: Any, device: torch.device) -> Bool[torch.Tensor, "batch h
     return allowed.expand(-1, -1, *call.shape[2:])
 
 
+def weights_of(call: Any) -> Float[torch.Tensor, "batch head query key"]:
+    """Return the weights of an attention call: those that were kept, or computed again."""
+    return call.weights if call.weights is not None else plain_weights(call)
+
+
 def plain_weights(
     call: Any, rows: Any = slice(None)
 ) -> Float[torch.Tensor, "batch head query key"]:

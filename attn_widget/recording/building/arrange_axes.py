@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.softmax import plain_weights
-from attn_widget.recording.tracing.attention_call import AttentionCall, Axis
+from attn_widget.recording.softmax import weights_of
+from attn_widget.recording.tracing.attention_call import AttentionCall, Axis, n_heads_of
 from attn_widget.recording.tracing.axis_probe import heads_last
 from attn_widget.records.layers import HeadCall
 
@@ -26,7 +26,7 @@ def arranged(call: AttentionCall) -> AttentionCall | None:
     if call.axes is None:
         # Of three and more leading axes nothing says which hold heads.
         return None if call.unsure and len(call.lead) > 2 else call
-    n_heads = math.prod(axis.size for axis in call.axes if axis.holds_heads)
+    n_heads = n_heads_of(call.axes)
     n_entries = math.prod(call.lead) // n_heads
     if (n_entries, n_heads) == call.shape[:2] and not _crosses(call.axes):
         return call
@@ -103,14 +103,7 @@ def merged_heads(calls: Sequence[AttentionCall]) -> AttentionCall:
     )
     weights = [call.weights for call in calls]
     if any(w is None for w in weights):
-        weights = (
-            []
-            if plain
-            else [
-                w if w is not None else plain_weights(c)
-                for w, c in zip(weights, calls, strict=True)
-            ]
-        )
+        weights = [] if plain else [weights_of(c) for c in calls]
     values = [call.v for call in calls]
     joined = all(v is not None and v.shape == values[0].shape for v in values)
     return dataclasses.replace(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.softmax import plain_weights
+from attn_widget.recording.softmax import weights_of
 from attn_widget.recording.tracing.attention_call import AttentionCall
 
 Place = tuple[str, bool, int]  # stack of layers, whether it is cross-attention, depth
@@ -63,7 +63,7 @@ def _joined(calls: Sequence[AttentionCall]) -> AttentionCall:
     )
     kept: list[Any] = [c.weights for c in calls]
     if not plain:
-        kept = [c.weights if c.weights is not None else plain_weights(c) for c in calls]
+        kept = [weights_of(c) for c in calls]
     whole = None if any(weights is None for weights in kept) else torch.cat(kept, 2)
     return dataclasses.replace(
         first,

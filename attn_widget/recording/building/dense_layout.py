@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from attn_widget.recording.building.arrange_axes import heads_in_all
-from attn_widget.recording.softmax import plain_weights
+from attn_widget.recording.softmax import weights_of
 from attn_widget.recording.tracing.attention_call import AttentionCall
 from attn_widget.recording.tracing.position_probe import PADDING, UNKNOWN
 
@@ -45,12 +45,8 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
     if any(call.query_positions is None for call in calls):
         return "attention in blocks whose positions could not be measured"
     # Items on the first axis; states without one hold the positions of one item.
-    items, positions = (
-        ([1], first.input_shape)
-        if len(first.input_shape) == 1
-        else (first.input_shape[:1], first.input_shape[1:])
-    )
-    n_items, n, heads = items[0], math.prod(positions), first.shape[1]
+    shape = first.input_shape if len(first.input_shape) > 1 else (1, *first.input_shape)
+    n_items, n, heads = shape[0], math.prod(shape[1:]), first.shape[1]
     if first.shape[0] == n_items and len(calls) == 1 and not _stand_for_positions(first):
         return list(calls)  # keys of another input, or squeezed into fewer
     if any(call.shape[1] != heads for call in calls):
@@ -59,7 +55,7 @@ def dense(calls: Sequence[AttentionCall], n_tokens: int | None) -> list[Attentio
         return f"attention in blocks over {n} positions, too many to lay out whole"
     whole = None
     for call in calls:
-        weights = call.weights if call.weights is not None else plain_weights(call)
+        weights = weights_of(call)
         queries, keys = call.query_positions, call.key_positions
         if bool((queries == UNKNOWN).any()) or bool((keys == UNKNOWN).any()):
             return "attention in blocks over positions that were mixed before"
@@ -112,8 +108,7 @@ def _stand_for_positions(call: AttentionCall) -> bool:
     if not all(bool((p >= 0).any()) and not bool((p == UNKNOWN).any()) for p in both):
         return False
     # Learned keys are of no position; padding of blocks is too, and queries do not read it.
-    weights = call.weights if call.weights is not None else plain_weights(call)
-    return float(_on_padding(call, weights).max()) <= LOST
+    return float(_on_padding(call, weights_of(call)).max()) <= LOST
 
 
 def _on_padding(call: AttentionCall, weights: torch.Tensor) -> torch.Tensor:

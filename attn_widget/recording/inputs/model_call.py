@@ -25,6 +25,7 @@ from attn_widget.recording.inputs.model_forward import (
     takes_positions_only,
 )
 from attn_widget.recording.inputs.patches import measured_patches, picture_of
+from attn_widget.recording.nested import copied
 from attn_widget.records import Tokens, check_index
 from attn_widget.records.names import nearest_name
 
@@ -147,17 +148,6 @@ class ModelCall:
         if not isinstance(ids, torch.Tensor) or ids.shape[-1] != n:
             return None
         return token_makers.from_encoding(self.tokenizer, {"input_ids": ids}, item=self.item)
-
-
-def copied(value: Any) -> Any:
-    """Return a value that a model may change, such as a cache of keys, as a copy."""
-    if value is None or isinstance(value, torch.Tensor | int | float | str | torch.nn.Module):
-        return value
-    if type(value) in (tuple, list):
-        return type(value)(copied(part) for part in value)
-    if type(value) is dict:
-        return {name: copied(part) for name, part in value.items()}
-    return copy.deepcopy(value)
 
 
 def describe(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,16 @@ class Axis:
 
     size: int
     holds_heads: bool
+
+
+def n_heads_of(axes: Sequence[Axis]) -> int:
+    """Return how many heads these axes hold."""
+    return math.prod(axis.size for axis in axes if axis.holds_heads)
+
+
+def n_entries_of(axes: Sequence[Axis]) -> int:
+    """Return how many items, windows and pictures these axes hold."""
+    return math.prod(axis.size for axis in axes if not axis.holds_heads)
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,5 @@ class AttentionCall:
 
     def has_parts(self, items: int) -> bool:
         """Return whether this is a part of a layer, or holds more entries than there are items."""
-        entries = self.shape[0]
-        if self.axes is not None:
-            entries = math.prod(axis.size for axis in self.axes if not axis.holds_heads)
+        entries = self.shape[0] if self.axes is None else n_entries_of(self.axes)
         return self.siblings == "parts" or entries > items

@@ -19,7 +19,13 @@ from typing import Any
 import torch
 
 from attn_widget.recording.run_aside import differs
-from attn_widget.recording.tracing.attention_call import AttentionCall, Axis, Items
+from attn_widget.recording.tracing.attention_call import (
+    AttentionCall,
+    Axis,
+    Items,
+    n_entries_of,
+    n_heads_of,
+)
 from attn_widget.recording.tracing.module_stack import Frame
 from attn_widget.recording.tracing.module_states import States, states_of
 from attn_widget.recording.tracing.position_probe import positions_of
@@ -54,10 +60,8 @@ class Measured:
     @property
     def has_parts(self) -> bool:
         """Return whether the layer attends within several parts, which every layer may cut anew."""
-        entries = [
-            math.prod(a.size for a in axes if not a.holds_heads) for axes in self.axes if axes
-        ]
-        return self.siblings == "parts" or any(n > 1 for n in entries)
+        several = any(n_entries_of(axes) > 1 for axes in self.axes if axes)
+        return self.siblings == "parts" or several
 
 
 def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
@@ -74,12 +78,11 @@ def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
             again = run_again(frame, *states.arguments(frame, states.changed(row)))
             return [_changed_queries(a, b) for a, b in zip(plain, again, strict=True)]
 
-        middle = states.rows[len(states.rows) // 2]
-        if states.given.ndim > 2 and _n_rows(changes_of(states, middle)) != 1:
+        n_rows = _n_rows(changes_of(states, states.middle))
+        if states.given.ndim > 2 and n_rows != 1:
             # Channels may come before the positions: then fewer queries change with one position.
             other = replace(states, channels=1)
-            row = other.rows[len(other.rows) // 2]
-            if _n_rows(changes_of(other, row)) < _n_rows(changes_of(states, middle)):
+            if _n_rows(changes_of(other, other.middle)) < n_rows:
                 states = other
         changes = [changes_of(states, row) for row in states.rows]
     except Exception:  # a module may refuse to run twice, with any error: then nothing is known
@@ -88,7 +91,7 @@ def measure(frame: Frame, run_again: RunAgain, items: Items) -> Measured | None:
         next((a for a in (_axes(c[i]) for c in changes) if a is not None), None)
         for i in range(len(plain))
     )
-    touched = tuple(_touched(c, axes) for c in changes)
+    touched = [list(_touched(change, axes)) for change in changes]
     windows = _windows(states, touched, axes, items)
     return Measured(axes, _siblings(changes), windows, states.channels)
 
@@ -152,8 +155,7 @@ def _axes(changed: torch.Tensor | None) -> tuple[Axis, ...] | None:
         if split is None:
             return None
         found.extend(split)
-    n_changed = math.prod(a.size for a in found if a.holds_heads)
-    return tuple(found) if int(lead.sum()) == n_changed else None
+    return tuple(found) if int(lead.sum()) == n_heads_of(found) else None
 
 
 def _split(size: int, entries: Sequence[int]) -> tuple[Axis, ...] | None:
@@ -193,15 +195,8 @@ def _siblings(changes: Sequence[Sequence[torch.Tensor | None]]) -> str | None:
 
 def _touched(
     change: Sequence[torch.Tensor | None], axes: Sequence[tuple[Axis, ...] | None]
-) -> tuple[Touched, ...]:
-    """Return the queries that changed with one position: call, entry, row."""
-    return tuple(_touched_of(change, axes))
-
-
-def _touched_of(
-    change: Sequence[torch.Tensor | None], axes: Sequence[tuple[Axis, ...] | None]
 ) -> Iterator[Touched]:
-    """Yield the queries that changed, one head of each."""
+    """Yield the queries that changed with one position, one head of each."""
     for i, (changed, found) in enumerate(zip(change, axes, strict=True)):
         if changed is None or found is None:
             continue
@@ -229,7 +224,7 @@ def _windows(
     ]
     if not seen or axes[0] is None:
         return None
-    entries = math.prod(axis.size for axis in axes[0] if not axis.holds_heads)
+    entries = n_entries_of(axes[0])
     if len(shape) == 1 or states.hold(items):
         if all((item, place) == queries for (item, place), queries in seen):
             return 1
@@ -245,6 +240,5 @@ def heads_last(tensor: torch.Tensor, axes: Sequence[Axis]) -> torch.Tensor:
     split = tensor.reshape(*(axis.size for axis in axes), *tensor.shape[-2:])
     order = [i for i, axis in enumerate(axes) if not axis.holds_heads]
     order += [i for i, axis in enumerate(axes) if axis.holds_heads]
-    n_heads = math.prod(axis.size for axis in axes if axis.holds_heads)
     moved = split.permute(*order, len(axes), len(axes) + 1)
-    return moved.reshape(-1, n_heads, *tensor.shape[-2:])
+    return moved.reshape(-1, n_heads_of(axes), *tensor.shape[-2:])

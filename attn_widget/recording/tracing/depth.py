@@ -7,10 +7,11 @@ same module for every layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
+
+from attn_widget.recording.nested import tensors_in
 
 DEPTH = "_attn_widget_depth"
 
@@ -43,18 +44,6 @@ def spread_depth(args: Any, kwargs: Any, output: Any, at_least: int = 0) -> None
     if depth:
         # An operation that writes into its first operand and returns nothing: x[i] = y.
         set_depth(args[0] if output is None and args else output, depth)
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of a value, also those in tuples, lists and mappings."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from tensors_in(part)
-    elif hasattr(value, "values") and hasattr(value, "keys"):
-        for part in value.values():
-            yield from tensors_in(part)
 
 
 def spread_over_module(args: Any, kwargs: Any, output: Any, inside: int) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from attn_widget.recording.softmax import plain_weights
+from attn_widget.recording.softmax import weights_of
 from attn_widget.recording.tracing import flex_attention
 from attn_widget.recording.tracing import fused_attention as fused
 from attn_widget.recording.tracing import score_tracking as tracking
@@ -41,7 +41,7 @@ from attn_widget.recording.tracing.score_tracking import (
 ZEROING = frozenset(("masked_fill", "masked_fill_", "where", "nan_to_num"))
 LEARNED = frozenset(("linear", "conv1d", "conv2d"))  # heads that are mixed by learned numbers
 # Layers of hidden states: what they read were no scores.
-NORMS = frozenset(("linear", "addmm", "embedding", "layer_norm", "rms_norm"))
+STATE_LAYERS = frozenset(("linear", "addmm", "embedding", "layer_norm", "rms_norm"))
 MIXED_RESHAPES = tracking.RESHAPES | frozenset(
     ("transpose", "transpose_", "permute", "swapaxes", "movedim", "concat", "cat")
 )
@@ -181,7 +181,7 @@ class FunctionTracer(TorchFunctionMode):
             if not isinstance(output, torch.Tensor):
                 return output
             after: Any = tracking.tag_after(name, args, kwargs, output, tag)
-            made = name in POSITIONWISE and name not in NORMS and output.is_floating_point()
+            made = name in POSITIONWISE and name not in STATE_LAYERS and output.is_floating_point()
             if after is None and made and output.ndim > 1:
                 why = "scores that are made to weights without a softmax over the keys"
                 after = UnreadTag(self.recorder.name_of(), why)
@@ -266,7 +266,7 @@ class FunctionTracer(TorchFunctionMode):
             return
         mixing = mixing.detach().reshape(call.shape)
         with torch.no_grad():
-            softmaxed = call.weights if call.weights is not None else plain_weights(call)
+            softmaxed = weights_of(call)
         if not torch.allclose(mixing, softmaxed, atol=1e-6):
             # Queries and keys alone could not give these again.
             call.weights, call.altered = mixing, True

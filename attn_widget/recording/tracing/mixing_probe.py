@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch.nn.modules.conv import _ConvNd
 
+from attn_widget.recording.nested import tensors_in
 from attn_widget.recording.run_aside import differs
-from attn_widget.recording.tracing.depth import tensors_in
 from attn_widget.recording.tracing.module_stack import Frame, given_to
 
 # Operations that work on each position alone, whatever their arguments. Any other operation makes

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.inputs.model_call import copied
+from attn_widget.recording.nested import copied
 from attn_widget.recording.tracing.attention_call import Items
 from attn_widget.recording.tracing.module_stack import Frame, given_to
 
@@ -32,6 +32,11 @@ class States:
         """Return the positions that are changed, first and last among them."""
         n = self.given.numel() // self.positions.shape[-1]
         return sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+
+    @property
+    def middle(self) -> int:
+        """Return one of these positions, neither the first nor the last."""
+        return self.rows[len(self.rows) // 2]
 
     def arguments(
         self, frame: Frame, positions: torch.Tensor

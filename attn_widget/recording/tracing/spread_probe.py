@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from attn_widget.recording.inputs.model_call import copied
+from attn_widget.recording.nested import copied
 from attn_widget.recording.run_aside import differs
 from attn_widget.recording.tracing.attention_call import AttentionCall
 
@@ -49,8 +49,10 @@ def note_spread(
 
 def _changes(inputs: Inputs) -> Iterator[Inputs]:
     """Yield the inputs with other numbers at the first, and at the last position."""
+    args, kwargs = inputs
+    if not any(map(_holds_numbers, (*args, *kwargs.values()))):
+        return
     for place in (0, -1):
-        args, kwargs = inputs
         yield (
             tuple(_changed(copied(value), place) for value in args),
             {name: _changed(copied(value), place) for name, value in kwargs.items()},
@@ -58,18 +60,21 @@ def _changes(inputs: Inputs) -> Iterator[Inputs]:
 
 
 def _changed(value: Any, place: int) -> Any:
-    """Return a tensor of numbers or ids with others at one position; masks and others unchanged."""
-    if not isinstance(value, torch.Tensor) or value.ndim < 2:
+    """Return numbers with others at one position; ids and other values unchanged."""
+    if not _holds_numbers(value):
         return value
-    if value.is_floating_point():
-        other = value.clone()
-        # Pictures end in (colour, row, column), other states in (position, channel).
-        index: tuple[int | slice, ...] = (place,) * (value.ndim - 1)
-        if value.ndim > 3:
-            index = (*(place,) * (value.ndim - 3), slice(None), place, place)
-        other[index] = other[index] * -2 + other.std() + 1
-        return other
-    return value
+    other = value.clone()
+    # Pictures end in (colour, row, column), other states in (position, channel).
+    index: tuple[int | slice, ...] = (place,) * (value.ndim - 1)
+    if value.ndim > 3:
+        index = (*(place,) * (value.ndim - 3), slice(None), place, place)
+    other[index] = other[index] * -2 + other.std() + 1
+    return other
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Return whether a value is a tensor of numbers for each of several positions."""
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim > 1
 
 
 def stay_apart(layers: Sequence[Sequence[AttentionCall]], windows: int) -> bool:
