@@ -64,7 +64,8 @@ class Lines:
     @property
     def left_out(self) -> float:
         """Return the share (0 to 1) of pairs without a line in the total without hidden keys."""
-        return max(0.0, self.rest) / (self.total or 1.0)
+        # Rounded weights may sum to more than the total.
+        return min(max(0.0, self.rest), self.total - self.hidden) / (self.total or 1.0)
 
 
 def rows_of(axis: dict[str, Any], positions: Sequence[int]) -> list[int]:

@@ -42,6 +42,15 @@ def test_lines_come_weakest_first_and_the_rest_is_the_weight_without_lines():
     ]
 
 
+def test_rounded_weights_never_leave_out_more_than_there_is():
+    values = np.random.default_rng(0).random((1, 60, 60)) ** 8
+    values /= values.sum(-1, keepdims=True)
+    lines = lines_of(frame_of(values), Selection([0], threshold=0.99))
+    assert len(lines) == 0
+    assert lines.rest > lines.total  # each byte is rounded
+    assert lines.left_out == 1
+
+
 def test_above_64_tokens_each_query_and_head_has_its_strongest_keys():
     values = np.random.default_rng(0).dirichlet(np.full(70, 0.1), (2, 70))
     lines = lines_of(frame_of(values), Selection([0, 1]))

@@ -178,7 +178,9 @@ function leftOut(scene, { focus, values, lanes, lines, rows, layout, dropped, jo
   const queries = focus && !ofKey ? focus.rows : range(nQueries);
   const hidden = ofKey ? 0 : totalOf(frame.arrays.hidden_mass, lanes, nQueries, queries);
   const pairs = lanes.length * (focus ? focus.rows.length * (values?.n ?? 0) : nQueries * nKeys);
-  const rest = Math.max(0, lines.rest ?? all - hidden - lines.mass) / (all || 1);
+  // Rounded weights may sum to more than the total.
+  const without = Math.max(0, lines.rest ?? all - hidden - lines.mass);
+  const rest = Math.min(without, all - hidden) / (all || 1);
   const left = percent(rest);
   const mass = massName(frame.unit);
   const threshold = fixed(traits.threshold, 2);
