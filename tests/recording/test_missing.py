@@ -91,3 +91,29 @@ def test_the_refusal_says_what_was_seen():
     ):
         with pytest.raises(NoAttentionError, match=what):
             capture(nn.Sequential(Unread(kind)).eval(), torch.randn(1, N, WIDTH))
+
+
+class Beside(Fused):
+    """Attention, and beside it weights without a softmax that mix values, or that change scores."""
+
+    def __init__(self, mixes):
+        super().__init__()
+        self.mixes = mixes
+
+    def forward(self, x):
+        q, k, v = self.split(x)
+        scores = q @ k.mT
+        other = scores[:, :1].relu()
+        if not self.mixes:  # selective attention: what one head masks for all
+            scores = scores - (other * torch.ones(N, N).tril(-1)).cumsum(-2)
+        mixed = scores.softmax(-1) @ v
+        if self.mixes:
+            mixed = mixed + (other[..., None] * v[:, :, None]).sum(-2)
+        return x + mixed.transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("mixes", [True, False])
+def test_weights_beside_an_attention_are_named_where_they_mix_values(mixes):
+    seen = capture(peaked(nn.Sequential(Beside(mixes))), torch.randn(1, N, WIDTH))
+    assert seen.missing == (("0",) if mixes else ())
+    assert seen.attention.shape == (1, HEADS, N, N)

@@ -96,6 +96,44 @@ class Windows(Fused):
         return x + torch.roll(mixed, self.shift, 1)
 
 
+class Whole(Fused):
+    """Attention of all positions, with its heads merged into the batch axis."""
+
+    def forward(self, x):
+        q, k, v = (t.flatten(0, 1) for t in self.split(x))
+        mixed = ((q @ k.mT).softmax(-1) @ v).unflatten(0, (-1, HEADS))
+        return x + mixed.transpose(1, 2).flatten(2)
+
+
+class ChannelsFirst(Fused):
+    """Windows of 2 × 2 pixels of (item, channel, row, column), heads merged into the batch axis."""
+
+    def windows(self, x):
+        cut = x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))  # b c y p x q
+        return cut.permute(0, 2, 4, 3, 5, 1).flatten(0, 2).flatten(1, 2)
+
+    def forward(self, x):
+        q, k, v = (t.flatten(0, 1) for t in self.split(self.windows(x)))
+        mixed = ((q @ k.mT).softmax(-1) @ v).unflatten(0, (-1, HEADS)).transpose(1, 2).flatten(2)
+        rows, columns = x.shape[-2] // 2, x.shape[-1] // 2
+        back = mixed.unflatten(1, (2, 2)).unflatten(0, (-1, rows, columns))  # b y x p q c
+        return x + back.permute(0, 5, 1, 3, 2, 4).reshape(x.shape)
+
+
+class CutBefore(nn.Module):
+    """Windows of 3 positions that are cut before the attention is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = Whole()
+
+    def weights(self, x):
+        return self.attention.weights(x)
+
+    def forward(self, x):
+        return self.attention(x.unflatten(1, (-1, 3)).flatten(0, 1)).reshape(x.shape)
+
+
 class LoopOverPieces(Fused):
     """Attention within pieces of given lengths, one after another, as vision models do."""
 
