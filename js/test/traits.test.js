@@ -75,3 +75,17 @@ test("changes are reported by name, messages with their buffers", () => {
   assert.deepEqual(seen, [["view"], [{ id: 1 }, [2]], [{ id: 2 }, []]]);
   assert.deepEqual(given.sent, [{ id: 3 }]);
 });
+
+test("what Python confirms of an earlier change never undoes a newer one", async () => {
+  const given = model({ layer: 3 });
+  const state = createState(given, new AbortController().signal);
+  state.set({ layer: 4 });
+  await pause(60); // sent
+  state.set({ layer: 5 });
+  given.values.layer = 4; // the echo of the first change, before the second was sent
+  assert.equal(state.traits().layer, 5);
+  await pause(60);
+  assert.deepEqual([given.values.layer, given.saves], [5, 2]);
+  given.values.layer = 7; // set in Python: nothing is unsaved, so this stands
+  assert.equal(state.traits().layer, 7);
+});

@@ -17,10 +17,17 @@ export function createState(model, signal) {
   let received = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let saving;
+  // What the user changed and Python was not told yet. A host may set the model to what Python
+  // confirms of an earlier change meanwhile; the newer value stays.
+  /** @type {Partial<Traits>} */
+  let unsaved = {};
 
   const save = () => {
     clearTimeout(saving);
     saving = undefined;
+    const values = unsaved;
+    unsaved = {};
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
     model.save_changes();
   };
 
@@ -42,7 +49,7 @@ export function createState(model, signal) {
     traits() {
       const traits = /** @type {any} */ ({});
       for (const name of names) traits[name] = model.get(name);
-      return traits;
+      return Object.assign(traits, unsaved);
     },
     /** What the host kept of the picture, for a page without a kernel. @returns {any} */
     drawn: () => model.get("drawn"),
@@ -51,6 +58,7 @@ export function createState(model, signal) {
      * @param {Partial<Traits>} values
      */
     set(values) {
+      Object.assign(unsaved, values);
       for (const [name, value] of Object.entries(values)) model.set(name, value);
       saving ??= setTimeout(save, SAVE_AFTER_MS);
     },
