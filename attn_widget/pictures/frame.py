@@ -41,7 +41,8 @@ class Numbers:
 def head_frame(spec: Spec, numbers: Numbers, queries: Axis, keys: Axis) -> Frame:
     """Return the frame of the head view: whole lanes, or only the strongest keys if too large."""
     shown = merge(numbers.values, queries, keys)
-    arrays = _weights(shown) if shown.size <= MAX_MESSAGE_BYTES else _edges(shown)
+    whole = shown.size <= MAX_MESSAGE_BYTES
+    arrays = {"weights": sqrt8(shown)} if whole else strongest_keys(shown, TOP_K)
     arrays |= _totals(numbers, shown, queries) | _trust(numbers, queries, keys)
     return Frame(_fields(spec, numbers, queries, keys), arrays)
 
@@ -151,13 +152,9 @@ def _block_max(matrix: np.ndarray, pool: int) -> np.ndarray:
     )
 
 
-def _weights(shown: np.ndarray) -> dict[str, Any]:
-    return {"weights": sqrt8(shown)}
-
-
-def _edges(shown: np.ndarray) -> dict[str, Any]:
-    """Keep the strongest keys of each row, strongest first."""
-    k = min(TOP_K, shown.shape[2])
+def strongest_keys(shown: Float[np.ndarray, "lane query key"], k: int) -> dict[str, Any]:
+    """Return the arrays of the ``k`` strongest keys of each row, strongest first."""
+    k = min(k, shown.shape[2])
     left = shown.copy()
     keys = np.empty((*shown.shape[:2], k), np.uint16 if shown.shape[2] < 2**16 else np.uint32)
     for i in range(k):  # k passes of argmax are several times faster than one partial sort

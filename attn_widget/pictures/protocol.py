@@ -2,8 +2,8 @@
 
 ``js/src/wire/decode.js`` reads them; ``js/src/types.js`` has the same names as JSDoc. All numbers
 are little endian. ``sqrt8`` stores ``round(255·√(value / scale))`` in one byte, which is enough for
-drawing: weights down to 4·10⁻⁶ of the scale are not rounded to 0. Exact rows are sent as float32 on
-request.
+drawing: weights down to 4·10⁻⁶ of the scale are not rounded to 0. ``int8`` stores
+``round(value / scale)``. Exact rows are sent as float32 on request.
 """
 
 from __future__ import annotations
@@ -143,9 +143,17 @@ def sqrt8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], 
     )
 
 
+def int8(values: Float[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, "..."], str, float]:
+    """Return an array entry in one signed byte per value, in steps of the largest value / 127."""
+    step = float(np.abs(values).max(initial=0.0)) / 127 or 1.0
+    return np.round(values / step).astype(np.int8), "int8", step
+
+
 def decoded(frame: Frame, name: str) -> Shaped[np.ndarray, "..."]:
     """Return an array of a frame as the page decodes it, as float32 values."""
     array, encoding, scale = frame.arrays[name]
+    if encoding == "int8":
+        return (array * scale).astype(np.float32)
     if encoding != "sqrt8":
         return array
     table = (scale * (np.arange(256) / 255) ** 2).astype(np.float32)

@@ -46,15 +46,15 @@ def image_of(capture: Capture, attention: str) -> Any:
 
 
 def small(
-    image: UInt8[np.ndarray, "row column rgb"],
+    image: UInt8[np.ndarray, "row column rgb"], side: int = LARGEST_PICTURE_PX
 ) -> UInt8[np.ndarray, "small_row small_column rgb"]:
-    """Return a picture whose larger side is at most `LARGEST_PICTURE_PX`."""
+    """Return a picture whose larger side is at most ``side`` pixels."""
     largest = max(image.shape[:2])
-    if largest <= LARGEST_PICTURE_PX:
+    if largest <= side:
         return image
     from PIL import Image
 
-    height, width = (max(1, round(s * LARGEST_PICTURE_PX / largest)) for s in image.shape[:2])
+    height, width = (max(1, round(s * side / largest)) for s in image.shape[:2])
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 

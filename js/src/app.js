@@ -71,7 +71,7 @@ export function mount(model, el, signal) {
   if (kept && "frame" in kept) {
     local.captureId = state.traits().capture_id;
     parts.store.keep(kept.spec, kept.frame);
-  } else if (kept) local.foreign = kept.foreign;
+  } else if (kept) local.notKept = kept.why;
 
   listenToKeys(parts, actions, stage, signal);
   state.onChange((names) => change(names.has("theme") ? { look: null } : {}));

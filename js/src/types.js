@@ -127,7 +127,7 @@
  * @typedef {Object} FrameArray
  * @property {string} name
  * @property {number[]} shape
- * @property {Uint8Array | Uint16Array | Uint32Array | Int16Array | Float32Array} data
+ * @property {Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Float32Array} data
  * @property {Float32Array | null} table
  * @property {number} scale the value of the largest byte
  */

@@ -13,7 +13,7 @@ import statistics
 import pytest
 
 from tests.benchmarks.bench_views import OURS
-from tests.browser.conftest import chromium, open_notebook, server  # noqa: F401
+from tests.browser.conftest import chromium, open_notebook, pages, server  # noqa: F401
 from tests.browser.test_lab import drawn
 
 TABLES: dict[str, list[str]] = {}
@@ -73,7 +73,7 @@ def spread(times: list[float]) -> str:
 @pytest.mark.parametrize("view", ["head", "model", "matrix", "text", "neuron"])
 def test_hover_at_2048_tokens(open_notebook, view):  # noqa: F811
     extra = "" if view != "neuron" else NEURON
-    notebook = open_notebook(OURS.format(n=2048, distinct=1) + extra)
+    notebook = open_notebook(OURS.format(n=2048, distinct=1) + extra, fresh=True)
     notebook.run(0)
     notebook.add(f"w = aw.AttentionWidget(capture, view='{view}', query=[1000])\nw")
     drawn(notebook.widget(), view, "raw", 0)
@@ -100,7 +100,7 @@ capture = Capture(layers, capture.streams, model_name="random")"""
 
 @pytest.mark.parametrize("view", ["head", "matrix", "text"])
 def test_layer_change_at_512_tokens(open_notebook, view):  # noqa: F811
-    notebook = open_notebook(OURS.format(n=512, distinct=12))
+    notebook = open_notebook(OURS.format(n=512, distinct=12), fresh=True)
     notebook.run(0)
     notebook.add(f"w = aw.AttentionWidget(capture, view='{view}')\nw")
     drawn(notebook.widget(), view, "raw", 0)
@@ -110,7 +110,7 @@ def test_layer_change_at_512_tokens(open_notebook, view):  # noqa: F811
 
 
 def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
-    notebook = open_notebook(OURS.format(n=128, distinct=12))
+    notebook = open_notebook(OURS.format(n=128, distinct=12), fresh=True)
     notebook.run(0)
     notebook.add("aw.AttentionWidget(capture)")
     start = notebook.page.evaluate("() => performance.now()")
@@ -140,7 +140,9 @@ def test_twenty_widgets_in_one_notebook(open_notebook):  # noqa: F811
 def test_a_cell_run_200_times(open_notebook):  # noqa: F811
     # Each run makes a new capture and widget, and drops the old ones.
     notebook = open_notebook(
-        "import gc, json\n" + OURS.format(n=256, distinct=2), "w = aw.AttentionWidget(capture)\nw"
+        "import gc, json\n" + OURS.format(n=256, distinct=2),
+        "w = aw.AttentionWidget(capture)\nw",
+        fresh=True,
     )
     notebook.run(0)
     cdp = notebook.page.context.new_cdp_session(notebook.page)

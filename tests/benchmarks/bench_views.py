@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import ROOT, chromium, open_notebook, server  # noqa: F401
+from tests.browser.conftest import chromium, open_notebook, pages, server  # noqa: F401
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import drawn
 
 PEERS = ROOT / "build" / "peers"
@@ -157,7 +158,7 @@ def measure(notebook, view: str, code: str) -> float:
     ],
 )  # fmt: skip
 def test_ours(open_notebook, view, n, distinct):  # noqa: F811
-    notebook = open_notebook(OURS.format(n=n, distinct=distinct))
+    notebook = open_notebook(OURS.format(n=n, distinct=distinct), fresh=True)
     notebook.run(0)
     # The first widget loads modules.
     notebook.add("aw.AttentionWidget(aw.from_arrays(np.eye(2)[None, None], ['a', 'b']))")
@@ -176,7 +177,7 @@ print(len(capture.tokens))"""
 
 def test_ours_at_8192_tokens(open_notebook):  # noqa: F811
     """Measure a trained model at 8,192 tokens, after a capture that takes minutes."""
-    notebook = open_notebook(LONG)
+    notebook = open_notebook(LONG, fresh=True)
     n = int(notebook.run(0).splitlines()[-1])
     notebook.add("aw.AttentionWidget(aw.from_arrays([[[[1.0]]]], ['a']))")
     seconds = measure(notebook, "matrix", "w = aw.AttentionWidget(capture, view='matrix')\nw")

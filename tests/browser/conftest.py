@@ -13,16 +13,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
-TOKEN = "attn"  # loopback only
+from tests.browser.notebooks import ROOT, TOKEN, Notebook, Pages
+
 expect.set_options(timeout=30_000)  # long, for busy machines; a passing test does not wait
-READY = """() => {
-    const notebook = window.jupyterapp?.shell?.currentWidget;
-    return notebook?.sessionContext?.session?.kernel?.status === 'idle'; }"""
 CHROMIUM_ARGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -116,135 +112,24 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-class Notebook:
-    """An open notebook: run its cells, find its widgets."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-
-    def run(self, cell: int) -> str:
-        """Run one cell, fail on a Python error, return what it printed."""
-        outputs = self.page.evaluate(
-            """async (cell) => {
-                const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
-                notebook.activeCellIndex = cell; notebook.deselectAll();
-                await app.commands.execute('notebook:run-cell');
-                return notebook.widgets[cell].model.sharedModel.toJSON().outputs; }""",
-            cell,
-        )
-        errors = [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
-        assert not errors, errors
-        return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream").strip()
-
-    def add(self, source: str, wait: bool = True) -> str:
-        """Append a cell, run it, and return what it printed (nothing without waiting)."""
-        last = self.page.evaluate(
-            """async (source) => {
-                const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
-                notebook.activeCellIndex = notebook.widgets.length - 1; notebook.deselectAll();
-                await app.commands.execute('notebook:insert-cell-below');
-                notebook.activeCell.model.sharedModel.setSource(source);
-                return notebook.activeCellIndex; }""",
-            source,
-        )
-        if wait:
-            return self.run(last)
-        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-cell')")
-        return ""
-
-    def says(self, source: str, wanted: str) -> None:
-        """Assert what a cell prints; retry, as a change in the page takes time to reach Python."""
-        for _ in range(20):
-            printed = self.add(source)
-            if printed == wanted:
-                return
-        assert printed == wanted
-
-    def command(self, name: str, **arguments) -> object:
-        """Run one of the host's commands."""
-        return self.page.evaluate(
-            "([c, a]) => window.jupyterapp.commands.execute(c, a)", [name, arguments]
-        )
-
-    def theme(self, name: str) -> None:
-        """Choose the host's light or dark theme."""
-        self.command("apputils:change-theme", theme=f"JupyterLab {name.title()}")
-        is_light = str(name == "light").lower()
-        self.page.wait_for_function("(v) => document.body.dataset.jpThemeLight === v", arg=is_light)
-
-    def reload(self) -> None:
-        """Save, and load the page again; the kernel keeps running."""
-        self.command("docmanager:save")
-        self.page.goto(self.page.url.replace("&reset", ""), wait_until="domcontentloaded")
-        self.page.wait_for_function(READY, timeout=120_000)
-
-    def widget(self, nth: int = 0) -> Locator:
-        """Return the nth widget on the page."""
-        return self.page.locator(".attn-widget").nth(nth)
+@pytest.fixture(scope="session")
+def pages(server, chromium) -> Pages:
+    """Return the pages of the session's server."""
+    return Pages(server, chromium)
 
 
 @pytest.fixture
-def open_notebook(server, chromium, request) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook with these cells in a host; an error in our code fails the test."""
-    base, root = server
-    errors: list[str] = []
-    contexts = []
+def open_notebook(pages, request) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook with these cells in a host; an error in our code fails the test.
 
-    def is_ours(text: str) -> bool:
-        return "blob:" in text or "anywidget" in text  # ignore errors that the host logs
-
-    def go(
-        *cells: str, host: str = "lab/tree", width: int = 1200, height: int = 1000, scale: float = 1
-    ) -> Notebook:
-        name = f"{request.node.name.replace('[', '_').replace(']', '')}{len(contexts)}.ipynb"
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(c) for c in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
-        nbformat.write(notebook, root / name)
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale
-        )
-        context.set_default_timeout(30_000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "pageerror",
-            lambda e: errors.append(f"{e}\n{e.stack}") if is_ours(f"{e} {e.stack}") else None,
-        )
-        page.on(
-            "console",
-            lambda m: (
-                errors.append(m.text)
-                if m.type == "error" and is_ours(m.text + str(m.location))
-                else None
-            ),
-        )
-        page.goto(f"{base}/{host}/{name}?token={TOKEN}&reset", wait_until="domcontentloaded")
-        page.wait_for_function(READY, timeout=120_000)
-        notebook = Notebook(page)
-        notebook.theme("light")  # the host keeps the theme of the last test
-        return notebook
-
-    yield go
-    failed = getattr(request.node, "failed", False)
-    for i, context in enumerate(contexts):
-        if failed and context.pages:
-            context.pages[0].screenshot(
-                path=ROOT / "build" / "failures" / f"{request.node.name}{i}.png"
-            )
-        context.close()
-    _shut_down_kernels(base)  # each has a model in memory
+    Kernel and page may be those of the last test, without its variables, widgets and cells; with
+    ``fresh=True`` they are new.
+    """
+    pages.errors.clear()
+    yield lambda *cells, **options: pages.open(cells, **options)
+    errors = list(pages.errors)
+    pages.close(getattr(request.node, "failed", False) or bool(errors), request.node.name)
     assert not errors, errors
-
-
-def _shut_down_kernels(base: str) -> None:
-    """Shut down every kernel of the server."""
-    with urllib.request.urlopen(f"{base}/api/sessions?token={TOKEN}", timeout=30) as reply:
-        sessions = json.load(reply)
-    for session in sessions:
-        url = f"{base}/api/sessions/{session['id']}?token={TOKEN}"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30).read()
 
 
 @pytest.fixture

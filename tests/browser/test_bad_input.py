@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.browser.conftest import ROOT
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import colours, drawn, settled
 
 FOLDER = ROOT / "build" / "bad-input"
@@ -42,7 +42,7 @@ MADE = """() => {
 
 def test_tokens_are_always_text_in_every_view(open_notebook):
     notebook = open_notebook(CODE, width=1050, height=1300)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.run(0)
     widget = notebook.widget()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ SHAPES = {  # name: weights, queries, keys where they are others
 
 def test_every_shape_is_drawn_and_missing_numbers_are_counted(open_notebook):
     notebook = open_notebook(CODE.rsplit("\n", 1)[0], width=1050, height=1300)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.run(0)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for nth, (name, (weights, queries, keys)) in enumerate(SHAPES.items()):

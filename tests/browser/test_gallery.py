@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import ROOT
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import MINILM, colours, drawn, settled
 
 FOLDER = ROOT / "build" / "gallery"
@@ -18,7 +18,7 @@ VIEWS = ["head", "model", "neuron", "matrix", "text"]
 @pytest.mark.parametrize("width", [480, 860, 1200])
 def test_every_view_is_drawn(open_notebook, theme, width):
     notebook = open_notebook(MINILM, width=width + 190, height=1500)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.theme(theme)
     notebook.run(0)
     widget = notebook.widget()

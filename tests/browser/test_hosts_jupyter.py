@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import READY, TOKEN
+from tests.browser.notebooks import READY, TOKEN
 from tests.browser.test_lab import ROW, TOP, canvas_of, colours, drawn
 
 MAKE = """import numpy as np, attn_widget as aw
@@ -28,7 +28,7 @@ def pin(widget: Locator, index: int) -> None:
 def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_agree(
     open_notebook, host
 ):
-    notebook = open_notebook(MAKE, "w", host=host)
+    notebook = open_notebook(MAKE, "w", host=host, fresh=True)
     notebook.run(0)
     notebook.run(1)
     assert colours(drawn(notebook.widget(), "head", "raw", 0)) > 30
@@ -57,7 +57,7 @@ def test_a_cell_is_run_again_and_the_page_loaded_again_and_python_and_picture_ag
 
 
 def test_after_a_kernel_restart_the_picture_stays_and_a_run_makes_it_live_again(open_notebook):
-    notebook = open_notebook(MAKE, "w")
+    notebook = open_notebook(MAKE, "w", fresh=True)
     notebook.run(0)
     notebook.run(1)
     canvas = drawn(notebook.widget(), "head", "raw", 0)
@@ -81,7 +81,7 @@ def test_after_a_kernel_restart_the_picture_stays_and_a_run_makes_it_live_again(
 def test_a_page_with_the_bundle_does_not_receive_it_again_and_one_without_requests_it(
     open_notebook, host
 ):
-    notebook = open_notebook(MAKE, "w", host=host)
+    notebook = open_notebook(MAKE, "w", host=host, fresh=True)
     notebook.run(0)
     notebook.run(1)
     drawn(notebook.widget(), "head", "raw", 0)

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import ROW, TOP, colours, drawn
 
 APP = """import marimo

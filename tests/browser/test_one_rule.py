@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import Notebook
+from tests.browser.notebooks import Notebook
 from tests.browser.test_lab import canvas_of
 from tests.browser.test_static import shown
 

@@ -30,7 +30,7 @@ w"""
 @pytest.mark.parametrize("width", [320, 480, 1200])
 def test_the_parts_of_a_layer_are_stepped_through_at_every_width(open_notebook, width):
     notebook = open_notebook(WINDOWS, width=width + 116, height=1300)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.run(0)
     widget = notebook.widget()
     FOLDER.mkdir(parents=True, exist_ok=True)

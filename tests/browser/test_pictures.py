@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import ROOT
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import MINILM, drawn, settled
 
 FOLDER = ROOT / os.environ.get("PICTURES", "build/pictures")
@@ -25,7 +25,7 @@ SHOTS = {
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_readmes_pictures_are_taken_from_a_real_notebook(open_notebook, theme):
     notebook = open_notebook(MINILM, height=1400, width=1250, scale=1.5)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.theme(theme)
     notebook.run(0)
     widget = notebook.widget()

@@ -126,7 +126,7 @@ w"""
 
 def test_zooming_into_a_pooled_matrix_comes_to_single_pairs(open_notebook):
     notebook = open_notebook(POOLED, width=1100)
-    notebook.command("application:toggle-left-area")
+    notebook.show_file_browser(False)
     notebook.run(0)
     widget = notebook.widget()
     canvas = drawn(widget, "matrix", "raw", 0)

@@ -14,7 +14,7 @@ import attn_widget as aw
 from attn_widget.cli import execute
 from attn_widget.pages.coding import error_of
 from attn_widget.pages.page import static_html, static_page
-from tests.browser.conftest import ROOT
+from tests.browser.notebooks import ROOT
 from tests.browser.test_lab import ROW, TOP, changed, colours, drawn, fingerprint, settled
 from tests.conftest import softmax_rows
 from tests.hostile import HOSTILE

@@ -1,9 +1,17 @@
 """The drawing data in the widget's state: what a host without a kernel draws."""
 
+import base64
+import json
+
 import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _remove_buffers
 
 import attn_widget as aw
+from attn_widget.pages.mime_bundle import shown_query
+from attn_widget.pictures import VIEWS
 from attn_widget.widget.drawn import MAX_BYTES
+from tests.models import minilm
 
 
 def capture(n=8, layers=3, heads=2):
@@ -17,6 +25,7 @@ def test_a_displayed_widget_keeps_the_frame_that_is_on_screen():
     w._repr_mimebundle_()
     state = w.picture_state()
     header, buffers = state.pictures.frame(state.spec).encode()
+    assert header.pop("keys") == header["queries"]  # of one text: kept once
     assert w.drawn["header"] == header
     assert w.drawn["buffers"] == buffers
     assert w.drawn["header"]["spec"]["layer"] == 1
@@ -41,15 +50,28 @@ def test_what_a_page_requests_is_kept_and_what_stands_beside_it_is_not():
     assert (kept["method"], kept["layer"]) == ("rollout", 2)
 
 
-def test_a_picture_too_large_for_a_notebook_is_not_kept():
-    w = aw.AttentionWidget(capture(n=300, layers=1, heads=12), view="head")
-    message = {"kind": "request", "id": "page-1", "name": "frame", "data": {
-        "capture_id": w.capture_id, "view": "head", "method": "raw", "layer": 0,
-    }}  # fmt: skip
-    w._front_end.on_message(w, message, [])
-    assert w._front_end.wait(20)
-    held = sum(map(len, w.drawn.get("buffers", [])))
-    assert held <= MAX_BYTES
+def frame_of(w):
+    state = w.picture_state()
+    return state.pictures.frame(state.spec, shown_query(state))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_long_text_is_kept_coarser_in_every_view(view):
+    if view == "neuron":  # needs queries and keys
+        w = aw.explore(*minilm(), text="word " * 500, view=view, query=3)
+    else:
+        w = aw.AttentionWidget(capture(n=700, layers=12, heads=12), view=view)
+    w._keep_drawn(frame_of(w), shown_query(w.picture_state()))
+    state, _, buffers = _remove_buffers(w.get_state("drawn"))
+    saved = len(json.dumps(state)) + sum(len(base64.b64encode(b)) for b in buffers)
+    assert 40_000 < saved <= MAX_BYTES
+    assert w.drawn["header"]["view"] == view
+
+
+def test_a_text_that_no_coarse_picture_can_show_says_so_instead():
+    w = aw.AttentionWidget(aw.from_arrays(np.full((1, 1, 12_000, 2), 0.5, np.float32)))
+    w._keep_drawn(frame_of(w), None)
+    assert set(w.drawn) == {"format", "version", "query"}
 
 
 def test_pages_do_not_copy_the_drawing_data_with_the_other_traits():

@@ -15,7 +15,7 @@
  * @property {boolean} folded the filters are hidden (narrow pages only)
  * @property {boolean} focused the stage has the keyboard
  * @property {boolean} kernelReplies false once the kernel has not replied for a while
- * @property {string} foreign the version of attn-widget that kept a picture this page cannot draw
+ * @property {string} notKept why this page cannot draw what the host kept; "" where it can
  * @property {number} dismissed id of the last error that the user has read
  * @property {number} captureId of the frames that are kept
  * @property {number} runningSince ms; 0 while the model does not run
@@ -34,7 +34,7 @@ export const createLocal = () => ({
   folded: true,
   focused: false,
   kernelReplies: true,
-  foreign: "",
+  notKept: "",
   dismissed: 0,
   captureId: -1,
   runningSince: 0,

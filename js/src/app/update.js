@@ -130,7 +130,7 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
           hasPicture: !!frame,
           tooNarrow: !description && !!store.shown && width < NARROWEST,
           kernelReplies: local.kernelReplies,
-          foreign: local.foreign,
+          notKept: local.notKept,
         }),
       },
       actions,

@@ -1,7 +1,5 @@
 // Progress, error and notice of the readout line: decided here, worded in readout.js.
 
-import { sentence } from "../sentences.js";
-
 /** @typedef {import("../types.js").Traits} Traits */
 /** @typedef {import("../types.js").Failure} Failure */
 /**
@@ -73,14 +71,14 @@ export function failureOf(waiting, traits, dismissed) {
  * @param {boolean} given.hasPicture
  * @param {boolean} given.tooNarrow
  * @param {boolean} given.kernelReplies
- * @param {string} given.foreign
+ * @param {string} given.notKept
  * @returns {string | null} null = nothing special
  */
-export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernelReplies, foreign }) {
+export function noticeOf({ traits, noMatch, hasPicture, tooNarrow, kernelReplies, notKept }) {
   if (noMatch) return `no token contains “${traits.find.trim()}”`;
   if (tooNarrow) return "At this width only the matrix and the text can be shown.";
   if (hasPicture) return null;
-  if (!kernelReplies && foreign) return sentence("saved_by_other", { version: foreign });
+  if (!kernelReplies && notKept) return notKept;
   return kernelReplies
     ? " "
     : "The kernel does not reply: it is busy or gone. Run the cell again to see the picture.";

@@ -6,6 +6,7 @@
 
 const TYPES = /** @type {const} */ ({
   uint8: Uint8Array,
+  int8: Int8Array,
   uint16: Uint16Array,
   uint32: Uint32Array,
   int16: Int16Array,
@@ -36,7 +37,8 @@ export function decodeArray(entry, buffer) {
     : new Type(bytes.slice(view.byteOffset, view.byteOffset + view.byteLength));
   const scale = entry.scale ?? 1;
   const table = entry.encoding === "sqrt8" ? sqrtTable(scale) : null;
-  return { name: entry.name, shape: entry.shape, data, table, scale };
+  const values = entry.encoding === "int8" ? Float32Array.from(data, (n) => n * scale) : data;
+  return { name: entry.name, shape: entry.shape, data: values, table, scale };
 }
 
 /**

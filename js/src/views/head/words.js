@@ -2,6 +2,7 @@
 import { rowValues } from "../shared/edges.js";
 import { count, fixed, percent } from "../../format.js";
 import { massName, sentence } from "../../sentences.js";
+import { valueAt } from "../../wire/decode.js";
 import { hiddenWords } from "../shared/hidden.js";
 
 /** @typedef {import("../../view-types.js").Scene} Scene */
@@ -33,10 +34,11 @@ export function focusValues(scene, focus, lanes) {
     parts.reduce((total, part) => total + part.at(lane, other), 0);
   let sum = 0;
   const nQueries = frame.queries.text.length;
+  const rowSum = frame.arrays.row_sum;
   for (const lane of lanes) {
     if (focus.side === "query") {
       for (const row of focus.rows)
-        sum += (frame.arrays.row_sum?.data[lane * nQueries + row] ?? 1) || 0;
+        sum += (rowSum ? valueAt(rowSum, lane * nQueries + row) : 1) || 0;
     } else {
       // As the lines are: by the numbers that came with the frame, where it holds them all.
       for (const row of focus.rows) {
@@ -213,8 +215,8 @@ const totals = (array, lanes, n) => (array ? totalOf(array, lanes, n, range(n)) 
  */
 function totalOf(array, lanes, n, rows) {
   let total = 0;
-  for (const lane of array ? lanes : [])
-    for (const row of rows) total += array?.data[lane * n + row] || 0;
+  if (!array) return total;
+  for (const lane of lanes) for (const row of rows) total += valueAt(array, lane * n + row) || 0;
   return total;
 }
 

@@ -36,7 +36,8 @@ export function edgesOf(frame, lanes, threshold) {
   const every = whole && Math.max(nQueries, nKeys) <= all_pairs_up_to;
   // In a scroll window only a part is drawn at once, so the budget is not spread over rows out of sight.
   const rows = Math.min(nQueries, ROWS) * Math.max(1, lanes.length);
-  const perRow = every ? null : Math.max(1, Math.min(most_per_row, nKeys, Math.floor(most / rows)));
+  const held = whole ? nKeys : (frame.arrays.edges_key?.shape[2] ?? nKeys);
+  const perRow = every ? null : Math.max(1, Math.min(most_per_row, held, Math.floor(most / rows)));
   /** @type {[number, number, number, number][]} weight, lane, query, key */
   const found = [];
   let carried = 0;

@@ -2,6 +2,7 @@
 import drawing from "../../../../attn_widget/pictures/drawing.json" with { type: "json" };
 import { percent } from "../../format.js";
 import { massName, sentence } from "../../sentences.js";
+import { valueAt } from "../../wire/decode.js";
 
 /**
  * @param {import("../../types.js").Frame} frame
@@ -20,7 +21,11 @@ export function hiddenWords({ keys, unit }, hide_sinks, share) {
 
 /** The share of a frame's attention that goes to hidden keys. @param {import("../../types.js").Frame} frame */
 export function hiddenShare({ arrays }) {
-  const sum = (/** @type {string} */ name) =>
-    Array.from(arrays[name]?.data ?? []).reduce((a, b) => a + (b || 0), 0);
+  const sum = (/** @type {string} */ name) => {
+    const array = arrays[name];
+    let total = 0;
+    for (let i = 0; i < (array?.data.length ?? 0); i++) total += valueAt(array, i) || 0;
+    return total;
+  };
   return sum("hidden_mass") / (sum("row_sum") || 1);
 }

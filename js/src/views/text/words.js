@@ -4,6 +4,7 @@ import { lanesOn, rowValues } from "../shared/edges.js";
 import { scaleTable, themeOf } from "../../paint/palettes.js";
 import { fixed, many, percent } from "../../format.js";
 import { massName, sentence } from "../../sentences.js";
+import { valueAt } from "../../wire/decode.js";
 import { largest } from "../shared/pair.js";
 import { rowsOf } from "../shared/selection.js";
 
@@ -173,10 +174,11 @@ function notShaded({ frame }, focus, shade) {
   if (focus.side === "query") {
     const n = frame.queries.text.length;
     const sum = (/** @type {string} */ name, /** @type {number} */ otherwise) => {
+      const array = frame.arrays[name];
       let total = 0;
       for (const lane of shade.lanes) {
         for (const row of focus.rows)
-          total += (frame.arrays[name]?.data[lane * n + row] ?? otherwise) || 0;
+          total += (array ? valueAt(array, lane * n + row) : otherwise) || 0;
       }
       return total;
     };
