@@ -30,15 +30,18 @@ const markOf = (code) => createHash("sha256").update(code).digest("hex").slice(0
 /**
  * Run the bundle once per page. A host evaluates the module again for every widget and keeps each evaluation in
  * memory; this makes all but the first of them a few lines. The key holds a hash of the code, so that a page with
- * widgets of two versions runs both. The code stands in a function that is not called where it is written, because
+ * widgets of two versions runs both; an event of that name tells modules that wait for it. The code stands in a function that is not called where it is written, because
  * an engine compiles such a function only when it is called.
  * @param {string} code an ES module that ends in one default export
  */
 function onceAPage(code) {
   const [exported, name] = /export\s*\{\s*([\w$]+) as default\s*\};?\s*$/.exec(code);
   const body = code.slice(0, -exported.length);
-  const key = `Symbol.for("attn-widget ${markOf(code)}")`;
-  return `const k=${key},run=()=>{${body}return ${name}},w=globalThis[k]??=run();export{w as default};\n`;
+  const mark = JSON.stringify(`attn-widget ${markOf(code)}`);
+  return (
+    `const n=${mark},k=Symbol.for(n),run=()=>{${body}return ${name}},w=globalThis[k]??=run();` +
+    `dispatchEvent(new Event(n));export{w as default};\n`
+  );
 }
 
 if (watch) {

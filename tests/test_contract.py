@@ -25,7 +25,7 @@ def our_traits() -> set[str]:
     return (
         set(AttentionWidget.class_trait_names(sync=True))
         - set(anywidget.AnyWidget.class_trait_names(sync=True))
-        - {"_esm", "drawn"}  # what a page reads once, when it is made
+        - {"_esm", "drawn", "still"}  # what a page reads once, when it is made
     )
 
 

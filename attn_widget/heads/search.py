@@ -275,7 +275,7 @@ def _result(means: RunningMeans, measure: Measure, header: Header | None) -> Hea
 def _reporting(progress: Report | bool | None, total: int) -> Iterator[Callable[[int], object]]:
     """Return a function that reports how many texts are done: to a bar, a function, or nothing."""
     if progress is True:
-        from tqdm.auto import tqdm
+        from tqdm import tqdm  # text: a saved notebook keeps no line of a widget that is gone
 
         with tqdm(total=total or None, desc="searching heads", unit=" texts") as bar:
             yield lambda done: bar.update(done - bar.n)

@@ -46,11 +46,12 @@ def page(payload: str, widget: str, static: str, title: str, notes: Sequence[str
     )
 
 
-def iframe(page: str, title: str, height_px: int) -> str:
+def iframe(page: str, title: str, height_px: int, sheet: str = "") -> str:
     """Return the page as one line: an iframe that runs scripts, saves files and fetches nothing.
 
     One line, because some hosts join the lines of an output with commas. Hosts that sanitise HTML
     (nbconvert) show forbidden tags as text and drop styles, but keep classes: these then hide it.
+    ``sheet`` is a style sheet for what stands around it.
     """
     escaped = html.escape(page).replace("\n", "&#10;").replace("\r", "&#13;")
     label = html.escape(" ".join(title.split()))
@@ -58,7 +59,8 @@ def iframe(page: str, title: str, height_px: int) -> str:
     frame = (
         f'<iframe title="{label}" sandbox="{_SANDBOX}" style="{style}" srcdoc="{escaped}"></iframe>'
     )
-    return f'<div class="{_HIDDEN}" style="display:block!important">{frame}</div>'
+    head = f"<style>{sheet}</style>" if sheet else ""
+    return f'<div class="{_HIDDEN}" style="display:block!important">{head}{frame}</div>'
 
 
 def _shared(bundle: str) -> str:

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from attn_widget import bundle
 from attn_widget.attribution.methods import METHODS, applicable
@@ -16,6 +17,7 @@ from attn_widget.pages.coding import error_of
 from attn_widget.pages.contents import JOINT_BITS, Contents, ContentsChooser
 from attn_widget.pages.exact import EncodedFrame, NeuronParts, frame_on_screen, neuron_parts
 from attn_widget.pages.mime_bundle import mime_bundle
+from attn_widget.pages.outputs import hiding, marked
 from attn_widget.pages.payload import PageParts, payload
 from attn_widget.pages.progress import ignore, progress_bar, progress_in_output
 from attn_widget.pictures import PictureState, Spec
@@ -55,18 +57,25 @@ def display_page(state: PictureState, methods: Sequence[str] | None, max_bytes: 
         raise InputError(
             "show_static must run in a notebook, got none. Write a file: w.to_html(path)."
         )
-    still = mime_bundle(state)
-    display(still, raw=True)
+    still, key = mime_bundle(state), uuid4().hex
+    display(still | {"image/png": marked(still["image/png"], key)}, raw=True)
     output = display({"text/plain": "making the page …"}, raw=True, display_id=True)
     report = progress_in_output(output)
-    page = static_html(state, methods=methods, max_bytes=max_bytes, progress=report)
+    page = static_html(state, hiding(key), methods=methods, max_bytes=max_bytes, progress=report)
     output.update({"text/html": page, "text/plain": still["text/plain"]}, raw=True)
 
 
-def static_html(state: PictureState, **options: Any) -> str:
-    """Return the page as one line of HTML, a sandboxed iframe; options as in `static_page`."""
+def static_html(state: PictureState, style: str = "", **options: Any) -> str:
+    """Return the page as one line of HTML, a sandboxed iframe; options as in `static_page`.
+
+    ``style`` is a style sheet for what stands around the page.
+    """
     title, height_px = _title(state), _height_px(state)
-    return static_page(state, wrap=lambda page: html.iframe(page, title, height_px), **options)
+
+    def wrap(page: str) -> str:
+        return html.iframe(page, title, height_px, style)
+
+    return static_page(state, wrap=wrap, **options)
 
 
 def static_page(

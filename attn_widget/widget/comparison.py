@@ -118,6 +118,10 @@ class Comparison(ipywidgets.VBox):
             still["image/png"] = base64.b64encode(light).decode()
         return dict(data or {}) | still
 
+    def _ipython_display_(self) -> None:
+        """Display the live view, and the still picture in an output of its own."""
+        self.a.display_with_still((self._repr_mimebundle_(), {}))
+
     # -- linking -----------------------------------------------------------------------------
 
     def _align(self) -> None:

@@ -39,6 +39,8 @@ class FrontEnd:
         Ablates the head of a spec at a generation step in a mode; returns the effect as JSON.
     keep
         Keeps a frame that is on screen, and its query, for hosts without a kernel.
+    withdraw_still
+        Empties the output with the still picture, which the page cannot hide.
     """
 
     send: Send
@@ -48,6 +50,7 @@ class FrontEnd:
     show_error: Callable[[Exception, str], None]
     ablate: Callable[[Spec, int, str, Report], dict[str, Any]]
     keep: Callable[[Frame, int | None], None]
+    withdraw_still: Callable[[], None]
 
     def __post_init__(self) -> None:
         self._queue = RequestQueue(self.send)
@@ -59,6 +62,7 @@ class FrontEnd:
             "row": self._row,
             "ablate": self._ablate,
             "code": self._code,
+            "no_still": self._no_still,
             "region": self._region,
             "export": self._export,
         }
@@ -109,6 +113,10 @@ class FrontEnd:
 
     def _code(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         return {"code": bundle.text("widget.js")}
+
+    def _no_still(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
+        self.withdraw_still()
+        return {}
 
     def _drop(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         """Drop cheap cached values, so that re-running a cell does not grow the kernel."""

@@ -98,6 +98,7 @@ class AttentionWidget(RunningPicture):
         if stub := loader.stub():
             self._esm = stub
         super().__init__(capture, runner, **traits)
+        loader.opened(self, has_stub=stub is not None)
 
     # -- for the user ------------------------------------------------------------------------
 
@@ -225,6 +226,12 @@ class AttentionWidget(RunningPicture):
                 self._keep_drawn(frame, shown_query(state))
         return data | mime_bundle(state), metadata
 
+    def _ipython_display_(self) -> None:
+        """Display the live view, and the still picture in an output of its own."""
+        live = self._repr_mimebundle_()
+        if live is not None:
+            self.display_with_still(live)
+
     def _get_embed_state(self, drop_defaults: bool = False) -> Any:
         """Return the state for a page of its own, with the whole module instead of its stub."""
         state = super()._get_embed_state(drop_defaults=drop_defaults)
@@ -236,3 +243,4 @@ class AttentionWidget(RunningPicture):
         if hasattr(self, "_front_end"):
             self._front_end.close()
         super().close()
+        loader.let_go(self)

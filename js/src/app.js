@@ -18,6 +18,7 @@ import { createActions } from "./app/actions.js";
 import { listenToKeys } from "./app/keyboard.js";
 import { createLocal } from "./app/local.js";
 import { createStage } from "./app/stage.js";
+import { stillOf } from "./app/still.js";
 import { createUpdate } from "./app/update.js";
 import { createAblation } from "./controls/ablation.js";
 import { createShell } from "./controls/shell.js";
@@ -62,10 +63,12 @@ export function mount(model, el, signal) {
     local,
     change,
   };
+  const onMissing = () => requester.request("no_still", {}, { reply: () => {} });
+  const hideStill = stillOf(state.still(), el, onMissing, signal);
   const ablation = createAblation(detailRequester, redraw);
   const actions = createActions(parts);
   const stage = createStage(parts, actions, signal);
-  const update = createUpdate(parts, actions, stage, ablation, signal);
+  const update = createUpdate({ parts, actions, stage, ablation, hideStill, signal });
 
   const kept = keptFrame(state.drawn(), state.traits());
   if (kept && "frame" in kept) {

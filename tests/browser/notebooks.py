@@ -74,6 +74,10 @@ class Notebook:
         )
         self.show_file_browser(True)
 
+    def file(self, root: Path) -> Path:
+        """Return the file of this notebook in the server's folder."""
+        return root / self.page.evaluate("window.jupyterapp.shell.currentWidget.context.path")
+
     def command(self, name: str, **arguments) -> object:
         """Run one of the host's commands."""
         return self.page.evaluate(

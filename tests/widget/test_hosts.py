@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from attn_widget import bundle
+from attn_widget.errors import InputError
 from attn_widget.pictures.protocol import Spec
 from attn_widget.pictures.views import VIEWS
 from attn_widget.records import Tokens
@@ -58,10 +59,8 @@ def test_once_a_page_runs_the_bundle_later_widgets_send_a_stub_and_reply_with_th
     later = AttentionWidget(capture)
     assert first._esm == whole
     assert len(later._esm) < 1_000
-    mark = re.search(r'Symbol\.for\("(attn-widget \w+)"\)', later._esm)[1]
-    assert (
-        f'Symbol.for("{mark}")' in whole
-    )  # what the lines look up is what this bundle leaves there
+    mark = re.search(r'"(attn-widget \w+)"', later._esm)[1]
+    assert f'"{mark}"' in whole  # what the lines look up is what this bundle leaves there
     assert wire.answer(later, "code")["data"]["code"] == whole
     monkeypatch.setenv("ANYWIDGET_HMR", "1")
     assert AttentionWidget(capture)._esm == whole
@@ -99,3 +98,22 @@ def test_a_host_finds_live_view_picture_and_text(wire, capture):
     assert set(data) == {WIDGET, "image/png", "text/plain"}
     assert len(data["text/plain"]) < 120
     assert len(data["image/png"]) < MB // 2
+
+
+def test_the_state_of_all_open_widgets_always_holds_the_bundle(wire, capture, monkeypatch):
+    monkeypatch.setattr(loader, "_bundle_is_loaded", False)
+    for name in ("_with_bundle", "_with_stub"):
+        monkeypatch.setattr(loader, name, [])
+    whole = bundle.text("widget.js")
+    with pytest.raises(InputError, match="layer"):
+        AttentionWidget(capture, layer=99)  # was never open
+    first = AttentionWidget(capture)
+    wire.answer(first, "hello")
+    second, third = AttentionWidget(capture), AttentionWidget(capture)
+    assert len(second._esm) < 1_000 > len(third._esm)
+    second.close()
+    assert len(third._esm) < 1_000
+    first.close()
+    assert third._esm == whole
+    third.close()
+    assert AttentionWidget(capture)._esm == whole

@@ -15,13 +15,15 @@ import { pinsOf } from "./stage.js";
 const NARROW = 600;
 
 /**
- * @param {import("./local.js").Parts} parts
- * @param {import("./actions.js").Actions} actions
- * @param {import("./stage.js").Stage} stage
- * @param {ReturnType<typeof import("../controls/ablation.js").createAblation>} ablation
- * @param {AbortSignal} signal
+ * @param {Object} given
+ * @param {import("./local.js").Parts} given.parts
+ * @param {import("./actions.js").Actions} given.actions
+ * @param {import("./stage.js").Stage} given.stage
+ * @param {ReturnType<typeof import("../controls/ablation.js").createAblation>} given.ablation
+ * @param {() => void} given.hideStill called once something was drawn
+ * @param {AbortSignal} given.signal
  */
-export function createUpdate(parts, actions, stage, ablation, signal) {
+export function createUpdate({ parts, actions, stage, ablation, hideStill, signal }) {
   const { state, store, detail, saving, shell, local, change } = parts;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let nextTick;
@@ -100,6 +102,7 @@ export function createUpdate(parts, actions, stage, ablation, signal) {
     shell.root.classList.toggle("narrow", narrow);
     const description = runFailed ? null : stage.draw(traits, look, width);
     const frame = description ? store.shown : null;
+    if (frame) hideStill();
     const isOfView = frame?.view === traits.view && store.complete;
     if (frame && isOfView && local.revealedPins !== pinsOf(traits)) stage.reveal(traits, frame);
 

@@ -10,7 +10,8 @@ import { GONE } from "./requests.js";
 
 /** @typedef {import("@anywidget/types").RenderProps<any> & { signal?: AbortSignal }} Given */
 
-const KEY = Symbol.for("attn-widget MARK"); // the build writes the bundle's mark here
+const NAME = "attn-widget MARK"; // the build writes the bundle's mark here
+const KEY = Symbol.for(NAME);
 const loadedBundle = () => /** @type {any} */ (globalThis)[KEY];
 
 /**
@@ -31,6 +32,8 @@ function fetched({ model, signal }, show) {
       import(url).then(() => done(), fail).finally(() => URL.revokeObjectURL(url));
     };
     model.on("msg:custom", onMessage);
+    // The bundle of another widget of the page, which a page without a kernel may run later.
+    addEventListener(NAME, () => done(), { once: true, signal });
     signal?.addEventListener("abort", () => model.off("msg:custom", onMessage), { once: true });
     show("waiting for the kernel …");
     try {
