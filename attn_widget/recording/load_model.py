@@ -10,8 +10,10 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from attn_widget.errors import InputError
 
@@ -128,23 +130,23 @@ def _bars_of_text() -> Iterator[None]:
     In a notebook they are widgets, of which a saved notebook keeps a line "model not found".
     """
     from tqdm import auto, tqdm
+    from transformers import modeling_gguf_pytorch_utils as reader_of_gguf
     from transformers.utils import logging
 
+    text_bar = partial(tqdm, leave=False, delay=1.0)
+
+    def bar(make: Any, args: Any, options: dict[str, Any]) -> Any:
+        is_shown = make is auto.tqdm  # or bars are switched off
+        return (text_bar if is_shown else make)(*args, **options)
+
     set_hook = getattr(logging, "set_tqdm_hook", None)  # transformers 5
-    if set_hook is None:
-        yield
-        return
-
-    def text_bar(make: Any, args: Any, options: dict[str, Any]) -> Any:
-        if make is not auto.tqdm:  # bars are switched off
-            return make(*args, **options)
-        return tqdm(*args, **options | {"leave": False, "delay": 1.0})
-
-    before = set_hook(text_bar)
-    try:
-        yield
-    finally:
-        set_hook(before)
+    with mock.patch.object(reader_of_gguf, "tqdm", text_bar):
+        before = set_hook(bar) if set_hook else None
+        try:
+            yield
+        finally:
+            if set_hook:
+                set_hook(before)
 
 
 def _class_of(config: Any, transformers: Any, gguf: str | None) -> Any:

@@ -84,3 +84,24 @@ def test_a_packaged_model_goes_by_the_name_it_was_asked_for_and_not_by_its_place
     model, _ = minilm()
     assert model.config.name_or_path == MINILM
     assert ModelRunner(model).name == MINILM
+
+
+def test_loading_shows_no_bar_that_is_a_widget(monkeypatch):
+    """A saved notebook would keep a line "model not found" of each."""
+    import tqdm.auto
+    from transformers import modeling_gguf_pytorch_utils as reader_of_gguf
+    from transformers.utils import logging
+
+    made = []
+
+    def widget_bar(*args, **_):
+        made.append(args)
+        return args[0]
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", widget_bar)
+    monkeypatch.setattr(reader_of_gguf, "tqdm", widget_bar)
+    for name in (MINILM, SMOLLM2):
+        sources.load(name)
+    assert not made
+    assert reader_of_gguf.tqdm is widget_bar  # nothing is left behind
+    assert getattr(logging, "_tqdm_hook", None) is None
