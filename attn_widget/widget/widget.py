@@ -233,8 +233,11 @@ class AttentionWidget(RunningPicture):
             self.display_with_still(live)
 
     def _get_embed_state(self, drop_defaults: bool = False) -> Any:
-        """Return the state for a page of its own, with the whole module instead of its stub."""
-        state = super()._get_embed_state(drop_defaults=drop_defaults)
+        """Return the state for a page of its own, with the whole module instead of its stub.
+
+        Defaults are kept: those of anywidget's model in the page are not those of this class.
+        """
+        state = super()._get_embed_state(drop_defaults=False)
         state["state"]["_esm"] = bundle.text("widget.js")
         return state
 
