@@ -1,8 +1,9 @@
 """The outputs of a displayed widget: its live view, and a still picture for where it is not live.
 
 A host shows one form of each output, and takes the live view even where the notebook was saved
-without the state that it needs. So the still picture is an output of its own, with a mark in its
-bytes by which the live view, once it has drawn, hides it (``js/src/app/still.js``).
+without the state that it needs. So the still picture is an output of its own, which the live view,
+once it has drawn, finds and hides (``js/src/app/still.js``): by a mark in the bytes of the file,
+or, where a host writes the file to another place, as the next image that has its size.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 _HEADER_BYTES = 33  # of a PNG file: its signature and its first chunk
 _KEYWORD = b"attn-widget\0"
 _TYPE = b"tEXt"  # a chunk of text, which viewers ignore
 KEY_LENGTH = 32
+MOST_SHOWN = 10  # outputs of one widget that are kept in mind
 
 
 def _chunk(key: str) -> bytes:
@@ -73,13 +77,14 @@ class Still:
 
     Parameters
     ----------
-    key
-        `KEY_LENGTH` letters or digits; the live view knows them.
+    on_change
+        Called with what the live view must know of the pictures, whenever one is displayed.
     """
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self._shown: list[Any] = []  # handles of the outputs that hold the picture
+    def __init__(self, on_change: Callable[[dict[str, Any]], None]) -> None:
+        self.key = uuid4().hex
+        self._on_change = on_change
+        self._shown: list[tuple[Any, tuple[int, int]]] = []  # displayed last: its output and size
 
     def display(self, live: tuple[dict[str, Any], dict[str, Any]]) -> None:
         """Display a live view, and beside it the ``image/png`` of the same bundle.
@@ -97,8 +102,11 @@ class Still:
         display(data, metadata=metadata, raw=True)
         if png is None:
             return
+        size = _size_of(png)
+        self._shown = self._shown[1 - MOST_SHOWN :]
+        self._on_change({"mark": mark_of(self.key), "sizes": [*(s for _, s in self._shown), size]})
         handle = display({"image/png": marked(png, self.key)}, raw=True, display_id=True)
-        self._shown = [*self._shown[-9:], handle]
+        self._shown.append((handle, size))
         display({"application/javascript": _NO_ERROR}, raw=True)
 
     def withdraw(self) -> None:
@@ -107,5 +115,11 @@ class Still:
         Such a host keeps the state of widgets itself.
         """
         shown, self._shown = self._shown, []
-        for handle in shown:
+        for handle, _ in shown:
             handle.update({}, raw=True)
+
+
+def _size_of(png: str) -> tuple[int, int]:
+    """Return width and height of a PNG file, given as base64."""
+    width, height = struct.unpack(">II", base64.b64decode(png[:44])[16:24])
+    return width, height

@@ -77,7 +77,7 @@ class PictureTraits(anywidget.AnyWidget):
     # What a host draws where no kernel replies; pages do not copy it with the other traits.
     drawn = t.Dict(read_only=True).tag(sync=True, of_page=False)
     # By which the page finds the still picture beside its view: pages/outputs.py.
-    still = t.Unicode(read_only=True).tag(sync=True, of_page=False)
+    still = t.Dict(read_only=True).tag(sync=True, of_page=False)
 
     def __init__(self, capture: Capture, info: dict[str, Any], **traits: Any) -> None:
         check_names("traits", traits, self._settable())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import traitlets as t
 
 from attn_widget.errors import AttnWidgetError
-from attn_widget.pages.outputs import Still, mark_of
+from attn_widget.pages.outputs import Still
 from attn_widget.pictures import Frame, Spec
 from attn_widget.records import Capture, Report, Runner
 from attn_widget.widget import new_captures, trait_values
@@ -45,8 +44,7 @@ class RunningPicture(PictureTraits):
         self._next_capture: Capture | None = None
         super().__init__(capture, trait_values.info(capture, runner), **traits)
         own = (self._run, self._accept, self._show_error, self._ablate, self._keep_drawn)
-        self._still = Still(uuid4().hex)
-        self.set_trait("still", mark_of(self._still.key))
+        self._still = Still(lambda known: self.set_trait("still", known))
         self._front_end = FrontEnd(self.send, self.picture_state, *own, self._still.withdraw)
         self.on_msg(self._front_end.on_message)
 

@@ -64,7 +64,7 @@ export function mount(model, el, signal) {
     change,
   };
   const onMissing = () => requester.request("no_still", {}, { reply: () => {} });
-  const hideStill = stillOf(state.still(), el, onMissing, signal);
+  const hideStill = stillOf(state.still, el, onMissing, signal);
   const ablation = createAblation(detailRequester, redraw);
   const actions = createActions(parts);
   const stage = createStage(parts, actions, signal);

@@ -47,19 +47,20 @@ def test_a_widget_is_displayed_as_a_live_view_and_one_still_picture_beside_it(ou
     assert live[view]["model_id"] == w.model_id
     assert set(live) == {view, "text/plain"}
     assert set(still) == {"image/png"}
-    assert w.still in still["image/png"]
+    assert w.still["mark"] in still["image/png"]
     assert set(script) == {"application/javascript"}
     image = Image.open(io.BytesIO(base64.b64decode(still["image/png"])))
     image.load()
     assert image.width > 300
-    assert image.text["attn-widget"] in w._still.key
+    assert image.text["attn-widget"] == w._still.key
+    assert w.still["sizes"] == [image.size]
 
 
 def test_a_comparison_is_displayed_in_the_same_way_and_its_views_hide_the_picture(outputs):
     w = aw.compare(aw.from_arrays(PICTURE, ["big", "cat"]), aw.from_arrays(PICTURE, ["big", "cat"]))
     displayed(w)
     assert len(outputs) == 3
-    assert w.a.still in outputs[1][0]["image/png"]
+    assert w.a.still["mark"] in outputs[1][0]["image/png"]
 
 
 def test_a_page_that_cannot_hide_the_picture_has_it_withdrawn(outputs):
@@ -103,5 +104,5 @@ def test_a_mark_is_in_the_picture_with_its_key_alone():
 
 
 def test_nothing_is_displayed_beside_a_view_without_a_picture(outputs):
-    Still("0" * KEY_LENGTH).display(({"text/plain": "<Comparison>"}, {}))
+    Still(print).display(({"text/plain": "<Comparison>"}, {}))
     assert [data for data, *_ in outputs] == [{"text/plain": "<Comparison>"}]

@@ -53,8 +53,8 @@ export function createState(model, signal) {
     },
     /** What the host kept of the picture, for a page without a kernel. @returns {any} */
     drawn: () => model.get("drawn"),
-    /** The mark of the still picture beside this view, "" where there is none. @returns {string} */
-    still: () => model.get("still") ?? "",
+    /** What the still pictures beside this view are found by. @returns {import("../app/still.js").Known} */
+    still: () => model.get("still") ?? {},
     /**
      * Set traits: this page sees them at once, Python after a moment.
      * @param {Partial<Traits>} values
