@@ -5,7 +5,7 @@ set -eu
 mkdir -p "$1"
 cd "$1"
 for package in @jupyter-widgets/html-manager@1.0.15 anywidget@0.11.0 requirejs@2.3.7 \
-  reveal.js@4.0.2 jquery@3.7.1; do
+  reveal.js@4.0.2 jquery@3.7.1 @myst-theme/anywidget@1.4.1; do
   folder=${package%@*}
   file=$(npm pack --silent "$package")
   mkdir -p "$folder"

@@ -7,11 +7,11 @@ from typing import Any
 import traitlets as t
 
 from attn_widget.errors import AttnWidgetError
+from attn_widget.pages.drawn import drawn
 from attn_widget.pages.outputs import Still
 from attn_widget.pictures import Frame, Spec
 from attn_widget.records import Capture, Report, Runner
 from attn_widget.widget import new_captures, trait_values
-from attn_widget.widget.drawn import drawn
 from attn_widget.widget.front_end import FrontEnd
 from attn_widget.widget.head_ablation import ablation_reply
 from attn_widget.widget.picture_traits import HEADS, PictureTraits

@@ -12,6 +12,7 @@ import numpy as np
 from attn_widget import bundle
 from attn_widget.errors import InputError
 from attn_widget.pages.mime_bundle import mime_bundle, shown_frame, shown_query
+from attn_widget.pages.myst import write_myst
 from attn_widget.pages.page import MAX_BYTES, display_page, write_page
 from attn_widget.pictures.rules import VIEW_RULES
 from attn_widget.pictures.shown_heads import shown_heads
@@ -183,6 +184,42 @@ class AttentionWidget(RunningPicture):
         ('cat.html', True)
         """
         return write_page(self.picture_state(), path, methods, max_bytes, progress)
+
+    @known_options_only
+    def to_myst(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write the picture on screen as a file for MyST Markdown: ``{include}`` it in a page.
+
+        The file is an ``anywidget`` directive with the data of this picture; the module that draws
+        it, ``attn-widget.mjs``, is written beside it. Other views, layers and methods need a
+        kernel: `to_html` writes a page that has them.
+
+        Parameters
+        ----------
+        path
+            The file to write; an existing file is replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        MethodError
+            If the method does not apply to what is on screen.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import numpy as np
+        >>> import attn_widget as aw
+        >>> capture = aw.from_arrays(np.array([[[[0.75, 0.25], [0.5, 0.5]]]]), ["big", "cat"])
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> path = aw.AttentionWidget(capture).to_myst(folder / "cat.md")
+        >>> path.read_text().splitlines()[0]
+        '::::{anywidget} ./attn-widget.mjs'
+        """
+        return write_myst(self.picture_state(), path)
 
     @known_options_only
     def show_static(

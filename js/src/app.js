@@ -25,7 +25,7 @@ import { createShell } from "./controls/shell.js";
 import { watchTheme } from "./controls/theme.js";
 import { keptFrame } from "./wire/drawn.js";
 import { Store } from "./wire/frames.js";
-import { Requester } from "./wire/requests.js";
+import { GONE, Requester } from "./wire/requests.js";
 import { Saving } from "./wire/save.js";
 import { createState } from "./wire/traits.js";
 
@@ -87,11 +87,15 @@ export function mount(model, el, signal) {
   observer.observe(parts.shell.host);
 
   const silence = setTimeout(() => change({ kernelReplies: false }), KERNEL_WITHIN_MS);
-  const onReply = () => {
+  const onReply = (/** @type {boolean} */ kernelReplies) => {
     clearTimeout(silence);
-    change({ kernelReplies: true });
+    change({ kernelReplies });
   };
-  requester.request("hello", {}, { reply: onReply, fail: onReply });
+  requester.request(
+    "hello",
+    {},
+    { reply: () => onReply(true), fail: (failure) => onReply(failure !== GONE) },
+  );
 
   signal.addEventListener("abort", () => {
     cancelAnimationFrame(scheduled);

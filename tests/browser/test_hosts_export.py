@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter, SlidesExporter
 from playwright.sync_api import Page, expect
 
-from tests.browser.exports import opened
+from tests.browser.exports import CDN, opened
 from tests.browser.notebooks import ROOT
 from tests.browser.test_hosts_jupyter import MAKE
 from tests.browser.test_lab import colours, drawn
@@ -173,6 +174,53 @@ def test_a_book_made_with_myst_nb_shows_one_picture_each(chromium, tmp_path):
         is_live(page, "img[src*=_images]")
     with opened(chromium, file, cdn=False) as page:
         is_still(page, "img[src*=_images]")
+
+
+MYST = f"""
+{MAKE}
+w.layer = 1
+w.to_myst("picture.md")
+"""
+# What MyST's theme does with the directive, with its own model: writes to it throw.
+MYST_PAGE = """<!doctype html><main></main><script type="module">
+import { MystAnyModel } from "/models.js";
+import widget from "/attn-widget.mjs";
+const model = new MystAnyModel(await (await fetch("/picture.json")).json());
+const el = document.createElement("div");
+document.querySelector("main").attachShadow({ mode: "open" }).append(el);
+globalThis.end = await (await widget()).render({ model, el });
+</script>"""
+
+
+def test_the_anywidget_directive_of_myst_draws_the_picture(chromium, tmp_path):
+    run(MYST, tmp_path)
+    opening, model, end = (tmp_path / "picture.md").read_text().splitlines()
+    assert opening == "::::{anywidget} ./attn-widget.mjs"
+    assert end == "::::"
+    (tmp_path / "picture.json").write_text(model)
+    (tmp_path / "index.html").write_text(MYST_PAGE)
+    shutil.copy(CDN / "@myst-theme" / "anywidget" / "dist" / "models.js", tmp_path)
+    context = chromium.new_context(viewport={"width": 1000, "height": 800})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.route("http://myst.test/*", lambda route: route.fulfill(
+        path=tmp_path / (route.request.url.rsplit("/", 1)[1] or "index.html")
+    ))  # fmt: skip
+    try:
+        page.goto("http://myst.test/")
+        widget = page.locator(".attn-widget")
+        canvas = drawn(widget, "head", "raw", 1)
+        expect(widget).to_contain_text("saved picture; run the cell for the rest")
+        before = colours(canvas)
+        widget.locator(".head-toggle[data-head='0']").click()  # the page's own state still changes
+        page.wait_for_timeout(500)
+        assert colours(canvas) != before
+        page.evaluate("globalThis.end()")
+        expect(page.locator(".attn-widget")).to_have_count(0)
+        assert not wrong, wrong
+    finally:
+        context.close()
 
 
 def run(code: str, folder: Path) -> None:

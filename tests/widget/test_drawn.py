@@ -8,9 +8,9 @@ import pytest
 from ipywidgets.widgets.widget import _remove_buffers
 
 import attn_widget as aw
+from attn_widget.pages.drawn import MAX_BYTES
 from attn_widget.pages.mime_bundle import shown_query
 from attn_widget.pictures import VIEWS
-from attn_widget.widget.drawn import MAX_BYTES
 from tests.models import minilm
 
 

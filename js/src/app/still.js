@@ -4,13 +4,7 @@
 const LOOK_AFTER_MS = 5000; // the picture comes after the view, but with the same reply
 
 /**
- * @typedef {Object} Known
- * @property {string} [mark] what the base64 of the file contains, and no other's does
- * @property {[number, number][]} [sizes] width and height, px
- */
-
-/**
- * @param {() => Known} known
+ * @param {() => import("../types.js").Still} known
  * @param {HTMLElement} el the host's element for this view
  * @param {() => void} onMissing the page has no such picture: the host shows it elsewhere, or not at all
  * @param {AbortSignal} signal when it fires, the picture is shown again

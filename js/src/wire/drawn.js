@@ -1,5 +1,5 @@
 // The picture that a host kept with the widget's state, so that it is drawn where no kernel replies. Twin of
-// attn_widget/widget/drawn.py.
+// attn_widget/pages/drawn.py.
 import { sentence } from "../sentences.js";
 import { decodeFrame } from "./decode.js";
 

@@ -28,20 +28,20 @@ export function createState(model, signal) {
     const values = unsaved;
     unsaved = {};
     for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
+    attempt(() => model.save_changes());
   };
 
   for (const name of names) {
     const onChange = () => changed(new Set([name]));
     model.on(`change:${name}`, onChange);
-    signal.addEventListener("abort", () => model.off(`change:${name}`, onChange));
+    signal.addEventListener("abort", () => attempt(() => model.off(`change:${name}`, onChange)));
   }
   /** @param {any} message @param {any[]} buffers */
   const onMessage = (message, buffers) => received(message, buffers ?? []);
   model.on("msg:custom", onMessage);
   signal.addEventListener("abort", () => {
     if (saving !== undefined) save();
-    model.off("msg:custom", onMessage);
+    attempt(() => model.off("msg:custom", onMessage));
   });
 
   return {
@@ -53,7 +53,7 @@ export function createState(model, signal) {
     },
     /** What the host kept of the picture, for a page without a kernel. @returns {any} */
     drawn: () => model.get("drawn"),
-    /** What the still pictures beside this view are found by. @returns {import("../app/still.js").Known} */
+    /** What the still pictures beside this view are found by. @returns {import("../types.js").Still} */
     still: () => model.get("still") ?? {},
     /**
      * Set traits: this page sees them at once, Python after a moment.
@@ -75,6 +75,15 @@ export function createState(model, signal) {
       received = callback;
     },
   };
+}
+
+/** Some hosts without a kernel throw where there is nothing to tell. @param {() => void} action */
+function attempt(action) {
+  try {
+    action();
+  } catch (error) {
+    console.debug("attn-widget:", error);
+  }
 }
 
 /** @typedef {ReturnType<typeof createState>} State */
