@@ -210,11 +210,11 @@
 
 /** @typedef {"query" | "key"} Side */
 
-export {};
-
 /**
  * What the still pictures beside a live view are found by.
  * @typedef {Object} Still
  * @property {string} [mark] what the base64 of the file contains, and no other's does
  * @property {[number, number][]} [sizes] width and height, px
  */
+
+export {};

@@ -27,6 +27,7 @@ def outputs():
     shell.display_pub = Noting(parent=shell, shell=shell)
     yield seen
     shell.display_pub = publisher
+    InteractiveShell.clear_instance()  # other tests run where there is none
 
 
 def widget():
