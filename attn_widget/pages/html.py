@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 # The browser refuses every request of the page, whatever the page contains.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -19,28 +20,55 @@ _STYLE = (
     "{:root:not([data-theme=light]){--paper:#111;--ink:#e8e9eb}}"
     "body{margin:16px auto;padding:0 16px;max-width:1100px;background:var(--paper);"
     "color:var(--ink);font:12px/18px system-ui,sans-serif}"
+    "h1{font-size:13px;margin:0 0 12px;font-weight:600}"
     "footer{margin-top:20px;opacity:.65}p{margin:0;max-width:80ch}"
+    "figure{margin:0}figure img{max-width:100%;height:auto}"
+    # Only where no script replaces the picture.
+    "figcaption{animation:shown 1ms 3s both}@keyframes shown{from{visibility:hidden}}"
 )
-_NO_SCRIPT = "This picture is drawn by the page's own script, which is not allowed to run here."
+_NO_SCRIPT = "A still picture: the page's own script, which draws the rest, may not run here."
 TYPE = "application/vnd.attn-widget"
 _EXPORT = re.compile(r"export\s*\{\s*([\w$]+) as default\s*\};?\s*$")
 _HIDDEN = "lm-Widget lm-mod-hidden hidden"  # JupyterLab's style sheet and Bootstrap's
 _SANDBOX = "allow-scripts allow-downloads"
 
 
-def page(payload: str, widget: str, static: str, title: str, notes: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class StillPicture:
+    """What a page shows where its script may not run: a PNG file in base64, and its words."""
+
+    png: str
+    words: str
+
+
+def page(
+    payload: str,
+    widget: str,
+    static: str,
+    title: str,
+    notes: Sequence[str],
+    still: StillPicture | None = None,
+) -> str:
     """Return a whole document: the payload, the notes for the reader, and the scripts.
 
-    ``widget`` is the bundle of notebooks; ``static`` shows it without a kernel.
+    ``widget`` is the bundle of notebooks; ``static`` shows it without a kernel, and removes the
+    still picture.
     """
     footer = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    footer += f"<noscript><p>{_NO_SCRIPT}</p></noscript>"
+    heading = html.escape(" ".join(title.split()))
+    figure = ""
+    if still is not None:
+        # Not in <noscript>: where a policy blocks scripts, the browser does not show that.
+        figure = (
+            f'<figure class="attn-still"><img src="data:image/png;base64,{still.png}" '
+            f'alt="{html.escape(still.words)}"><figcaption>{_NO_SCRIPT}</figcaption></figure>'
+        )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{html.escape(' '.join(title.split()))}</title><style>{_STYLE}</style></head>"
-        f'<body><script type="{TYPE}">{payload}</script><footer>{footer}</footer>'
+        f"<title>{heading}</title><style>{_STYLE}</style></head><body><main><h1>{heading}</h1>"
+        f'<script type="{TYPE}">{payload}</script>{figure}</main><footer>{footer}</footer>'
         f'<script type="module">{_inside_script(_shared(widget))}</script>'
         f'<script type="module">{_inside_script(static)}</script></body></html>\n'
     )

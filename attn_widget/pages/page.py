@@ -25,6 +25,7 @@ from attn_widget.pictures.rules import VIEW_RULES
 from attn_widget.records import Report
 
 MAX_BYTES = 1_500_000
+MOST_OF_STILL = 10  # a still picture takes at most a tenth of a page
 
 
 def write_page(
@@ -36,7 +37,9 @@ def write_page(
 ) -> pathlib.Path:
     """Write the page to a file and return its path; ``progress`` draws a bar."""
     with progress_bar(progress) as report:
-        page = static_page(state, methods=methods, max_bytes=max_bytes, progress=report)
+        page = static_page(
+            state, methods=methods, max_bytes=max_bytes, progress=report, with_still=True
+        )
     path = pathlib.Path(path).expanduser()
     path.write_bytes(page.encode())  # bytes: line ends must not be converted
     return path
@@ -85,6 +88,7 @@ def static_page(
     max_bytes: int = MAX_BYTES,
     progress: Report = ignore,
     wrap: Callable[[str], str] = str,
+    with_still: bool = False,
 ) -> str:
     """Return the page with the most contents that fits ``max_bytes`` of UTF-8 after ``wrap``.
 
@@ -98,6 +102,8 @@ def static_page(
         Called during the work; may raise `Cancelled` to stop it.
     wrap
         Encloses the whole document.
+    with_still
+        Carry a still picture for where scripts may not run, if it takes little of the room.
 
     Raises
     ------
@@ -111,8 +117,10 @@ def static_page(
             )
     scripts = (bundle.text("widget.js"), bundle.text("static.js"))
 
+    still = _still(state, max_bytes // MOST_OF_STILL) if with_still else None
+
     def document(data: str, notes: Sequence[str]) -> str:
-        return wrap(html.page(data, *scripts, _title(state), notes))
+        return wrap(html.page(data, *scripts, _title(state), notes, still))
 
     room = max_bytes - len(document("", []).encode())
     budget = room * 3 // 4  # base64 writes three bytes as four letters
@@ -229,6 +237,14 @@ def _other_parts(state: PictureState) -> list[str]:
             part = min(state.spec.part, n - 1) + 1
             left_out.append(f"all {capture.part_word(name)}s{of} but {part} of {n}")
     return left_out
+
+
+def _still(state: PictureState, max_bytes: int) -> html.StillPicture | None:
+    """Return the still picture of what is on screen; None if it is too large."""
+    made = mime_bundle(state)
+    png = made["image/png"]
+    words = made["text/plain"].strip("<>")
+    return html.StillPicture(png, words) if len(png) <= max_bytes else None
 
 
 def _title(state: PictureState) -> str:

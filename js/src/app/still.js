@@ -33,6 +33,7 @@ export function stillOf(known, el, onMissing, signal) {
     const page = el.ownerDocument;
     const marked = `img[src*="${mark}"]`;
     // Not an element with a style: a strict content policy refuses those.
+    const { CSSStyleSheet } = /** @type {typeof globalThis} */ (page.defaultView ?? window);
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(`${marked} { display: none !important }`);
     page.adoptedStyleSheets = [...page.adoptedStyleSheets, sheet];

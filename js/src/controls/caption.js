@@ -26,8 +26,8 @@ export function caption(said, frame, narrow, actions, kernelReplies = true) {
               class="mass"
               role="img"
               aria-label="${percent(mass.drawn)} drawn, the rest left out"
-              ><i style="width:${(100 * mass.drawn).toFixed(2)}%"></i
-              ><i style="width:${(100 * (1 - mass.drawn)).toFixed(2)}%"></i
+              ><i .style=${`width:${(100 * mass.drawn).toFixed(2)}%`}></i
+              ><i .style=${`width:${(100 * (1 - mass.drawn)).toFixed(2)}%`}></i
             ></span>`
           : nothing
       }${said.caption[0]}</span
@@ -92,7 +92,7 @@ export function side(said, actions) {
 export function legend(given, actions) {
   const half = Math.floor(given.stops.length / 2);
   const ramp = (/** @type {string[]} */ stops) =>
-    html`<i style="background:linear-gradient(90deg,${stops.join(",")})"></i>`;
+    html`<i .style=${`background:linear-gradient(90deg,${stops.join(",")})`}></i>`;
   const inside = html`<span class="lab">${given.name}</span><span>${given.marks[0]}</span>${ramp(
       given.stops.slice(0, half + 1),
     )}<span>${given.marks[1]}</span>${ramp(given.stops.slice(half))}<span>${given.marks[2]}</span>`;
@@ -119,7 +119,7 @@ function strongest(given) {
         (row) =>
           html`<li>
             <span><bdi>${tokenText(row.text, 20)}</bdi><small>${row.position}</small></span>
-            <i style="width:${(100 * row.share).toFixed(1)}%;background:${given.colour}"></i>
+            <i .style=${`width:${(100 * row.share).toFixed(1)}%;background:${given.colour}`}></i>
             <em>${number(row.value)}</em>
           </li>`,
       )}

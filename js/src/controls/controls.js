@@ -94,7 +94,7 @@ export function controls(state, actions) {
 
 /** @param {number} share from 0 to 1 */
 const progressBar = (share) =>
-  html`<i class="progress" style="width:${(100 * share).toFixed(1)}%"></i>`;
+  html`<i class="progress" .style=${`width:${(100 * share).toFixed(1)}%`}></i>`;
 
 /** @param {import("../view-types.js").Option} option @param {(value: string) => void} set */
 export function choice({ name, choices, value }, set) {

@@ -47,7 +47,7 @@ export function headToggles(traits, look, actions) {
     <span class="lab">heads</span>
     <div
       class="head-toggles"
-      style="grid-template-columns:repeat(${Math.min(n, 32)},${size}px)"
+      .style=${`grid-template-columns:repeat(${Math.min(n, 32)},${size}px)`}
       @pointerleave=${() => actions.highlightHead(null)}
     >
       ${Array.from({ length: n }, (_, head) => {
@@ -57,7 +57,7 @@ export function headToggles(traits, look, actions) {
         return html`<button
           class="head-toggle"
           data-head=${head}
-          style="--c:${fill};--t:${inkOn([r, g, b])};width:${size}px;height:${size}px"
+          .style=${`--c:${fill};--t:${inkOn([r, g, b])};width:${size}px;height:${size}px`}
           aria-pressed=${String(isOn)}
           aria-label="head ${head}"
           title=${n > MANY_HEADS ? `head ${head}` : nothing}

@@ -15,7 +15,7 @@ export const likelyTokens = (rows, chosen) =>
           ><span
             ><b>${tokenText(token, 16)}</b>
             ${probabilities.map((p) => fixed(100 * p, 1)).join(" → ")} %</span
-          >${probabilities.map((p) => html`<i style="width:${100 * p}%"></i>`)}</span
+          >${probabilities.map((p) => html`<i .style=${`width:${100 * p}%`}></i>`)}</span
         >`,
     )}
   </div>`;

@@ -70,7 +70,7 @@ function read(reading, narrow) {
   }
   const { head } = reading;
   const swatch = head?.colour
-    ? html`<i class="swatch" style="background:${head.colour}"></i>`
+    ? html`<i class="swatch" .style=${`background:${head.colour}`}></i>`
     : nothing;
   return html`
     <span class="tokens"><b data-query>${query}</b> → <b data-key>${key}</b></span>

@@ -16,8 +16,13 @@ export function createShell(el, signal) {
     host.addEventListener(type, (event) => event.stopPropagation(), { signal });
   }
   const shadow = host.attachShadow({ mode: "open" });
-  const style = document.createElement("style");
-  style.textContent = css;
+  // A sheet of the document that the view is in, and not an element: a strict policy refuses those.
+  const { CSSStyleSheet } = /** @type {typeof globalThis} */ (
+    el.ownerDocument.defaultView ?? window
+  );
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  shadow.adoptedStyleSheets = [sheet];
   const part = (/** @type {string} */ name) => {
     const element = document.createElement("div");
     element.className = name;
@@ -44,7 +49,7 @@ export function createShell(el, signal) {
   live.setAttribute("aria-live", "polite");
   stage.append(side);
   root.append(controls, texts, message, stage, below, live);
-  shadow.append(style, root);
+  shadow.append(root);
   el.append(host);
 
   /** @type {HTMLElement | null} */

@@ -56,6 +56,19 @@ async function show(el, data, page) {
   follow();
   const widget = /** @type {any} */ (globalThis).attn_widget;
   widget().render({ model, el });
+  removeStill(el);
+}
+
+/** Remove the picture for pages without scripts once the live one is drawn. @param {HTMLElement} el */
+function removeStill(el) {
+  const root = el.firstElementChild?.shadowRoot;
+  if (!root) return;
+  const observer = new MutationObserver(() => {
+    if (!root.querySelector("[data-ready]")) return;
+    observer.disconnect();
+    for (const still of document.querySelectorAll("figure.attn-still")) still.remove();
+  });
+  observer.observe(root, { subtree: true, childList: true, attributeFilter: ["data-ready"] });
 }
 
 // before anything is added to it
