@@ -180,7 +180,7 @@ class AttentionWidget(RunningPicture):
         >>> capture = aw.from_arrays(np.array([[[[0.75, 0.25], [0.5, 0.5]]]]), ["big", "cat"])
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> path = aw.AttentionWidget(capture).to_html(folder / "cat.html")
-        >>> path.name, path.stat().st_size < 150_000
+        >>> path.name, path.stat().st_size < 180_000
         ('cat.html', True)
         """
         return write_page(self.picture_state(), path, methods, max_bytes, progress)

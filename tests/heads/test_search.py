@@ -320,8 +320,8 @@ class TestStreaming:
             return size
 
         peak(12)
-        grows_by = (peak(72) - peak(12)) / 60
-        assert grows_by < 5_000  # bytes a text; a capture's objects alone are more than 20,000
+        grows_by = (peak(48) - peak(12)) / 36
+        assert grows_by < 10_000  # bytes a text; a capture's objects alone are more than 20,000
 
 
 @pytest.mark.parametrize(
