@@ -63,6 +63,7 @@ class FrontEnd:
             "ablate": self._ablate,
             "code": self._code,
             "no_still": self._no_still,
+            "settled": self._settled,
             "region": self._region,
             "export": self._export,
         }
@@ -113,6 +114,10 @@ class FrontEnd:
 
     def _code(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         return {"code": bundle.text("widget.js")}
+
+    def _settled(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
+        """Reply when all that was begun before is done."""
+        return {}
 
     def _no_still(self, _data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
         self.withdraw_still()

@@ -105,3 +105,24 @@ test("where the line is cut a request fails with what to do, after the call, and
   await Promise.resolve();
   assert.deepEqual(got, ["Run the cell again."]);
 });
+
+test("while a reply is late the page sends small messages, and none when it has come", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { sent, requester, handlers } = pair();
+  const pings = () => sent.filter(({ kind }) => kind === "ping").length;
+  const id = requester.request("frame", {}, handlers("a"));
+  t.mock.timers.tick(299);
+  assert.equal(pings(), 0);
+  t.mock.timers.tick(1);
+  assert.equal(pings(), 1);
+  for (let s = 0; s < 30; s++) t.mock.timers.tick(1000);
+  const inAll = pings();
+  assert.ok(inAll > 15 && inAll < 25, String(inAll));
+  requester.receive({ kind: "reply", id, data: 1 });
+  for (let s = 0; s < 10; s++) t.mock.timers.tick(1000);
+  assert.equal(pings(), inAll);
+  requester.request("frame", {}, handlers("b"));
+  requester.close();
+  for (let s = 0; s < 10; s++) t.mock.timers.tick(1000);
+  assert.equal(pings(), inAll);
+});

@@ -12,6 +12,11 @@ export function createActions({ state, store, saving, local, change }) {
     saving.failed = null;
     if ("find" in values) local.hover = null; // the match of the last search
     state.set(values);
+    // Python may run the model for these: the reply comes when it is done.
+    if (["text", "pair", "method"].some((name) => name in values)) {
+      state.save();
+      store.requester.request("settled", {}, { reply: () => {} });
+    }
     // A token that was pinned on the stage is in the viewport already.
     if (values.query || values.key) local.revealedPins = pinsOf(state.traits());
     change();

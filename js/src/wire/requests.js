@@ -12,6 +12,11 @@
  * @property {(progress: Progress, data: any, buffers: any[]) => void} [progress]
  */
 
+// Some hosts (Shiny) hold back what the kernel sends until they receive the next message. While a
+// reply is late, the page therefore sends small messages that need no reply.
+const PING_AFTER_MS = 300;
+const PING_EVERY_MS = 1500; // at most; a busy kernel reads them all when it is done
+
 /** @type {Failure} */
 export const GONE = {
   name: "Disconnected",
@@ -23,6 +28,8 @@ export class Requester {
   /** @type {Map<string, { name: string } & Handlers>} */
   #waiting = new Map();
   #count = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #ping;
 
   /**
    * @param {(message: any) => void} send throws where the connection to the kernel is lost
@@ -55,11 +62,21 @@ export class Requester {
     this.cancel(name);
     const id = `${this.session}-${this.#count++}`;
     this.#waiting.set(id, { name, ...handlers });
+    clearTimeout(this.#ping);
+    this.#pingAfter(PING_AFTER_MS);
     if (!this.send({ kind: "request", id, name, data })) {
       // Fail after this call returns, as a kernel would: the caller first stores what it waits for.
       queueMicrotask(() => this.receive({ kind: "reply", id, error: GONE }));
     }
     return id;
+  }
+
+  /** @param {number} ms */
+  #pingAfter(ms) {
+    this.#ping = setTimeout(() => {
+      if (this.#waiting.size && this.send({ kind: "ping" }))
+        this.#pingAfter(Math.min(2 * ms, PING_EVERY_MS));
+    }, ms);
   }
 
   /**
@@ -92,6 +109,7 @@ export class Requester {
       request.progress?.({ what, done, total, elapsed_ms }, message.data, buffers);
     } else if (message.kind === "reply") {
       this.#waiting.delete(message.id);
+      if (!this.#waiting.size) clearTimeout(this.#ping);
       if (message.error) request.fail?.(message.error);
       else request.reply(message.data, buffers);
     }
@@ -101,6 +119,7 @@ export class Requester {
   close() {
     for (const id of this.#waiting.keys()) this.send({ kind: "cancel", id });
     this.#waiting.clear();
+    clearTimeout(this.#ping);
     this.send({ kind: "bye", id: this.session });
   }
 }

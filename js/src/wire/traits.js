@@ -64,6 +64,8 @@ export function createState(model, signal) {
       for (const [name, value] of Object.entries(values)) model.set(name, value);
       saving ??= setTimeout(save, SAVE_AFTER_MS);
     },
+    /** Tell Python now what was set. */
+    save,
     /** @param {any} message */
     send: (message) => model.send(message),
     /** @param {(names: Set<string>) => void} callback */
