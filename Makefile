@@ -20,7 +20,7 @@ BROWSER_TEST = CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest
 PURE := tests/attribution tests/figures tests/pages tests/pictures tests/records \
 	tests/test_contract.py tests/test_imports.py tests/test_shapes.py
 
-.PHONY: help demo test check check-js test-python test-pure test-js test-browser test-slow \
+.PHONY: help demo test check check-js test-python test-pure test-js test-browser test-hosts test-slow \
 	test-sweep test-lowest test-transformers4 test-mutations coverage pictures gallery bench bench-views \
 	bench-session bench-static train-verb-number bundle notebooks format clean
 
@@ -28,6 +28,7 @@ help:
 	@echo "make demo            execute the quickstart on a real model and open it in JupyterLab"
 	@echo "make test            all required tests: format, types, Python, JavaScript, browser"
 	@echo "make test-slow       the long exactness suites (minutes)"
+	@echo "make test-hosts      a page of Jupyter Book, which needs more packages"
 	@echo "make test-sweep      every family of transformers against what it computed (minutes)"
 	@echo "make test-lowest     the lowest versions that pyproject.toml allows"
 	@echo "make test-mutations  plant faults, print those that no test detects (hours)"
@@ -65,6 +66,11 @@ test-pure: $(VENV)/.models
 
 test-browser: $(VENV)/.models $(VENV)/.chromium $(VENV)/.cdn
 	$(BROWSER_TEST) -m "browser and not slow" tests/browser
+
+# Hosts whose packages are large: Jupyter Book with MyST-NB.
+test-hosts: $(VENV)/.models $(VENV)/.chromium $(VENV)/.cdn
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "myst-nb>=1.2"
+	$(BROWSER_TEST) -m browser tests/browser/test_hosts_export.py -k myst_nb
 
 # Line coverage of the fast tests. Kernels compiled by numba count as not covered: coverage.py
 # cannot trace them.

@@ -98,7 +98,8 @@ def test_an_unknown_request_gets_an_error(widget, wire):
     reply = wire.answer(widget, "frames")
     assert (
         reply["error"]["message"]
-        == "name must be one of hello, frame, detail, row, ablate, code, no_still, settled, region, export."
+        == "name must be one of hello, frame, detail, row, ablate, code, no_still, settled, "
+        "region, export."
     )
 
 
