@@ -268,7 +268,7 @@ def test_a_saved_cell_holds_a_picture_then_the_page_in_one_line(saved):
     line = "".join(page.data["text/html"])
     assert line.startswith("<div ")
     assert "\n" not in line
-    assert "image/png" in saved.cells[1].outputs[0].data
+    assert "image/png" in saved.cells[1].outputs[1].data
 
 
 @pytest.mark.parametrize("sanitized", [False, True])

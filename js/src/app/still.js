@@ -56,5 +56,7 @@ function imageAfter(el) {
     place = root.host;
   const follows = (/** @type {Node} */ node) =>
     place.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING;
-  return [...el.ownerDocument.images].find((image) => follows(image) && !place.contains(image));
+  // An image that is itself a widget, or in one, is not an output.
+  const isOutput = (/** @type {Element} */ image) => !image.closest(".jupyter-widgets");
+  return [...el.ownerDocument.images].find((image) => follows(image) && isOutput(image));
 }
