@@ -20,8 +20,8 @@ BROWSER_TEST = CHROMIUM=$$(cat $(VENV)/.chromium) $(BIN)/python -m pytest
 PURE := tests/attribution tests/figures tests/pages tests/pictures tests/records \
 	tests/test_contract.py tests/test_imports.py tests/test_shapes.py
 
-.PHONY: help demo test check check-js test-python test-pure test-js test-browser test-hosts test-slow \
-	test-sweep test-lowest test-transformers4 test-mutations coverage pictures gallery bench bench-views \
+.PHONY: help demo test check check-js test-python test-pure test-js test-browser test-hosts \
+	test-slow test-sweep test-lowest test-transformers4 test-mutations coverage pictures gallery bench bench-views \
 	bench-session bench-static train-verb-number bundle notebooks format clean
 
 help:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -107,10 +108,8 @@ def _pooled_matrix(frame: Frame, excess: int) -> Frame:
     pruned -= sum(entry[0].nbytes for entry in arrays.values())
     weights = decoded(frame, "weights")
     wanted = arrays["weights"][0].nbytes - max(0, excess - pruned)
-    pool, pooled = 1, weights
-    while sqrt8(pooled)[0].nbytes > wanted and max(pooled.shape) > 1:
-        pool += 1
-        pooled = max_pool(weights, pool, pool)
+    pool = _factor(arrays["weights"][0], wanted)
+    pooled = max_pool(weights, pool, pool)
     fields = frame.fields | {"pool": frame.fields.get("pool", 1) * pool}
     return Frame(fields, arrays | {"weights": sqrt8(pooled)})
 
@@ -120,13 +119,21 @@ def _pooled_thumbnails(frame: Frame, excess: int) -> Frame:
     if "tiles" not in frame.arrays:
         return frame
     tiles = decoded(frame, "tiles")
-    wanted = frame.arrays["tiles"][0].nbytes - excess
-    pool, pooled = 1, tiles
-    while sqrt8(pooled)[0].nbytes > wanted and max(pooled.shape[1:]) > 1:
-        pool += 1
-        pooled = np.stack([max_pool(tile, pool, pool) for tile in tiles])
+    stored = frame.arrays["tiles"][0]
+    pool = _factor(stored, stored.nbytes - excess)
+    pooled = np.stack([max_pool(tile, pool, pool) for tile in tiles])
     sizes = [pool * n for n in frame.fields["pool"]]
     return replace(_with(frame, tiles=sqrt8(pooled)), fields=frame.fields | {"pool": sizes})
+
+
+def _factor(array: np.ndarray, wanted: int) -> int:
+    """Return the fewest cells to pool along the last two axes that leave ``wanted`` bytes."""
+    *leading, rows, columns = array.shape
+    per_cell = array.itemsize * math.prod(leading)
+    pool = 1
+    while per_cell * -(-rows // pool) * -(-columns // pool) > wanted and pool < max(rows, columns):
+        pool += 1
+    return pool
 
 
 def _rounded(frame: Frame, _excess: int) -> Frame:

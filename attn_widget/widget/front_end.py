@@ -131,7 +131,13 @@ class FrontEnd:
 
     def _frame(self, data: dict[str, Any], report: FrameReport) -> Frame:
         frame = self._detail(data, report)
-        self.keep(frame, data.get("query"))
+
+        def keep(_data: dict[str, Any], _report: FrameReport) -> dict[str, Any]:
+            self.keep(frame, data.get("query"))
+            return {}
+
+        # After the reply: the page does not wait for what is kept.
+        self._queue.put(Request("", "keep", {}, keep))
         return frame
 
     def _detail(self, data: dict[str, Any], report: FrameReport) -> Frame:

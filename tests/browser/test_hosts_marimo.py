@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.notebooks import ROOT
+from tests.browser.served import served
 from tests.browser.test_lab import ROW, TOP, colours, drawn
 
 APP = """import marimo
@@ -43,45 +38,12 @@ def _(mo, shown, w):
 def app(tmp_path):
     """Start marimo on the app above; yield its address."""
     (tmp_path / "app.py").write_text(APP)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    env = os.environ | {
-        "HOME": str(tmp_path),
-        "MARIMO_SKIP_UPDATE_CHECK": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "marimo",
-        "run",
-        "app.py",
-        "--headless",
-        "--host=127.0.0.1",
-        f"--port={port}",
-    ]
-    log = tmp_path / "server.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*command, "--no-token"], cwd=tmp_path, env=env, stdout=out, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).read()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"marimo did not start:\n{log.read_text()}")
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/"
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    command = "marimo run app.py --headless --host=127.0.0.1 --port={port} --no-token"
+    variables = {"MARIMO_SKIP_UPDATE_CHECK": "1"}
+    with served(
+        [sys.executable, "-m", *command.split()], tmp_path, "health", **variables
+    ) as address:
+        yield address
 
 
 def test_a_click_in_marimo_reaches_python_and_the_cells_that_depend_on_it(app, chromium):
